@@ -1,0 +1,138 @@
+#!/usr/bin/env python3
+"""Run, test or check Trochai. Needs Python 3.11 or newer with pip, and nothing else.
+
+python3 dev.py up               everything on this machine, with demo data: http://127.0.0.1:8000
+python3 dev.py test [...]       the test suite; what follows goes to pytest
+python3 dev.py check            format, lint, types, layers, migrations, deployment, tests
+python3 dev.py check --no-tests the same without the tests
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+BIN = VENV / "bin"
+STAMP = VENV / "installed.txt"
+CHROMIUM = Path("/usr/bin/chromium")
+# Each lock holds all of the one before it.
+LOCKS = ("base", "dev", "browser")
+
+PRODUCTION = {
+    "DEBUG": "0",
+    "SECRET_KEY": secrets.token_urlsafe(50),
+    "FIELD_ENCRYPTION_KEYS": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+    "ALLOWED_HOSTS": "trochai.example.com",
+    "DATABASE_URL": "postgres://trochai@127.0.0.1/never_connected_to",
+    "REDIS_URL": "redis://127.0.0.1/0",
+    "WHATSAPP_API_URL": "https://graph.facebook.com",
+}
+CHECKS = {
+    "format": ["ruff", "format", "--check", "."],
+    "lint": ["ruff", "check", "."],
+    "types": ["mypy", "."],
+    "import layers": ["lint-imports", "--no-logo"],
+    "templates": ["djlint", "--lint", "--quiet", "templates"],
+    "missing migrations": ["python", "manage.py", "makemigrations", "--check", "--dry-run"],
+    "deployment": ["python", "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
+    "static files": ["python", "manage.py", "collectstatic", "--noinput", "--verbosity", "0"],
+    "compose file": ["check-jsonschema", "--builtin-schema", "vendor.compose-spec", "docker-compose.yml"],
+}
+
+
+def install(wanted: str) -> None:
+    """Make ``.venv`` hold the ``wanted`` lock, or the larger one that is there already."""
+    there, _, digest = STAMP.read_text().partition(" ") if STAMP.exists() else ("base", "", "")
+    lock = max(wanted, there, key=LOCKS.index)
+    path = ROOT / "requirements" / f"{lock}.txt"
+    expected = hashlib.sha256(path.read_bytes()).hexdigest()
+    if lock == there and digest == expected and (BIN / "python").exists():
+        return
+    print(f"Installing {path.relative_to(ROOT)} into .venv …", flush=True)
+    STAMP.unlink(missing_ok=True)
+    pip = ["-m", "pip", "--disable-pip-version-check"]
+    target = ["install", "--quiet", "--require-hashes", "--requirement", str(path)]
+    probe = [sys.executable, *pip, "--python", sys.executable, "--version"]
+    if subprocess.run(probe, capture_output=True, check=False).returncode:
+        run([sys.executable, "-m", "venv", str(VENV)])  # with a pip of its own, by ensurepip
+        run([str(BIN / "python"), *pip, *target])
+    else:
+        run([sys.executable, "-m", "venv", "--without-pip", str(VENV)])
+        run([sys.executable, *pip, "--python", str(BIN / "python"), *target])
+    STAMP.write_text(f"{lock} {expected}")
+
+
+def run(command: list[str]) -> None:
+    """Run a step that the rest needs; end with a message of one line if it fails."""
+    if code := subprocess.run(command, cwd=ROOT, check=False).returncode:
+        sys.exit(f"dev.py: “{' '.join(command[:6])} …” failed with status {code}.")
+
+
+def up() -> None:
+    install("base")
+    os.chdir(ROOT)
+    os.execv(BIN / "python", [str(BIN / "python"), "manage.py", "up"])
+
+
+def test(arguments: list[str]) -> int:
+    """Run pytest on data of its own; the whole suite on all cores."""
+    install("browser" if CHROMIUM.exists() else "dev")
+    with tempfile.TemporaryDirectory(prefix="trochai-test-") as folder:
+        command = ["pytest", *(arguments or ["-n", "auto", "--maxprocesses", "8"])]
+        return step(command, {"VAR_DIR": os.environ.get("VAR_DIR", folder)})
+
+
+def check(with_tests: bool) -> int:
+    install("browser" if CHROMIUM.exists() else "dev")
+    failed = []
+    for name, command in CHECKS.items():
+        print(f"— {name}: {' '.join(command)}", flush=True)
+        if step(command, PRODUCTION if name in {"deployment", "static files"} else {}):
+            failed.append(name)
+    if with_tests and test([]):
+        failed.append("tests")
+    if failed:
+        print(f"Failed: {', '.join(failed)}.", file=sys.stderr)
+    elif not with_tests:
+        print("All checks passed.")
+    return 1 if failed else 0
+
+
+def step(command: list[str], environment: dict[str, str]) -> int:
+    command = [str(BIN / command[0]), *command[1:]]
+    return subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}, check=False).returncode
+
+
+def main(arguments: list[str]) -> int:
+    if sys.version_info < (3, 11):  # noqa: UP036  (this is how the message gets to an older Python)
+        return complain(f"Trochai needs Python 3.11 or newer; this is {sys.version.split()[0]}.")
+    port = os.environ.get("PORT", "8000")
+    if not (port.isdecimal() and 0 < int(port) < 65535):  # the sandbox takes the one after it
+        return complain(f"PORT must be a number from 1 to 65534, not “{port}”.")
+    if arguments == ["up"]:
+        up()
+    if arguments[:1] == ["test"]:
+        return test(arguments[1:])
+    if arguments in (["check"], ["check", "--no-tests"]):
+        return check(with_tests=len(arguments) == 1)
+    return complain((__doc__ or "").strip())
+
+
+def complain(text: str) -> int:
+    print(text, file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)
