@@ -1,0 +1,7 @@
+"""Trochai: scheduled WhatsApp follow-ups."""
+
+from __future__ import annotations
+
+from trochai.celery import app as celery_app
+
+__all__ = ["celery_app"]

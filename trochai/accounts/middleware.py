@@ -1,0 +1,53 @@
+"""Sets ``request.membership``: which organization the signed-in person is working in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from trochai.accounts.models import Membership, User
+
+SESSION_KEY = "organization_id"
+
+
+class MembershipMiddleware:
+    """Attach the membership to every login-only view; the rest of the site has none.
+
+    The organization is the one last switched to, or else the person's first; its time zone is
+    active while the view runs. Raises ``PermissionDenied`` for a person who is a member nowhere.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        try:
+            return self.get_response(request)
+        finally:
+            # A thread serves the next request in another organization's time zone.
+            timezone.deactivate()
+
+    def process_view(self, request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Any) -> None:
+        needs_member = getattr(view, "login_required", True)
+        admin_site = request.resolver_match is not None and request.resolver_match.app_name == "admin"
+        if not needs_member or admin_site or not isinstance(request.user, User):
+            return
+        membership = _current_membership(request.user, request.session.get(SESSION_KEY))
+        if membership is None:
+            raise PermissionDenied(_("You are not a member of any organization."))
+        request.membership = membership  # type: ignore[attr-defined]
+        timezone.activate(membership.organization.zone)
+
+
+def _current_membership(user: User, organization_id: int | None) -> Membership | None:
+    memberships = Membership.objects.filter(user=user).select_related("organization", "user")
+    if organization_id is not None:
+        chosen = memberships.filter(organization_id=organization_id).first()
+        if chosen is not None:
+            return chosen
+    return memberships.order_by("pk").first()

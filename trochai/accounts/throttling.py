@@ -1,0 +1,31 @@
+"""Whose failed sign-ins are counted together: one account's, from one address (django-axes asks)."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+
+
+def client_address(request: HttpRequest) -> str:
+    """Return the address that the outermost of the trusted proxies saw.
+
+    Each proxy appends who called it to ``X-Forwarded-For``; what stands before that anybody can invent.
+    """
+    direct: str = request.META.get("REMOTE_ADDR", "")
+    hops = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
+    if not 0 < settings.TRUSTED_PROXIES <= len(hops):
+        return direct
+    try:
+        return str(ipaddress.ip_address(hops[-settings.TRUSTED_PROXIES].strip()))
+    except ValueError:
+        return direct
+
+
+def account(request: HttpRequest, credentials: Mapping[str, Any] | None = None) -> str:
+    """Return the email as accounts are found by it: another spelling is no further chance."""
+    typed = (credentials or request.POST).get(settings.AXES_USERNAME_FORM_FIELD)
+    return str(typed or "").strip().lower()

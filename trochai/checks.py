@@ -1,0 +1,129 @@
+"""System checks that refuse an unsafe production start (DEBUG off).
+
+``manage.py check`` and ``migrate`` run them, and so does a starting Celery worker. The one that looks into
+the database needs ``check --database default``; docker-compose.yml runs it before anything else starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.contrib.auth.hashers import check_password
+from django.core import checks
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError
+
+from trochai.accounts.models import User
+from trochai.whatsapp.fields import keyring
+
+DEMO_DOMAIN = "@demo.trochai.test"
+DEMO_PASSWORD = "demo-trochai"  # noqa: S105  (public: it is printed at every start of the demo)
+
+
+@register(Tags.security)
+def secrets_are_set(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    if settings.DEBUG:
+        return []
+    found: list[CheckMessage] = []
+    if settings.SECRET_KEY == settings.DEFAULT_SECRET_KEY:
+        found.append(
+            Error(
+                "SECRET_KEY is the public default: anyone could sign in as anyone.",
+                hint="Set SECRET_KEY to at least 50 random characters, and keep it.",
+                id="trochai.E001",
+            )
+        )
+    try:
+        keyring()
+    except ImproperlyConfigured as error:
+        found.append(
+            Error(
+                f"{error}: channel tokens can neither be stored nor read.",
+                hint="docs/operations.md says how to make one.",
+                id="trochai.E002",
+            )
+        )
+    return found
+
+
+@register(Tags.security, deploy=True)
+def field_keys_stand_alone(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    if settings.DEBUG or settings.FIELD_ENCRYPTION_KEYS:
+        return []
+    return [
+        checks.Warning(
+            "FIELD_ENCRYPTION_KEYS is not set: channel tokens are encrypted with a key made from SECRET_KEY, "
+            "and a new SECRET_KEY would make them unreadable.",
+            hint="docs/operations.md says how to make one.",
+            id="trochai.W001",
+        )
+    ]
+
+
+@register(Tags.security)
+def messages_go_to_meta(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    address = urlsplit(settings.WHATSAPP_API_URL)
+    is_local = address.hostname in {None, "localhost", "127.0.0.1", "::1"}
+    if settings.DEBUG or (address.scheme == "https" and not is_local):
+        return []
+    return [
+        Error(
+            f"WHATSAPP_API_URL is {settings.WHATSAPP_API_URL}: no message would reach anybody, "
+            "or tokens would travel unencrypted.",
+            hint="Set WHATSAPP_API_URL=https://graph.facebook.com",
+            id="trochai.E003",
+        )
+    ]
+
+
+@register(Tags.compatibility)
+def stores_are_shared(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """SQLite and the file broker serve one machine, and only one writer at a time."""
+    if settings.DEBUG:
+        return []
+    found: list[CheckMessage] = []
+    if settings.DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+        found.append(
+            Error(
+                "The database is SQLite, which is for trying and developing.",
+                hint="Set DATABASE_URL=postgres://user:password@host/name",
+                id="trochai.E004",
+            )
+        )
+    if not settings.REDIS_URL:
+        found.append(
+            Error(
+                "There is no REDIS_URL: tasks would go through files, and each process would keep "
+                "a cache of its own.",
+                hint="Set REDIS_URL=redis://host:6379/0",
+                id="trochai.E005",
+            )
+        )
+    return found
+
+
+@register(Tags.database)
+def nobody_has_the_demo_password(
+    app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    if settings.DEBUG or "default" not in (databases or ()):
+        return []
+    demo_users = User.objects.using("default").filter(is_active=True, email__endswith=DEMO_DOMAIN)
+    try:
+        passwords = list(demo_users.order_by("pk").values_list("email", "password"))
+    except DatabaseError:
+        return []  # no table before the first migration; no connection: who needs one will say so
+    return [
+        Error(
+            f"{email} can sign in with the demo password, which everybody knows.",
+            hint="Delete the demo organization's people, or use a database without demo data.",
+            id="trochai.E006",
+        )
+        for email, encoded in passwords
+        if check_password(DEMO_PASSWORD, encoded)
+    ]

@@ -1,0 +1,62 @@
+"""What the frame around every page shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from django.db.models import Count, F, IntegerField, OuterRef, QuerySet, Subquery
+from django.http import HttpRequest
+
+from conversations.models import Conversation
+from notifications.models import Notification
+from trochai.accounts.models import Membership, Organization
+from trochai.whatsapp.models import Channel
+
+
+class Sidebar:
+    """Asks the database only for what a template shows: a fragment without the frame costs nothing."""
+
+    def __init__(self, membership: Membership) -> None:
+        self._membership = membership
+
+    @cached_property
+    def _counts(self) -> Mapping[str, Any]:
+        conversations = Conversation.objects.filter(organization=OuterRef("pk"), unread_count__gt=0)
+        notices = Notification.objects.for_member(self._membership).unread()
+        counted = Organization.objects.filter(pk=self._membership.organization_id).values(
+            waiting=_count(conversations), news=_count(notices)
+        )
+        return counted.get()
+
+    @property
+    def unread_conversations(self) -> int:
+        return self._counts["waiting"] or 0
+
+    @property
+    def unread_notifications(self) -> int:
+        return self._counts["news"] or 0
+
+    @cached_property
+    def channel(self) -> Channel | None:
+        """Return the channel whose state matters most: a stopped one, else any."""
+        channels = Channel.objects.for_organization(self._membership.organization)
+        worst_first = channels.order_by(F("stopped_at").desc(nulls_last=True), "pk")
+        return worst_first.only("name", "stopped_at", "stop_reason").first()
+
+    @cached_property
+    def memberships(self) -> list[Membership]:
+        """Return the person's memberships: the organizations to switch between."""
+        mine = Membership.objects.filter(user=self._membership.user_id).select_related("organization")
+        return list(mine.order_by("organization__name", "pk"))
+
+
+def sidebar(request: HttpRequest) -> dict[str, Any]:
+    membership: Membership | None = getattr(request, "membership", None)
+    return {"sidebar": Sidebar(membership)} if membership else {}
+
+
+def _count(rows: QuerySet[Any]) -> Subquery:
+    counted = rows.order_by().values("organization").annotate(count=Count("pk")).values("count")
+    return Subquery(counted, output_field=IntegerField())

@@ -1,0 +1,92 @@
+"""Moments in words, in the active time zone (the organization's, inside a request)."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from django.utils import timezone
+from django.utils.dateformat import format as date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+DAY = "D j M"
+TIME = "g:i A"
+
+
+def day(moment: dt.datetime, now: dt.datetime) -> str:
+    """Fri 27 Nov, and in another year than now's Wed 6 Jan 2027"""
+    return _dated(moment, now, DAY)
+
+
+def clock_time(moment: dt.datetime) -> str:
+    """9:00 AM"""
+    return date_format(timezone.localtime(moment), TIME)
+
+
+def day_time(moment: dt.datetime, now: dt.datetime) -> str:
+    """Fri 27 Nov, 9:00 AM, and in another year Wed 6 Jan 2027, 9:00 AM"""
+    return f"{day(moment, now)}, {clock_time(moment)}"
+
+
+def long_day_time(moment: dt.datetime, now: dt.datetime) -> str:
+    """Friday 27 November at 9:00 AM, and in another year Wednesday 6 January 2027 at 9:00 AM"""
+    words = {"day": _dated(moment, now, "l j F"), "time": clock_time(moment)}
+    return _("%(day)s at %(time)s") % words
+
+
+def short_age(moment: dt.datetime, now: dt.datetime) -> str:
+    """For lists: 9:12 AM today, then Yesterday, Wed within the week, 13 Nov, 13 Nov 2025."""
+    local, today = timezone.localtime(moment), timezone.localtime(now)
+    days = (today.date() - local.date()).days
+    if days <= 0:
+        return date_format(local, TIME)
+    if days == 1:
+        return _("Yesterday")
+    if days < 7:
+        return date_format(local, "D")
+    return date_format(local, "j M" if local.year == today.year else "j M Y")
+
+
+def day_separator(moment: dt.datetime, now: dt.datetime) -> str:
+    """Today, Yesterday, Wed 18 Nov, Wed 18 Nov 2025"""
+    local, today = timezone.localtime(moment), timezone.localtime(now)
+    days = (today.date() - local.date()).days
+    if days == 0:
+        return _("Today")
+    if days == 1:
+        return _("Yesterday")
+    return day(moment, now)
+
+
+def relative(moment: dt.datetime, now: dt.datetime) -> str:
+    """in 7 days, in 3 hours, now, 15 minutes ago, yesterday: a second line, never the only one."""
+    days = (timezone.localtime(moment).date() - timezone.localtime(now).date()).days
+    seconds = (moment - now).total_seconds()
+    if days == -1 and seconds < -12 * 3600:
+        return _("yesterday")
+    if days == 1 and seconds > 12 * 3600:
+        return _("tomorrow")
+    if abs(days) > 1:
+        amount = ngettext("%(n)d day", "%(n)d days", abs(days)) % {"n": abs(days)}
+    elif abs(seconds) >= 3600:
+        hours = round(abs(seconds) / 3600)
+        amount = ngettext("%(n)d hour", "%(n)d hours", hours) % {"n": hours}
+    elif abs(seconds) >= 60:
+        minutes = round(abs(seconds) / 60)
+        amount = ngettext("%(n)d minute", "%(n)d minutes", minutes) % {"n": minutes}
+    else:
+        return _("now")
+    return (_("in %(amount)s") if seconds > 0 else _("%(amount)s ago")) % {"amount": amount}
+
+
+def short_duration(length: dt.timedelta) -> str:
+    """22 h, or under one hour 45 min: rounded down, for how long something still lasts."""
+    minutes = max(0, int(length.total_seconds() // 60))
+    if minutes >= 60:
+        return _("%(n)d h") % {"n": minutes // 60}
+    return _("%(n)d min") % {"n": minutes}
+
+
+def _dated(moment: dt.datetime, now: dt.datetime, style: str) -> str:
+    local = timezone.localtime(moment)
+    return date_format(local, style if local.year == timezone.localtime(now).year else f"{style} Y")

@@ -1,0 +1,130 @@
+"""``manage.py up``: Trochai on this machine, complete, with nothing to install or configure."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import sys
+import time
+from typing import Any, TextIO
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connections
+
+from trochai.supervisor import Program, Supervisor, is_free
+
+WELCOME = """
+  Trochai is running:  http://127.0.0.1:{port}
+
+  Sign in as           admin@demo.trochai.test    sees and may do everything
+                       agent@demo.trochai.test    schedules, cancels and retries their own
+                       agent2@demo.trochai.test   another agent
+                       viewer@demo.trochai.test   may only look
+  Password             demo-trochai
+
+  What to try          Open a conversation, then More actions (the three dots) > Follow-up.
+                       Watch the Follow-ups page: some are due within two minutes, one of them meets
+                       a rate limit and is retried, one is refused. Then look at the bell.
+  {messages}
+  Stop                 Ctrl-C. Your data stays in {var_dir}
+"""
+PATIENCE_SECONDS = 3
+# There is one worker: nobody to greet or to listen to.
+ALONE = ("--without-mingle", "--without-gossip", "--without-heartbeat")
+TO_SANDBOX = "Messages             go to the local WhatsApp sandbox; nothing leaves this machine."
+TO_API = "Messages             go to {url}: these are real."
+
+
+class Command(BaseCommand):
+    help = "Run web, worker, beat and the WhatsApp sandbox together, with demo data, until Ctrl-C."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not settings.DEBUG:
+            raise CommandError("“up” is for trying and developing. For production see docs/operations.md.")
+        settings.VAR_DIR.mkdir(parents=True, exist_ok=True)
+        with (settings.VAR_DIR / "up.lock").open("a+") as lock:
+            _claim_data(lock)
+            programs = _programs()
+            _refuse_taken_ports(programs)
+            self._prepare_data()
+            os.environ["PYTHONUNBUFFERED"] = "1"
+            if Supervisor(programs, out=sys.stdout, on_ready=self._welcome).run():
+                raise CommandError("Trochai has stopped; the lines above say why.")
+
+    def _prepare_data(self) -> None:
+        self.stdout.write("Preparing the database …")
+        call_command("migrate", interactive=False, verbosity=0)
+        call_command("seed_demo")
+        # What a killed run left in the broker is stale: the queue is in the database.
+        for folder in (settings.VAR_DIR / "broker").glob("*/"):
+            shutil.rmtree(folder)
+            folder.mkdir()
+        connections.close_all()
+
+    def _welcome(self) -> None:
+        to_sandbox = settings.WHATSAPP_API_URL == settings.SANDBOX_API_URL
+        messages = TO_SANDBOX if to_sandbox else TO_API.format(url=settings.WHATSAPP_API_URL)
+        self.stdout.write(WELCOME.format(port=settings.PORT, messages=messages, var_dir=settings.VAR_DIR))
+
+
+def _claim_data(lock: TextIO) -> None:
+    """Keep a second copy off the same data: two beats and two sandboxes would confuse each other.
+
+    The kernel frees the lock when this process ends, however it ends.
+    """
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.seek(0)
+        raise CommandError(
+            f"Trochai already runs on this data: {lock.read().strip()}. "
+            "A second copy needs its own PORT and its own VAR_DIR."
+        ) from None
+    lock.truncate(0)
+    lock.write(f"process {os.getpid()}, http://127.0.0.1:{settings.PORT}")
+    lock.flush()
+
+
+def _programs() -> list[Program]:
+    """Return what to run. The worker stops before the sandbox, so that it can finish its calls."""
+    celery = [sys.executable, "-m", "celery", "--app", "trochai", "--quiet"]
+    gunicorn = [sys.executable, "-m", "gunicorn", "trochai.wsgi", "--bind", f"127.0.0.1:{settings.PORT}"]
+    programs = [
+        Program(
+            "web",
+            [*gunicorn, "--worker-class", "gthread", "--threads", "8", "--no-control-socket"],
+            port=settings.PORT,
+        ),
+        Program(
+            "worker",
+            [*celery, "worker", "--pool", "threads", "--concurrency", "4", "--loglevel", "INFO", *ALONE],
+            needs_others=True,
+        ),
+        Program("beat", [*celery, "beat", "--loglevel", "INFO"], needs_others=True),
+    ]
+    if settings.WHATSAPP_API_URL == settings.SANDBOX_API_URL:
+        sandbox = [sys.executable, str(settings.BASE_DIR / "manage.py"), "whatsapp_sandbox"]
+        programs.insert(0, Program("sandbox", sandbox, port=settings.SANDBOX_PORT))
+    return programs
+
+
+def _refuse_taken_ports(programs: list[Program]) -> None:
+    for program in programs:
+        if program.port and not _becomes_free(program.port):
+            raise CommandError(
+                f"Port {program.port} ({program.name}) is taken by another program. "
+                f"Stop that one, or choose another: PORT={settings.PORT + 100} python3 dev.py up"
+            )
+
+
+def _becomes_free(port: int) -> bool:
+    """Wait a little for the programs of a killed run to end, then say whether the port is free."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not is_free(port):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True

@@ -1,0 +1,81 @@
+"""Template tags that every page has: icons and moments (a built-in library, see settings)."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from functools import lru_cache
+
+from django import template
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+from lucide.templatetags.lucide import lucide
+
+from trochai import formatting, toasts
+
+register = template.Library()
+
+TINTS = 6
+
+
+@lru_cache(maxsize=256)
+def _render_icon(name: str, size: str, css: str, label: str) -> SafeString:
+    classes = " ".join(filter(None, ["icon", size and f"icon--{size}", css]))
+    attributes = {"role": "img", "aria-label": label} if label else {"aria-hidden": "true"}
+    svg = lucide(name, size=16, **{"class": classes, **attributes})
+    return mark_safe(re.sub(r"\n\s*", "", svg))  # noqa: S308  (the package's own SVG, attributes escaped)
+
+
+@register.simple_tag
+def icon(name: str, size: str = "", css: str = "", label: str = "") -> SafeString:
+    """``{% icon "bell" %}``, ``{% icon "check" "sm" "tick" "Sent" %}``: decorative unless it has a label."""
+    return _render_icon(name, size, css, str(label))
+
+
+FORMATS = {
+    "day": formatting.day,
+    "day_time": formatting.day_time,
+    "long": formatting.long_day_time,
+    "age": formatting.short_age,
+    "separator": formatting.day_separator,
+    "relative": formatting.relative,
+}
+
+
+@register.simple_tag
+def moment(value: dt.datetime | None, style: str = "day_time", css: str = "") -> SafeString | str:
+    """``{% moment message.at "time" %}``: a ``<time>`` element in the organization's time zone.
+
+    Styles: day, time, day_time, long; age, separator and relative change with the present moment.
+    """
+    if value is None:
+        return ""
+    words = formatting.clock_time(value) if style == "time" else FORMATS[style](value, timezone.now())
+    local = timezone.localtime(value).isoformat(timespec="minutes")
+    if css:
+        return format_html('<time class="{}" datetime="{}">{}</time>', css, local, words)
+    return format_html('<time datetime="{}">{}</time>', local, words)
+
+
+@register.filter
+def initials(name: str) -> str:
+    """María Jiménez → MJ; Tom & Erika Becker → TB; a bare number → its last two digits."""
+    words = [word for word in name.split() if word[0].isalnum()]
+    if not words:
+        return name.strip("+ ")[-2:]
+    if words[0].isdigit():
+        return words[-1][-2:]
+    return (words[0][0] + (words[-1][0] if len(words) > 1 else "")).upper()
+
+
+@register.filter
+def tint(pk: int | None) -> int:
+    """Return which of the six avatar tints belongs to this id."""
+    return (pk or 0) % TINTS + 1
+
+
+@register.filter
+def toast_parts(message: object) -> toasts.Toast:
+    """Return the toast in one of Django's messages."""
+    return toasts.read(str(message))
