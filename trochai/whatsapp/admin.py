@@ -1,0 +1,108 @@
+"""Channels and webhook deliveries for operators. Secrets go in and never come out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db import models
+from django.forms import ModelForm
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from trochai.whatsapp import channels
+from trochai.whatsapp.models import Channel, WebhookDelivery
+
+SECRETS = ("access_token", "app_secret", "verify_token")
+
+
+class ChannelForm(ModelForm):
+    class Meta:
+        model = Channel
+        fields = [
+            "organization",
+            "name",
+            "display_phone_number",
+            "phone_number_id",
+            "waba_id",
+            "messages_per_second",
+            *SECRETS,
+        ]
+        widgets = {name: forms.PasswordInput(attrs={"autocomplete": "off"}) for name in SECRETS}
+        help_texts = {
+            "access_token": _("A system user’s token. Leave empty to keep the one that is stored."),
+            "app_secret": _("Signs Meta’s webhooks. Leave empty to keep the one that is stored."),
+            "verify_token": _(
+                "Any text; enter the same one with the webhook’s address at Meta. Leave empty to keep it."
+            ),
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in SECRETS:
+            self.fields[name].required = False
+            self.initial.pop(name, None)
+            self.fields[name].initial = None
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        for name in SECRETS:
+            # The instance still holds what is stored, or the default of a new channel.
+            cleaned[name] = cleaned.get(name) or getattr(self.instance, name)
+        return cleaned
+
+
+@admin.register(Channel)
+class ChannelAdmin(admin.ModelAdmin):
+    form = ChannelForm
+    list_display = ["name", "organization", "display_phone_number", "stopped_at", "stop_reason"]
+    list_select_related = ["organization"]
+    search_fields = ["name", "display_phone_number", "phone_number_id"]
+    autocomplete_fields = ["organization"]
+    readonly_fields = ["webhook_path", "stopped_at", "stop_code", "stop_reason", "templates_synced_at"]
+    actions = ["resume"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Channel | None = None) -> list[str]:
+        # Its conversations, templates and follow-ups belong to the organization as well.
+        return [*self.readonly_fields, "organization"] if obj else list(self.readonly_fields)
+
+    @admin.display(description=_("Webhook address"))
+    def webhook_path(self, channel: Channel) -> str:
+        return reverse("whatsapp:webhook", args=[channel.uuid]) if channel.pk else "—"
+
+    def save_model(self, request: HttpRequest, obj: Channel, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if "access_token" in form.changed_data:
+            channels.resume(obj.pk)
+
+    @admin.action(description=_("Resume sending"))
+    def resume(self, request: HttpRequest, queryset: models.QuerySet[Channel]) -> None:
+        resumed = sum(channels.resume(pk) for pk in queryset.values_list("pk", flat=True))
+        self.message_user(request, _("%(count)d channels resumed.") % {"count": resumed})
+
+
+@admin.register(WebhookDelivery)
+class WebhookDeliveryAdmin(admin.ModelAdmin):
+    """Read-only, and without the body: it holds customers' messages."""
+
+    list_display = ["channel", "received_at", "processed_at", "failures", "error"]
+    list_filter = ["channel"]
+    list_select_related = ["channel"]
+    ordering = ["-pk"]
+    show_full_result_count = False
+    fields = ["channel", "received_at", "processed_at", "failures", "error", "next_attempt_at"]
+    readonly_fields = ["channel", "received_at", "processed_at", "failures", "error", "next_attempt_at"]
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[WebhookDelivery]:
+        return super().get_queryset(request).defer("body")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: WebhookDelivery | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: WebhookDelivery | None = None) -> bool:
+        return False

@@ -1,0 +1,257 @@
+"""What can go wrong when a message is handed to Meta, as four kinds of exception.
+
+``classify`` turns an answer of Meta's into one of them, by the table in ``trochai.whatsapp.codes``.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import email.utils
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from trochai.whatsapp.codes import ANNOUNCED_LIMITS, CODES, Act, Meaning
+
+# Widths of the columns that keep them.
+REASON_LENGTH = 300
+DETAILS_LENGTH = 1000
+
+TOO_MANY_REQUESTS = 429
+SERVER_ERROR = 500
+UNAVAILABLE = 503
+# 429 without a word about how long.
+DEFAULT_SLOW_DOWN = dt.timedelta(seconds=5)
+FULL_USAGE_SLOW_DOWN = dt.timedelta(minutes=1)
+# A header may say anything; what is longer than a day is not believed.
+LONGEST_HINT = dt.timedelta(days=1)
+
+
+@dataclass(eq=False)
+class WhatsAppError(Exception):
+    """A message was not accepted, or it is not known whether it was.
+
+    ``code`` is Meta's error code, or None where the answer carried none. ``reason`` is one sentence
+    for people; ``details`` is Meta's own text, for operators. Neither holds a token.
+    """
+
+    reason: str
+    code: int | None = None
+    details: str = ""
+    http_status: int | None = None
+
+    def __post_init__(self) -> None:
+        # Exceptions are copied and pickled by their args.
+        self.args = (self.reason,)
+
+    def __str__(self) -> str:
+        return self.reason if self.code is None else f"{self.reason} ({self.code})"
+
+
+@dataclass(eq=False)
+class TemporaryError(WhatsAppError):
+    """The message was surely not accepted, and trying again later may work.
+
+    ``slow_down`` is how long the whole channel should wait before its next message, where Meta
+    said that the channel as such is too fast.
+    """
+
+    slow_down: dt.timedelta | None = field(default=None, kw_only=True)
+
+
+@dataclass(eq=False)
+class PermanentError(WhatsAppError):
+    """The message was surely not accepted, and trying it again unchanged is useless.
+
+    ``retry_after`` is how long a person must wait before a manual retry may work (131049: a day).
+    ``template_unusable`` says that the template should be synced again; ``opted_out`` that the
+    contact wants no more marketing messages.
+    """
+
+    retry_after: dt.timedelta | None = field(default=None, kw_only=True)
+    template_unusable: bool = field(default=False, kw_only=True)
+    opted_out: bool = field(default=False, kw_only=True)
+
+
+@dataclass(eq=False)
+class ChannelError(WhatsAppError):
+    """The token, the number or the account cannot be used: the whole channel stops."""
+
+
+@dataclass(eq=False)
+class OutcomeUnknown(WhatsAppError):
+    """Nobody knows whether Meta accepted the message. It must not be sent again by itself."""
+
+
+def classify(
+    http_status: int, body: bytes | Mapping[str, Any] | None, headers: Mapping[str, str] | None = None
+) -> WhatsAppError:
+    """Return the error that an answer means; for any answer that brought no message id.
+
+    Meta's code decides, not the HTTP status; without a code the status has to do.
+    """
+    headers = {name.lower(): value for name, value in (headers or {}).items()}
+    envelope = _envelope(body)
+    code = code_of(envelope.get("code"))
+    details = _details(envelope)
+    error: WhatsAppError
+    if code is None:
+        error = _without_code(http_status, headers)
+    elif code in CODES:
+        error = _known(code, CODES[code], headers)
+    elif http_status >= SERVER_ERROR:
+        error = TemporaryError(reason_for(code, details), code)
+    else:
+        error = PermanentError(reason_for(code, details), code)
+    error.http_status = http_status
+    error.details = details or error.details
+    return error
+
+
+def code_of(value: object) -> int | None:
+    """Return an error code as a number; Meta also writes it as a string."""
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        return None
+    try:
+        code = int(value)
+    except ValueError:
+        return None
+    # The columns that keep it are 32-bit integers.
+    return code if 0 <= code < 2**31 else None
+
+
+def reason_for(code: object, details: str = "") -> str:
+    """Return one sentence for people about an error of Meta's, also for one that is not in the table."""
+    number = code_of(code)
+    if number in CODES:
+        return str(CODES[number].reason)
+    if details:
+        sentence = _("WhatsApp refused the message: %(details)s") % {"details": details}
+        return sentence if len(sentence) <= REASON_LENGTH else sentence[: REASON_LENGTH - 1] + "…"
+    return _("WhatsApp refused the message without saying why.")
+
+
+def stops_channel(code: int | None) -> bool:
+    """Whether nothing more can be sent on a channel that met ``code``."""
+    return code in CODES and CODES[code].act is Act.CHANNEL
+
+
+def opts_out(code: int | None) -> bool:
+    """Whether ``code`` says that the contact wants no more messages."""
+    return code in CODES and CODES[code].opted_out
+
+
+def manual_retry_delay(code: int | None) -> dt.timedelta | None:
+    """Return how long a person must wait before trying again what failed with ``code``, if at all."""
+    return CODES[code].retry_after if code in CODES else None
+
+
+def _known(code: int, meaning: Meaning, headers: Mapping[str, str]) -> WhatsAppError:
+    reason = str(meaning.reason)
+    match meaning.act:
+        case Act.CHANNEL:
+            return ChannelError(reason, code)
+        case Act.MESSAGE | Act.TEMPLATE:
+            unusable = meaning.act is Act.TEMPLATE
+            return PermanentError(reason, code, template_unusable=unusable, opted_out=meaning.opted_out)
+        case _ if meaning.retry_after:
+            return PermanentError(reason, code, retry_after=meaning.retry_after)
+    hints = [meaning.slow_down]
+    if code in ANNOUNCED_LIMITS:
+        hints += [_retry_after(headers), _regain_access(headers), _full_usage(headers)]
+    return TemporaryError(reason, code, slow_down=_longest(hints))
+
+
+def _without_code(http_status: int, headers: Mapping[str, str]) -> WhatsAppError:
+    """Without Meta's envelope: did the message surely not get through?"""
+    if http_status == TOO_MANY_REQUESTS:
+        wait = _longest([_retry_after(headers), _regain_access(headers)]) or DEFAULT_SLOW_DOWN
+        return TemporaryError(str(CODES[130429].reason), slow_down=wait)
+    if http_status == UNAVAILABLE:
+        return TemporaryError(str(CODES[131016].reason), slow_down=_retry_after(headers))
+    if 400 <= http_status < SERVER_ERROR:
+        return PermanentError(reason_for(None), details=f"HTTP {http_status} without an error code")
+    return OutcomeUnknown(
+        _("WhatsApp’s answer could not be read: the message may have reached the contact."),
+        details=f"HTTP {http_status} without an error code or a message id",
+    )
+
+
+def _envelope(body: bytes | Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """Return Meta's error object, or an empty one where the body holds none."""
+    if isinstance(body, bytes):
+        try:
+            body = json.loads(body)
+        except (ValueError, RecursionError):
+            return {}
+    error = body.get("error") if isinstance(body, Mapping) else None
+    return error if isinstance(error, Mapping) else {}
+
+
+def _details(envelope: Mapping[str, Any]) -> str:
+    data = envelope.get("error_data")
+    parts = [envelope.get("message"), data.get("details") if isinstance(data, Mapping) else data]
+    if envelope.get("error_subcode"):
+        parts.append(f"subcode {envelope['error_subcode']}")
+    if envelope.get("fbtrace_id"):
+        parts.append(f"trace {envelope['fbtrace_id']}")
+    text = " · ".join(part for part in parts if isinstance(part, str) and part)
+    return text.replace("\x00", "").encode(errors="replace").decode()[:DETAILS_LENGTH]
+
+
+def _longest(hints: Iterable[dt.timedelta | None]) -> dt.timedelta | None:
+    return max((hint for hint in hints if hint), default=None)
+
+
+def _retry_after(headers: Mapping[str, str]) -> dt.timedelta | None:
+    """Read ``Retry-After``: seconds, or a date (measured against the answer's own ``Date``)."""
+    value = headers.get("retry-after", "").strip()
+    if value.isascii() and value.isdigit():
+        return min(dt.timedelta(seconds=int(value[:9])), LONGEST_HINT)
+    try:
+        until = email.utils.parsedate_to_datetime(value)
+        answered = email.utils.parsedate_to_datetime(headers.get("date", ""))
+        return min(max(until - answered, dt.timedelta()), LONGEST_HINT)
+    except (ValueError, TypeError):
+        return None
+
+
+def _regain_access(headers: Mapping[str, str]) -> dt.timedelta | None:
+    """Read ``X-Business-Use-Case-Usage``: the longest wait, in minutes, that concerns messages."""
+    accounts = _json_object(headers.get("x-business-use-case-usage", ""))
+    usages = [usage for entries in accounts.values() if isinstance(entries, list) for usage in entries]
+    minutes = [
+        _number(usage.get("estimated_time_to_regain_access"))
+        for usage in usages
+        if isinstance(usage, dict) and usage.get("type") != "whatsapp_business_management"
+    ]
+    longest = max(minutes, default=0.0)
+    return min(dt.timedelta(minutes=min(longest, 1440)), LONGEST_HINT) if longest > 0 else None
+
+
+def _full_usage(headers: Mapping[str, str]) -> dt.timedelta | None:
+    """Read ``X-App-Usage``, in percent: it names no time, so a used-up limit waits a minute."""
+    usage = _json_object(headers.get("x-app-usage", ""))
+    return FULL_USAGE_SLOW_DOWN if any(_number(value) >= 100 for value in usage.values()) else None
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return 0.0
+    try:
+        number = float(value)
+    except OverflowError:
+        return 0.0
+    return number if math.isfinite(number) else 0.0

@@ -1,0 +1,111 @@
+"""A channel is one WhatsApp number; a webhook delivery is one POST from Meta, kept until processed."""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from typing import TYPE_CHECKING, Self
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from trochai.whatsapp.fields import EncryptedTextField
+
+if TYPE_CHECKING:
+    from trochai.accounts.models import Organization
+
+
+def new_verify_token() -> str:
+    return secrets.token_urlsafe(24)
+
+
+class ChannelQuerySet(models.QuerySet["Channel"]):
+    def for_organization(self, organization: Organization) -> Self:
+        return self.filter(organization=organization)
+
+
+class Channel(models.Model):
+    """One WhatsApp business number, and what is needed to send from it."""
+
+    # Public: part of the webhook URL.
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    organization = models.ForeignKey(
+        "accounts.Organization", on_delete=models.CASCADE, related_name="channels"
+    )
+    name = models.CharField(max_length=100)
+    display_phone_number = models.CharField(max_length=32)
+    phone_number_id = models.CharField(max_length=64, unique=True)
+    waba_id = models.CharField(_("WhatsApp Business Account ID"), max_length=64)
+    access_token = EncryptedTextField(blank=True)
+    app_secret = EncryptedTextField(blank=True)
+    verify_token = EncryptedTextField(default=new_verify_token)
+    # Meta's 80 a second counts inbound messages too; 75 leaves room for them.
+    messages_per_second = models.PositiveSmallIntegerField(
+        default=75, validators=[MinValueValidator(1), MaxValueValidator(1000)]
+    )
+    # Set when Meta says that the token, the number or the account cannot be used (class P errors):
+    # nothing is sent until it works again.
+    stopped_at = models.DateTimeField(null=True, blank=True)
+    stop_code = models.IntegerField(null=True, blank=True)
+    stop_reason = models.CharField(max_length=300, blank=True)
+    # The line's rate over all workers: the next free slot. See trochai.whatsapp.rate.
+    next_slot_at = models.DateTimeField(null=True, blank=True, editable=False)
+    templates_synced_at = models.DateTimeField(null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = ChannelQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name", "pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(stopped_at__isnull=True) | ~Q(stop_reason=""),
+                name="channel_stopped_says_why",
+            ),
+            models.CheckConstraint(
+                condition=Q(messages_per_second__gte=1, messages_per_second__lte=1000),
+                name="channel_rate_is_possible",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_stopped(self) -> bool:
+        return self.stopped_at is not None
+
+
+class WebhookDelivery(models.Model):
+    """One POST body from Meta, verified and stored before it was answered with 200."""
+
+    channel = models.ForeignKey(Channel, on_delete=models.CASCADE, related_name="deliveries")
+    body = models.BinaryField()
+    received_at = models.DateTimeField(default=timezone.now)
+    processed_at = models.DateTimeField(null=True, blank=True)
+    failures = models.PositiveSmallIntegerField(default=0)
+    next_attempt_at = models.DateTimeField(null=True, default=timezone.now)
+    error = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        verbose_name_plural = "webhook deliveries"
+        indexes = [
+            # whatsapp.tasks.process_waiting_webhooks: what a lost task left behind, oldest first.
+            models.Index(
+                fields=["next_attempt_at", "id"],
+                condition=Q(processed_at__isnull=True, next_attempt_at__isnull=False),
+                name="webhook_delivery_waiting",
+            ),
+            # whatsapp.tasks.purge_webhooks: processed ones are kept for some days.
+            models.Index(
+                fields=["processed_at"],
+                condition=Q(processed_at__isnull=False),
+                name="webhook_delivery_processed",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.channel} {self.received_at:%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,67 @@
+"""The bodies of Meta's messages endpoint, from plain data (pure).
+
+Source: WhatsApp Cloud API, "Message API", "Text messages", "Business-scoped user IDs".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+MAX_TEXT = 4096
+MAX_REFERENCE = 512
+
+# With its plus sign: without it Meta takes the number for one in the business's own country.
+_PHONE = re.compile(r"\+[1-9][0-9]{4,14}", re.ASCII)
+_USER_ID = re.compile(r"[A-Z]{2}\.(ENT\.)?[0-9A-Za-z]{1,128}", re.ASCII)
+
+
+class Unsendable(ValueError):
+    """Meta would surely refuse it. ``str()`` is a sentence for people."""
+
+
+def template_message(
+    *, recipient: Mapping[str, str], template: Mapping[str, Any], reference: str
+) -> dict[str, Any]:
+    """Return the body that sends a template; ``template`` is the object of that name in Meta's body.
+
+    ``reference`` comes back in every status webhook. Raises ``Unsendable``.
+    """
+    if not template.get("name") or not (template.get("language") or {}).get("code"):
+        raise Unsendable(_("The template has no name or language."))
+    return {**_envelope(recipient, reference), "type": "template", "template": dict(template)}
+
+
+def text_message(
+    *, recipient: Mapping[str, str], text: str, reference: str, preview_url: bool = False
+) -> dict[str, Any]:
+    """Return the body that sends free text inside the 24-hour window. Raises ``Unsendable``."""
+    if not text.strip():
+        raise Unsendable(_("The message is empty."))
+    if len(text) > MAX_TEXT:
+        raise Unsendable(_("The message is longer than 4,096 characters. Shorten it."))
+    body = {"body": text, "preview_url": preview_url}
+    return {**_envelope(recipient, reference), "type": "text", "text": body}
+
+
+def _envelope(recipient: Mapping[str, str], reference: str) -> dict[str, Any]:
+    if len(reference) > MAX_REFERENCE:
+        raise Unsendable(_("The message’s reference is too long."))
+    return {
+        "messaging_product": "whatsapp",
+        "recipient_type": "individual",
+        **_address(recipient),
+        "biz_opaque_callback_data": reference,
+    }
+
+
+def _address(recipient: Mapping[str, str]) -> dict[str, str]:
+    phone, user_id = recipient.get("to", ""), recipient.get("recipient", "")
+    if phone and _PHONE.fullmatch(phone):
+        return {"to": phone}
+    if not phone and _USER_ID.fullmatch(user_id):
+        return {"recipient": user_id}
+    raise Unsendable(_("The contact has no valid phone number. It must begin with + and the country code."))

@@ -1,0 +1,281 @@
+"""The sandbox's answers: one request in, one reply out, and the webhooks that follow from it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import secrets
+import threading
+import time
+from collections import defaultdict, deque
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from urllib.parse import parse_qs, urlsplit
+
+from trochai.whatsapp.sandbox import callbacks
+from trochai.whatsapp.sandbox.accounts import Account, Directory
+from trochai.whatsapp.sandbox.courier import Courier
+from trochai.whatsapp.sandbox.numbers import MESSAGES, Behaviour, behaviour_of
+from trochai.whatsapp.sandbox.validation import Refused, check_message
+
+# How many calls are remembered, newest last.
+REMEMBERED = 20_000
+REPLY_DELAY = 2.0
+# Between the webhook that comes first and the HTTP answer, so that the app can process it.
+HEAD_START = 1.0
+
+PATH = re.compile(r"/v[0-9]+\.[0-9]+/([0-9A-Za-z_-]+)(/messages|/message_templates)?/?")
+HTML = b"<!DOCTYPE html><html><head><title>Error</title></head><body><h1>Sorry</h1></body></html>"
+
+
+@dataclass(frozen=True)
+class Call:
+    """One message request that arrived, and what was answered (without its token)."""
+
+    at: float
+    phone_number_id: str
+    body: Any
+    status: int
+    code: int | None = None
+    message_id: str = ""
+
+    @property
+    def recipient(self) -> str:
+        return str(self.body.get("to") or self.body.get("recipient") or "") if self._has_body else ""
+
+    @property
+    def reference(self) -> str:
+        return str(self.body.get("biz_opaque_callback_data", "")) if self._has_body else ""
+
+    @property
+    def _has_body(self) -> bool:
+        return isinstance(self.body, dict)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What goes back. ``then`` other than "answer" means that nothing does."""
+
+    status: int
+    body: bytes
+    content_type: str = "application/json"
+    then: Literal["answer", "hang", "break"] = "answer"
+
+
+@dataclass
+class Api:
+    """Meta's endpoints for the accounts of a directory.
+
+    ``pace`` multiplies every delay; ``throughput`` is how many messages a number takes in any second.
+    """
+
+    directory: Directory
+    courier: Courier
+    pace: float = 1.0
+    throughput: int | None = None
+    calls: deque[Call] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+    _turns: dict[str, int] = field(default_factory=dict)
+    _recent: dict[str, deque[float]] = field(default_factory=lambda: defaultdict(deque))
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def handle(self, method: str, target: str, token: str, body: bytes) -> Reply:
+        address = urlsplit(target)
+        query = {key: values[-1] for key, values in parse_qs(address.query).items()}
+        try:
+            if (method, address.path) == ("POST", "/sandbox/inbound"):
+                return self._inbound(body)
+            match = PATH.fullmatch(address.path)
+            if match is None:
+                raise Refused(404, 2500, "Unknown path components")
+            return self._graph(method, match[1], match[2] or "", query=query, token=token, body=body)
+        except Refused as refusal:
+            return _json(refusal.status, refusal.envelope())
+
+    def _graph(
+        self, method: str, node: str, edge: str, *, query: dict[str, str], token: str, body: bytes
+    ) -> Reply:
+        account = self._account(node, edge, token)
+        if (method, edge) == ("POST", "/messages"):
+            return self._message(account, body)
+        if (method, edge) == ("GET", "/message_templates"):
+            return _templates(account, query)
+        if (method, edge) == ("GET", ""):
+            return _json(200, _phone_number(account))
+        raise Refused(400, 100, "Unsupported request", "Unsupported method for this path")
+
+    def _account(self, node: str, edge: str, token: str) -> Account:
+        accounts = list(self.directory())
+        if not any(account.accepts(token) for account in accounts):
+            raise Refused(401, 190, "Invalid OAuth access token - Cannot parse access token")
+        by_waba = edge == "/message_templates"
+        for account in accounts:
+            if node == (account.waba_id if by_waba else account.phone_number_id) and account.accepts(token):
+                return account
+        message = f"Unsupported request. Object with ID '{node}' does not exist"
+        raise Refused(400, 100, message, subcode=33)
+
+    def _message(self, account: Account, raw: bytes) -> Reply:
+        body = _parse(raw)
+        try:
+            recipient = check_message(body, account.templates)
+            behaviour = behaviour_of(recipient)
+            self._check_throughput(account)
+            self._maybe_refuse(behaviour, recipient)
+        except Refused as refusal:
+            self._note(account, body, refusal.status, code=refusal.code)
+            raise
+        if behaviour.answer in {"error page", "html"}:
+            self._note(account, body, behaviour.status)
+            return Reply(behaviour.status, HTML, "text/html; charset=utf-8")
+        if behaviour.answer == "broken":
+            self._note(account, body, 0)
+            return Reply(0, b"", then="break")
+        message_id = _new_message_id()
+        status = 0 if behaviour.answer == "none" else 200
+        self._note(account, body, status, message_id=message_id)
+        self._follow_up(account, body, recipient, message_id, behaviour)
+        return _accepted(recipient, message_id, then="hang" if behaviour.answer == "none" else "answer")
+
+    def _check_throughput(self, account: Account) -> None:
+        if self.throughput is None:
+            return
+        now = time.monotonic()
+        with self._lock:
+            recent = self._recent[account.phone_number_id]
+            while recent and recent[0] <= now - 1:
+                recent.popleft()
+            if len(recent) >= self.throughput:
+                raise Refused(400, 130429, MESSAGES[130429], f"Over {self.throughput} messages a second")
+            recent.append(now)
+
+    def _maybe_refuse(self, behaviour: Behaviour, recipient: str) -> None:
+        if behaviour.refused is None:
+            return
+        if behaviour.only_every_other:
+            with self._lock:
+                turn = self._turns[recipient] = self._turns.get(recipient, 0) + 1
+            if turn % 2 == 0:
+                return
+        status, code = behaviour.refused
+        text = MESSAGES.get(code, f"(#{code}) Something new")
+        raise Refused(status, code, text, f"Sandbox: {behaviour.summary}")
+
+    def _follow_up(
+        self, account: Account, body: dict[str, Any], recipient: str, message_id: str, behaviour: Behaviour
+    ) -> None:
+        for name, delay in behaviour.updates:
+            value = callbacks.status(
+                message_id=message_id,
+                name=name,
+                recipient=recipient,
+                reference=str(body.get("biz_opaque_callback_data", "")),
+                at=time.time() + delay * self.pace,
+                failure=behaviour.failure,
+            )
+            if behaviour.webhook_first:
+                self.courier.post_now(account, value)
+                time.sleep(HEAD_START * self.pace)
+            else:
+                self.courier.post(account, value, delay=delay * self.pace)
+        if behaviour.replies:
+            self._write(account, recipient, "Sandbox", "¡Gracias! Quedo atenta.", REPLY_DELAY)
+
+    def _inbound(self, raw: bytes) -> Reply:
+        """``POST /sandbox/inbound``: a customer writes, if not said otherwise to the first number.
+
+        Not a part of Meta's API.
+        """
+        body = _parse(raw)
+        if not isinstance(body, dict) or not body.get("from") or not body.get("text"):
+            raise Refused(400, 100, "from and text are required")
+        number = str(body.get("phone_number_id", ""))
+        accounts = [account for account in self.directory() if number in {"", account.phone_number_id}]
+        if not accounts:
+            raise Refused(400, 100, "phone_number_id must name one of the sandbox’s numbers")
+        sender = "".join(character for character in str(body["from"]) if character.isdigit())
+        message_id = self._write(accounts[0], sender, str(body.get("name", "")), str(body["text"]), 0)
+        return _json(200, {"id": message_id})
+
+    def _write(self, account: Account, sender: str, name: str, text: str, delay: float) -> str:
+        message_id, delay = _new_message_id(), delay * self.pace
+        value = callbacks.inbound(
+            message_id=message_id, sender=sender, name=name, text=text, at=time.time() + delay
+        )
+        self.courier.post(account, value, delay=delay)
+        return message_id
+
+    def _note(
+        self, account: Account, body: Any, status: int, *, code: int | None = None, message_id: str = ""
+    ) -> None:
+        self.calls.append(Call(time.time(), account.phone_number_id, body, status, code, message_id))
+
+
+def _accepted(recipient: str, message_id: str, *, then: Literal["answer", "hang"]) -> Reply:
+    is_user_id = "." in recipient
+    digits = "".join(character for character in recipient if character.isdigit())
+    contact = {"input": recipient, **({"user_id": recipient} if is_user_id else {"wa_id": digits})}
+    answer = {
+        "messaging_product": "whatsapp",
+        "contacts": [contact],
+        "messages": [{"id": message_id, "message_status": "accepted"}],
+    }
+    return Reply(200, json.dumps(answer).encode(), then=then)
+
+
+def _templates(account: Account, query: dict[str, str]) -> Reply:
+    rows = [
+        template
+        for template in account.templates
+        if all(query.get(key, template[key]) == template[key] for key in ("name", "status", "language"))
+    ]
+    fields = query.get("fields", "id,name,language,status,category,components").split(",")
+    limit = max(1, min(_int(query.get("limit", ""), 25), 1000))
+    start = _int(_decoded(query.get("after", "")), 0)
+    page = [{key: row[key] for key in fields if key in row} for row in rows[start : start + limit]]
+    end = start + len(page)
+    answer: dict[str, Any] = {"data": page}
+    if page:
+        answer["paging"] = {"cursors": {"before": _encoded(start), "after": _encoded(end)}}
+    if end < len(rows):
+        answer["paging"]["next"] = f"https://graph.facebook.com/next?after={_encoded(end)}"
+    return _json(200, answer)
+
+
+def _phone_number(account: Account) -> dict[str, Any]:
+    return {
+        "id": account.phone_number_id,
+        "display_phone_number": account.display_phone_number,
+        "verified_name": account.name,
+        "quality_rating": "GREEN",
+    }
+
+
+def _json(status: int, value: Any) -> Reply:
+    return Reply(status, json.dumps(value).encode(), "application/json; charset=UTF-8")
+
+
+def _parse(raw: bytes) -> Any:
+    try:
+        return json.loads(raw)
+    except (ValueError, RecursionError):
+        raise Refused(400, 100, "(#100) Invalid parameter", "The body is not JSON") from None
+
+
+def _new_message_id() -> str:
+    return "wamid.HBg" + base64.b64encode(secrets.token_bytes(24)).decode()
+
+
+def _encoded(position: int) -> str:
+    return base64.b64encode(str(position).encode()).decode().rstrip("=")
+
+
+def _decoded(cursor: str) -> str:
+    try:
+        return base64.b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+    except ValueError:
+        return ""
+
+
+def _int(text: str, default: int) -> int:
+    return int(text) if text.isascii() and text.isdigit() else default

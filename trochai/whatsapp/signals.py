@@ -1,0 +1,24 @@
+"""Facts that arrived by webhook, one signal a kind of fact.
+
+Each is sent with ``channel`` (a ``Channel``) and ``event`` (a dataclass of ``trochai.whatsapp.webhook``),
+inside the transaction of that one event: a receiver that raises undoes the event, which is tried again.
+"""
+
+from __future__ import annotations
+
+from django.dispatch import Signal
+
+# event: InboundMessage. A customer wrote.
+inbound_message = Signal()
+# event: MessageStatus. Meta says what became of a message that was sent.
+message_status = Signal()
+# event: TemplateStatus. A template was approved, rejected, paused, …
+template_status = Signal()
+# event: TemplateQuality. A template's quality score changed.
+template_quality = Signal()
+# event: TemplateCategory. Meta moved a template to another category.
+template_category = Signal()
+# event: MarketingPreference. A customer stopped or resumed marketing messages.
+marketing_preference = Signal()
+# channel: Channel, reason: str. The channel cannot send; its admins should know.
+channel_stopped = Signal()

@@ -1,0 +1,62 @@
+"""The webhook that Meta calls. Public: a GET must know the verify token, a POST the app secret."""
+
+from __future__ import annotations
+
+import hmac
+import uuid as uuids
+
+import structlog
+from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import RequestDataTooBig
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseForbidden, UnreadablePostError
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods
+
+from trochai.whatsapp import deliveries
+from trochai.whatsapp.models import Channel
+from trochai.whatsapp.waking import waker
+from trochai.whatsapp.webhook import is_signed
+
+logger = structlog.get_logger(__name__)
+
+# Bytes. Meta posts up to 3 MB.
+MAX_BODY = 4 * 1024 * 1024
+
+
+@csrf_exempt
+@login_not_required
+@require_http_methods(["GET", "POST"])
+def webhook(request: HttpRequest, uuid: uuids.UUID) -> HttpResponse:
+    channel = get_object_or_404(Channel, uuid=uuid)
+    return _verify(request, channel) if request.method == "GET" else _receive(request, channel)
+
+
+def _verify(request: HttpRequest, channel: Channel) -> HttpResponse:
+    """Meta asks once, when the webhook's address is entered there."""
+    token = request.GET.get("hub.verify_token", "").encode(errors="replace")
+    known = channel.verify_token.encode()
+    if request.GET.get("hub.mode") != "subscribe" or not known or not hmac.compare_digest(token, known):
+        return HttpResponseForbidden()
+    return HttpResponse(request.GET.get("hub.challenge", ""), content_type="text/plain; charset=utf-8")
+
+
+def _receive(request: HttpRequest, channel: Channel) -> HttpResponse:
+    """Store the body, then answer; a worker reads it later."""
+    try:
+        if int(request.headers.get("Content-Length") or 0) > MAX_BODY:
+            return HttpResponse(status=413)
+        body = request.body
+    except RequestDataTooBig:
+        return HttpResponse(status=413)
+    except (ValueError, UnreadablePostError):
+        return HttpResponse(status=400)
+    if not is_signed(body, request.headers.get("X-Hub-Signature-256", ""), channel.app_secret):
+        logger.warning("webhook with a wrong signature", channel=channel.pk)
+        return HttpResponseForbidden()
+    with transaction.atomic():
+        delivery = deliveries.store(channel, body, now=timezone.now())
+        transaction.on_commit(lambda: waker.wake(delivery.pk))
+    return HttpResponse()
