@@ -1,0 +1,78 @@
+"""For operators: look, correct a contact's name or number. History and delivery are never edited."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from conversations import consent
+from conversations.models import Contact, Conversation, Message
+from conversations.signals import contact_changed
+
+
+class ReadOnlyAdmin(admin.ModelAdmin):
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Contact)
+class ContactAdmin(admin.ModelAdmin):
+    list_display = ["__str__", "phone", "organization", "opted_out_at", "created_at"]
+    list_select_related = ["organization"]
+    search_fields = ["name", "phone", "whatsapp_user_id"]
+    autocomplete_fields = ["organization"]
+    readonly_fields = ["opted_out_at", "created_at"]
+    actions = ["opt_out", "opt_in"]
+    show_full_result_count = False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Contact | None = None) -> list[str]:
+        # What a contact wrote belongs to the organization to which it was written.
+        return [*self.readonly_fields, "organization"] if obj else list(self.readonly_fields)
+
+    def save_model(self, request: HttpRequest, obj: Contact, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if change and {"name", "phone", "whatsapp_user_id"} & set(form.changed_data):
+            contact_changed.send(sender=Contact, contact=obj)
+
+    @admin.action(description=_("Wants no more messages"))
+    def opt_out(self, request: HttpRequest, queryset: QuerySet[Contact]) -> None:
+        now = timezone.now()
+        with transaction.atomic():
+            done = sum(consent.opt_out(contact, at=now, now=now) for contact in queryset)
+        self.message_user(request, _("%(count)d contacts get no more messages.") % {"count": done})
+
+    @admin.action(description=_("Wants messages again"))
+    def opt_in(self, request: HttpRequest, queryset: QuerySet[Contact]) -> None:
+        for contact in queryset:
+            consent.opt_in(contact, at=timezone.now())
+        self.message_user(request, _("%(count)d contacts get messages again.") % {"count": len(queryset)})
+
+
+@admin.register(Conversation)
+class ConversationAdmin(ReadOnlyAdmin):
+    list_display = ["contact", "organization", "channel", "status", "assignee", "last_message_at"]
+    list_select_related = ["contact", "organization", "channel", "assignee"]
+    list_filter = ["status"]
+    search_fields = ["contact__name", "contact__phone"]
+    show_full_result_count = False
+
+
+@admin.register(Message)
+class MessageAdmin(ReadOnlyAdmin):
+    list_display = ["at", "conversation", "direction", "kind", "delivery", "error_code", "whatsapp_id"]
+    list_select_related = ["conversation__contact"]
+    list_filter = ["direction", "delivery"]
+    search_fields = ["whatsapp_id", "uuid"]
+    show_full_result_count = False

@@ -1,0 +1,263 @@
+"""Contacts, their conversations, and the messages in them."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Self
+
+import phonenumbers
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    from trochai.accounts.models import Organization
+
+
+class ContactQuerySet(models.QuerySet["Contact"]):
+    def for_organization(self, organization: Organization) -> Self:
+        return self.filter(organization=organization)
+
+    def reachable_as(self, *, organization_id: int, phone: str, user_id: str) -> Contact | None:
+        """Return the organization's contact with this number, else with this user id of Meta's."""
+        contacts = self.filter(organization_id=organization_id)
+        found = contacts.filter(phone=phone).first() if phone else None
+        if found is None and user_id:
+            found = contacts.filter(whatsapp_user_id=user_id).first()
+        return found
+
+
+class Contact(models.Model):
+    """A customer on WhatsApp, known by a phone number or, without one, by Meta's user id (BSUID)."""
+
+    organization = models.ForeignKey(
+        "accounts.Organization", on_delete=models.CASCADE, related_name="contacts"
+    )
+    name = models.CharField(max_length=200, blank=True)
+    # E.164 with its plus sign: without it Meta may take the number for a local one.
+    phone = models.CharField(max_length=16, blank=True)
+    whatsapp_user_id = models.CharField(max_length=160, blank=True)
+    opted_out_at = models.DateTimeField(null=True, blank=True)
+    # When the contact last said whether messages are wanted. See conversations.consent.
+    consent_at = models.DateTimeField(null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = ContactQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "phone"],
+                condition=~Q(phone=""),
+                name="contact_phone_once_per_organization",
+            ),
+            models.UniqueConstraint(
+                fields=["organization", "whatsapp_user_id"],
+                condition=~Q(whatsapp_user_id=""),
+                name="contact_user_id_once_per_organization",
+            ),
+            models.CheckConstraint(
+                condition=~Q(phone="") | ~Q(whatsapp_user_id=""), name="contact_can_be_reached"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.display_name
+
+    @property
+    def display_name(self) -> str:
+        return self.name or self.display_phone or str(_("WhatsApp user"))
+
+    @property
+    def first_name(self) -> str:
+        return self.name.split(" ", 1)[0]
+
+    @property
+    def display_phone(self) -> str:
+        """The number as people write it: +506 8888 1234."""
+        if not self.phone:
+            return ""
+        try:
+            parsed = phonenumbers.parse(self.phone)
+        except phonenumbers.NumberParseException:
+            return self.phone
+        return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+
+    @property
+    def is_opted_out(self) -> bool:
+        return self.opted_out_at is not None
+
+    @property
+    def recipient(self) -> dict[str, str]:
+        """How Meta is told whom to write to: ``to`` (E.164) or ``recipient`` (BSUID)."""
+        return {"to": self.phone} if self.phone else {"recipient": self.whatsapp_user_id}
+
+
+class ConversationStatus(models.TextChoices):
+    OPEN = "open", _("Open")
+    IN_PROGRESS = "in_progress", _("In progress")
+    CLOSED = "closed", _("Closed")
+
+
+class ConversationQuerySet(models.QuerySet["Conversation"]):
+    def for_organization(self, organization: Organization) -> Self:
+        return self.filter(organization=organization)
+
+    def newest_first(self) -> Self:
+        return self.order_by("-last_message_at", "-pk")
+
+
+class Conversation(models.Model):
+    """All messages between one channel and one contact, with a summary of the last for the list."""
+
+    organization = models.ForeignKey(
+        "accounts.Organization", on_delete=models.CASCADE, related_name="conversations"
+    )
+    channel = models.ForeignKey("whatsapp.Channel", on_delete=models.PROTECT, related_name="conversations")
+    contact = models.ForeignKey(Contact, on_delete=models.PROTECT, related_name="conversations")
+    status = models.CharField(max_length=16, choices=ConversationStatus, default=ConversationStatus.OPEN)
+    assignee = models.ForeignKey(
+        "accounts.User",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="assigned_conversations",
+    )
+    unread_count = models.PositiveIntegerField(default=0)
+    last_message_at = models.DateTimeField(default=timezone.now)
+    # The last message in one line for the list; written together with last_message_at.
+    preview = models.CharField(max_length=200, blank=True)
+    preview_is_outbound = models.BooleanField(default=False)
+    preview_is_template = models.BooleanField(default=False)
+    # Opens the 24-hour window.
+    last_inbound_at = models.DateTimeField(null=True, blank=True)
+    # Meta takes one message to a contact every 6 seconds.
+    last_outbound_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = ConversationQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["channel", "contact"], name="conversation_once_per_contact"),
+            models.CheckConstraint(
+                condition=Q(status__in=["open", "in_progress", "closed"]),
+                name="conversation_status_is_known",
+            ),
+        ]
+        indexes = [
+            # conversations.views.inbox: the list, newest message first.
+            models.Index(fields=["organization", "-last_message_at", "-id"], name="conversation_newest"),
+            # The Unread filter and the sidebar's count.
+            models.Index(
+                fields=["organization", "-last_message_at", "-id"],
+                condition=Q(unread_count__gt=0),
+                name="conversation_unread",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.contact)
+
+
+class Direction(models.TextChoices):
+    INBOUND = "in", _("Received")
+    OUTBOUND = "out", _("Sent")
+
+
+class Delivery(models.TextChoices):
+    """What is known of a message's way. Order matters: see ``conversations.recording.advance``."""
+
+    SENDING = "sending", _("Sending")
+    UNKNOWN = "unknown", _("Delivery unknown")
+    ACCEPTED = "accepted", _("Sent")
+    SENT = "sent", _("Sent")
+    DELIVERED = "delivered", _("Delivered")
+    READ = "read", _("Read")
+    PLAYED = "played", _("Played")
+    FAILED = "failed", _("Not sent")
+
+
+class Message(models.Model):
+    """One message. Its text is what people saw; for a template, ``content`` holds the parts."""
+
+    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="messages")
+    # Repeated from the conversation: Meta's ids are unique within a channel, and looked up there.
+    channel = models.ForeignKey("whatsapp.Channel", on_delete=models.PROTECT, related_name="+")
+    # Sent to Meta with the composer's messages, and echoed in their webhooks: "message:<uuid>".
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    # The follow-up's attempt that sent it. A bare id: this app does not know the one above.
+    attempt = models.UUIDField(null=True, blank=True, unique=True, editable=False)
+    direction = models.CharField(max_length=3, choices=Direction)
+    # text, template, image, … as Meta names them
+    kind = models.CharField(max_length=32, default="text")
+    text = models.TextField(blank=True)
+    # A template's header, body, footer and buttons (templates_app.rendering.RenderedTemplate.as_dict),
+    # or what Meta sent for a kind that has more than text.
+    content = models.JSONField(default=dict, blank=True)
+    template_name = models.CharField(max_length=512, blank=True)
+    # Language of the text, for screen readers; empty where it is not known.
+    language = models.CharField(max_length=15, blank=True)
+    whatsapp_id = models.CharField(max_length=255, blank=True)
+    delivery = models.CharField(max_length=10, choices=Delivery, blank=True)
+    error_code = models.IntegerField(null=True, blank=True)
+    error_reason = models.CharField(max_length=300, blank=True)
+    sent_by = models.ForeignKey(
+        "accounts.User", on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    # When it was sent or received, by Meta's clock where Meta says so.
+    at = models.DateTimeField(default=timezone.now)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["at", "pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["channel", "whatsapp_id"],
+                condition=~Q(whatsapp_id=""),
+                name="message_whatsapp_id_once_per_channel",
+            ),
+            models.CheckConstraint(
+                condition=Q(direction="in", delivery="") | (Q(direction="out") & ~Q(delivery="")),
+                name="message_outbound_has_delivery",
+            ),
+        ]
+        indexes = [
+            # conversations.views.conversation: the thread, newest page first.
+            models.Index(fields=["conversation", "-at", "-id"], name="message_thread"),
+            # conversations.outbox: composer messages whose call never came back.
+            models.Index(fields=["created_at"], condition=Q(delivery="sending"), name="message_sending"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.direction} {self.kind} {self.pk}"
+
+    @property
+    def is_outbound(self) -> bool:
+        return self.direction == Direction.OUTBOUND
+
+    @property
+    def is_from_follow_up(self) -> bool:
+        return self.attempt is not None
+
+
+class EarlyStatus(models.Model):
+    """A status of a message that is not recorded yet: Meta's webhook came before its HTTP answer."""
+
+    channel = models.ForeignKey("whatsapp.Channel", on_delete=models.CASCADE, related_name="+")
+    whatsapp_id = models.CharField(max_length=255)
+    status = models.CharField(max_length=16)
+    at = models.DateTimeField()
+    error_code = models.IntegerField(null=True)
+    error_reason = models.CharField(max_length=300, blank=True)
+    received_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        verbose_name_plural = "early statuses"
+        constraints = [
+            models.UniqueConstraint(fields=["channel", "whatsapp_id", "status"], name="early_status_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.status} {self.whatsapp_id}"

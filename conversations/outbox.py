@@ -1,0 +1,201 @@
+"""Sends what people write in the composer, under the same rules as follow-ups.
+
+A message is durably written before the call and never called twice: a call whose end nobody saw leaves it
+"delivery unknown", and a person decides. No transaction is open during a call.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+import uuid as uuids
+from typing import TYPE_CHECKING
+
+import structlog
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from conversations import recording, window
+from conversations.models import Conversation, Delivery, Direction, Message
+from trochai.clock import database_now
+from trochai.whatsapp import channels, rate
+from trochai.whatsapp.client import client_for
+from trochai.whatsapp.errors import ChannelError, OutcomeUnknown, TemporaryError, WhatsAppError
+
+if TYPE_CHECKING:
+    from trochai.accounts.models import User
+
+logger = structlog.get_logger(__name__)
+
+# How long a person's message waits for a free slot on the channel's line, and how often it looks. Seconds.
+PATIENCE = 2.0
+LOOK_EVERY = 0.1
+# After this a call that never came back counts as unknown: longer than any call's own deadline.
+GIVE_UP_AFTER = dt.timedelta(minutes=10)
+
+
+class ReplyRefused(Exception):
+    """The message was not written, let alone sent. ``str()`` is for people."""
+
+
+class WindowClosed(ReplyRefused):
+    """The contact's last message is more than 24 hours old: only templates may be sent."""
+
+
+class ChannelStopped(ReplyRefused):
+    """The channel's token, number or account cannot be used at present."""
+
+
+class MayHaveArrived(ReplyRefused):
+    """The first message's outcome is unknown; sending it again needs a person's word."""
+
+
+def send_reply(
+    *,
+    conversation: Conversation,
+    text: str,
+    by: User,
+    now: dt.datetime,
+    uuid: uuids.UUID | None = None,
+) -> Message:
+    """Send free-form text and return the message, whatever came of it: see its ``delivery``.
+
+    The same ``uuid`` again returns the message it made before, without a second call. Raises
+    ``WindowClosed``, ``ChannelStopped`` or ``ReplyRefused``, and then nothing was written. Waits up to
+    2 seconds for the channel's line and then as long as the call takes; not to be called in a transaction.
+    """
+    uuid = uuid or uuids.uuid4()
+    existing = _existing(conversation, uuid)
+    if existing is not None:
+        return existing
+    if not window.is_open(conversation, now):
+        raise WindowClosed(_("The 24-hour window is closed. Send a template or schedule a follow-up."))
+    if conversation.channel.is_stopped:
+        raise ChannelStopped(
+            _("The WhatsApp channel is stopped: %(reason)s") % {"reason": conversation.channel.stop_reason}
+        )
+    message, created = _write(conversation=conversation, text=text, by=by, now=now, uuid=uuid)
+    if created:
+        _send(message)
+        message.refresh_from_db()
+    return message
+
+
+def retry_reply(message: Message, *, by: User, now: dt.datetime, anyway: bool = False) -> Message:
+    """Send a message that failed once more, as a new one; the same retry twice makes one message.
+
+    Raises ``MayHaveArrived`` for one whose outcome is unknown unless ``anyway``, ``ReplyRefused`` for one
+    that did not fail, and what ``send_reply`` raises.
+    """
+    if message.delivery == Delivery.UNKNOWN and not anyway:
+        raise MayHaveArrived(_("It may already have arrived. Look at the chat on a phone first."))
+    if message.delivery not in {Delivery.FAILED, Delivery.UNKNOWN} or message.kind != "text":
+        raise ReplyRefused(_("This message can’t be sent again."))
+    return send_reply(
+        conversation=message.conversation,
+        text=message.text,
+        by=by,
+        now=now,
+        uuid=uuids.uuid5(message.uuid, "retry"),
+    )
+
+
+def give_up_on_sending(*, now: dt.datetime) -> int:
+    """Messages whose call never came back within 10 minutes become unknown; return how many."""
+    left_behind = Message.objects.filter(delivery=Delivery.SENDING, created_at__lte=now - GIVE_UP_AFTER)
+    return left_behind.update(delivery=Delivery.UNKNOWN, error_reason=_may_have_arrived())
+
+
+def _existing(conversation: Conversation, uuid: uuids.UUID) -> Message | None:
+    existing = Message.objects.select_related("conversation").filter(uuid=uuid).first()
+    if existing is None:
+        return None
+    if existing.conversation.organization_id != conversation.organization_id:
+        raise ReplyRefused(_("This message can’t be sent. Reload the page and try again."))
+    return existing
+
+
+def _write(
+    *, conversation: Conversation, text: str, by: User, now: dt.datetime, uuid: uuids.UUID
+) -> tuple[Message, bool]:
+    with transaction.atomic(durable=True):
+        message, created = Message.objects.get_or_create(
+            uuid=uuid,
+            defaults={
+                "conversation": conversation,
+                "channel_id": conversation.channel_id,
+                "direction": Direction.OUTBOUND,
+                "text": text,
+                "delivery": Delivery.SENDING,
+                "sent_by": by,
+                "at": now,
+                "created_at": now,
+            },
+        )
+        if created:
+            recording.move_conversation(message, preview=recording.one_line(text))
+    return message, created
+
+
+def _send(message: Message) -> None:
+    conversation, log = message.conversation, logger.bind(message=str(message.uuid))
+    if not _wait_for_the_line(message.channel_id):
+        _settle_failed(message, code=None, reason=_("Too many messages right now. Try again in a moment."))
+        log.warning("reply_not_sent", why="no slot on the channel's line")
+        return
+    try:
+        accepted = client_for(conversation.channel).send_text(
+            recipient=conversation.contact.recipient,
+            text=message.text,
+            reference=f"message:{message.uuid}",
+        )
+    except OutcomeUnknown as error:
+        _settle_unknown(message)
+        log.warning("reply_unknown", details=error.details)
+    except WhatsAppError as error:
+        _settle_failed(message, code=error.code, reason=error.reason)
+        log.warning("reply_not_accepted", outcome=type(error).__name__, code=error.code)
+        _tell_channel(message, error)
+    else:
+        with transaction.atomic():
+            recording.accept(message, whatsapp_id=accepted.message_id)
+            message.refresh_from_db()
+            recording.apply_early_statuses(message)
+        log.info("reply_sent")
+
+
+def _wait_for_the_line(channel_id: int) -> bool:
+    deadline = time.monotonic() + PATIENCE
+    while not rate.reserve(channel_id, 1, database_now()):
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(LOOK_EVERY)
+    return True
+
+
+def _tell_channel(message: Message, error: WhatsAppError) -> None:
+    now = database_now()
+    if isinstance(error, ChannelError):
+        channels.stop(message.channel_id, code=error.code, reason=error.reason, now=now)
+    elif isinstance(error, TemporaryError) and error.slow_down is not None:
+        rate.slow_down(message.channel_id, error.slow_down, now)
+
+
+# Unless a webhook has proved meanwhile that Meta has it ---------------------------------------------
+
+
+def _settle_failed(message: Message, *, code: int | None, reason: str) -> None:
+    unproved = Message.objects.filter(
+        pk=message.pk, whatsapp_id="", delivery__in=[Delivery.SENDING, Delivery.UNKNOWN]
+    )
+    unproved.update(delivery=Delivery.FAILED, error_code=code, error_reason=reason[:300])
+
+
+def _settle_unknown(message: Message) -> None:
+    Message.objects.filter(pk=message.pk, delivery=Delivery.SENDING).update(
+        delivery=Delivery.UNKNOWN, error_reason=_may_have_arrived()
+    )
+
+
+def _may_have_arrived() -> str:
+    return _("It may have reached the contact.")

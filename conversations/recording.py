@@ -1,0 +1,303 @@
+"""Writes messages into the history, and what becomes of them.
+
+Every function here works in its caller's transaction and is safe against a second caller that does the
+same at the same time: rows are changed by conditional UPDATEs, never by reading and writing back.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.db.models import Case, F, Q, Value, When
+from django.utils.translation import gettext as _
+
+from conversations import consent
+from conversations.models import (
+    Contact,
+    Conversation,
+    ConversationStatus,
+    Delivery,
+    Direction,
+    EarlyStatus,
+    Message,
+)
+from conversations.signals import contact_changed, message_status_changed
+from trochai.whatsapp.errors import opts_out
+
+if TYPE_CHECKING:
+    from templates_app.rendering import RenderedTemplate
+    from trochai.accounts.models import User
+    from trochai.whatsapp.models import Channel
+    from trochai.whatsapp.webhook import InboundMessage
+
+_BEFORE_META = (Delivery.SENDING, Delivery.UNKNOWN)
+# What each status may follow. Meta promises no order and may skip "delivered" when "read" comes;
+# it never delivers what it has called failed, nor fails what it has delivered.
+_MAY_FOLLOW: dict[Delivery, tuple[Delivery, ...]] = {
+    Delivery.ACCEPTED: _BEFORE_META,
+    Delivery.SENT: (*_BEFORE_META, Delivery.ACCEPTED),
+    Delivery.DELIVERED: (*_BEFORE_META, Delivery.ACCEPTED, Delivery.SENT),
+    Delivery.READ: (*_BEFORE_META, Delivery.ACCEPTED, Delivery.SENT, Delivery.DELIVERED),
+    Delivery.PLAYED: (*_BEFORE_META, Delivery.ACCEPTED, Delivery.SENT, Delivery.DELIVERED, Delivery.READ),
+    Delivery.FAILED: (*_BEFORE_META, Delivery.ACCEPTED, Delivery.SENT),
+}
+# WhatsApp's own notes in a thread (a changed number): nobody wrote them.
+SYSTEM = "system"
+
+
+def record_template(
+    *,
+    conversation: Conversation,
+    rendered: RenderedTemplate,
+    template_name: str,
+    language: str,
+    whatsapp_id: str,
+    at: dt.datetime,
+    sent_by: User | None,
+    attempt: UUID | None = None,
+    delivery: Delivery = Delivery.ACCEPTED,
+) -> Message:
+    """Write a template message that Meta has accepted into the history, as the contact sees it.
+
+    Statuses that came before it was recorded are applied to it without ``message_status_changed``:
+    the returned message's ``delivery`` may already be DELIVERED, or FAILED with code and reason.
+    Raises ``IntegrityError`` when ``attempt`` or ``whatsapp_id`` is recorded already.
+    """
+    message = Message.objects.create(
+        conversation=conversation,
+        channel_id=conversation.channel_id,
+        direction=Direction.OUTBOUND,
+        kind="template",
+        text=rendered.text,
+        content=rendered.as_dict(),
+        template_name=template_name,
+        language=language,
+        whatsapp_id=whatsapp_id,
+        delivery=delivery,
+        sent_by=sent_by,
+        attempt=attempt,
+        at=at,
+    )
+    move_conversation(message, preview=one_line(rendered.body) or template_name)
+    apply_early_statuses(message)
+    return message
+
+
+def record_inbound(*, channel: Channel, event: InboundMessage, now: dt.datetime) -> Message | None:
+    """Write a contact's message into the history; None when it is there already.
+
+    Contact and conversation are found or made, and a closed conversation opens again. A reaction is a
+    message like any other; a system note neither opens the 24-hour window nor counts as unread.
+    """
+    if Message.objects.filter(channel=channel, whatsapp_id=event.id).exists():
+        return None
+    contact = _contact_of(channel, event)
+    conversation, _created = Conversation.objects.get_or_create(
+        channel=channel,
+        contact=contact,
+        defaults={
+            "organization_id": channel.organization_id,
+            "last_message_at": event.at,
+            "created_at": now,
+        },
+    )
+    message = Message(
+        conversation=conversation,
+        channel=channel,
+        direction=Direction.INBOUND,
+        kind=event.kind[:32],
+        text=event.text,
+        content=event.content,
+        whatsapp_id=event.id,
+        at=event.at,
+        created_at=now,
+    )
+    try:
+        with transaction.atomic():
+            message.save(force_insert=True)
+    except IntegrityError:
+        if Message.objects.filter(channel=channel, whatsapp_id=event.id).exists():
+            return None  # Meta delivered it twice at the same moment, and the other one won
+        raise
+    move_conversation(message, preview=one_line(event.text) or _kind_in_words(event.kind))
+    return message
+
+
+def advance(
+    message: Message,
+    *,
+    status: str,
+    at: dt.datetime,
+    error_code: int | None = None,
+    error_reason: str = "",
+) -> bool:
+    """Move a message's delivery forward to ``status``; False where that would be no step forward.
+
+    Emits ``message_status_changed`` when it moved. A status that Meta may invent later is ignored.
+    """
+    if not _advance(message, status=status, at=at, error_code=error_code, error_reason=error_reason):
+        return False
+    message_status_changed.send(sender=Message, message=message, at=at)
+    return True
+
+
+def accept(message: Message, *, whatsapp_id: str) -> bool:
+    """Settle a message of the composer as taken by Meta; False when somebody has done so before.
+
+    Also where it stood as unknown or failed: an id from Meta proves it, whoever learns it first.
+    """
+    if not whatsapp_id:
+        return False
+    unproved = Message.objects.filter(
+        pk=message.pk, whatsapp_id="", delivery__in=(*_BEFORE_META, Delivery.FAILED)
+    )
+    fields = {
+        "whatsapp_id": whatsapp_id,
+        "delivery": Delivery.ACCEPTED,
+        "error_code": None,
+        "error_reason": "",
+    }
+    return bool(unproved.update(**fields))
+
+
+def apply_early_statuses(message: Message) -> None:
+    """Apply the statuses that came before ``message`` was recorded, and forget them. No signal is sent."""
+    early = EarlyStatus.objects.filter(channel_id=message.channel_id, whatsapp_id=message.whatsapp_id)
+    for status in early.order_by("pk"):
+        _advance(
+            message,
+            status=status.status,
+            at=status.at,
+            error_code=status.error_code,
+            error_reason=status.error_reason,
+        )
+        status.delete()
+
+
+def move_conversation(message: Message, *, preview: str) -> None:
+    """Let the conversation's summary show ``message``, unless it already shows a later one."""
+    outbound = message.is_outbound
+    always: dict[str, Any] = {}
+    moment: dict[str, dt.datetime] = {}
+    if outbound:
+        moment = {"last_outbound_at": message.at}
+    elif message.kind != SYSTEM:
+        moment = {"last_inbound_at": message.at}
+        always = {
+            "unread_count": F("unread_count") + 1,
+            "status": Case(
+                When(status=ConversationStatus.CLOSED, then=Value(ConversationStatus.OPEN)),
+                default=F("status"),
+            ),
+        }
+    row = Conversation.objects.filter(pk=message.conversation_id)
+    moved = row.filter(Q(last_message_at__lte=message.at) | Q(preview="")).update(
+        last_message_at=message.at,
+        preview=preview[:200],
+        preview_is_outbound=outbound,
+        preview_is_template=message.kind == "template",
+        **moment,
+        **always,
+    )
+    if moved:
+        return
+    if always:
+        row.update(**always)
+    for field, value in moment.items():
+        row.filter(Q(**{f"{field}__isnull": True}) | Q(**{f"{field}__lt": value})).update(**{field: value})
+
+
+def one_line(text: str) -> str:
+    """Return ``text`` as the conversation list shows it: on one line, at most 200 characters."""
+    return " ".join(text.split())[:200]
+
+
+def _advance(
+    message: Message, *, status: str, at: dt.datetime, error_code: int | None, error_reason: str
+) -> bool:
+    try:
+        delivery = Delivery(status)
+        before = _MAY_FOLLOW[delivery]
+    except (ValueError, KeyError):
+        return False
+    failed = delivery == Delivery.FAILED
+    fields = {
+        "delivery": delivery,
+        "error_code": error_code if failed else None,
+        "error_reason": error_reason[:300] if failed else "",
+    }
+    if not Message.objects.filter(pk=message.pk, delivery__in=before).update(**fields):
+        return False
+    for name, value in fields.items():
+        setattr(message, name, value)
+    if failed and opts_out(error_code):
+        consent.opt_out(message.conversation.contact, at=at, now=at)
+    return True
+
+
+def _contact_of(channel: Channel, event: InboundMessage) -> Contact:
+    """Find the contact by phone, else by user id, else make it; learn what the event adds to it."""
+    contact = _find_contact(channel, event)
+    if contact is None:
+        try:
+            with transaction.atomic():
+                return Contact.objects.create(
+                    organization_id=channel.organization_id,
+                    name=event.profile_name[:200],
+                    phone=event.from_phone,
+                    whatsapp_user_id=event.from_user_id,
+                )
+        except IntegrityError:
+            contact = _find_contact(channel, event)  # another webhook made it meanwhile
+            if contact is None:
+                raise
+    _learn(contact, event)
+    return contact
+
+
+def _find_contact(channel: Channel, event: InboundMessage) -> Contact | None:
+    return Contact.objects.reachable_as(
+        organization_id=channel.organization_id, phone=event.from_phone, user_id=event.from_user_id
+    )
+
+
+def _learn(contact: Contact, event: InboundMessage) -> None:
+    """Fill what the contact lacks; a name that stands is a person's choice and stays.
+
+    A new user id for a known number replaces the old one: Meta gives another when the number changes
+    hands. An id or number that another contact holds is left there.
+    """
+    news = {}
+    if event.profile_name and not contact.name:
+        news["name"] = event.profile_name[:200]
+    if event.from_phone and not contact.phone:
+        news["phone"] = event.from_phone
+    if event.from_user_id and contact.whatsapp_user_id != event.from_user_id:
+        news["whatsapp_user_id"] = event.from_user_id
+    for field, value in news.items():
+        try:
+            with transaction.atomic():
+                Contact.objects.filter(pk=contact.pk).update(**{field: value})
+        except IntegrityError:
+            continue
+        setattr(contact, field, value)
+    if news.keys() & {"name", "phone"}:
+        contact_changed.send(sender=Contact, contact=contact)
+
+
+def _kind_in_words(kind: str) -> str:
+    words = {
+        "image": _("Photo"),
+        "video": _("Video"),
+        "audio": _("Voice message"),
+        "document": _("Document"),
+        "sticker": _("Sticker"),
+        "location": _("Location"),
+        "contacts": _("Contact card"),
+        "reaction": _("Reaction"),
+        "unsupported": _("A message that can’t be shown here"),
+    }
+    return words.get(kind) or kind.replace("_", " ").capitalize() or _("Message")

@@ -1,0 +1,14 @@
+"""Facts that this app has written and that the apps above listen to."""
+
+from __future__ import annotations
+
+from django.dispatch import Signal
+
+# message: Message (inbound, with its conversation). A contact wrote.
+message_received = Signal()
+# message: Message, at: datetime (Meta's). Its delivery status has moved forward, or it failed.
+message_status_changed = Signal()
+# contact: Contact, now: datetime. The contact wants no more marketing messages.
+contact_opted_out = Signal()
+# contact: Contact. The name or number by which people search for it has changed.
+contact_changed = Signal()

@@ -1,0 +1,61 @@
+"""Celery tasks: thin, and harmless when they run twice or late."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import structlog
+from celery import shared_task
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+from django.utils import timezone
+
+from conversations import outbox, recording
+from conversations.models import EarlyStatus, Message
+
+logger = structlog.get_logger(__name__)
+
+KEEP_EARLY_STATUSES = dt.timedelta(days=30)
+# Early statuses looked at in one run.
+BATCH = 500
+
+
+@shared_task(ignore_result=True)
+def give_up_on_sending(**_future: Any) -> None:
+    """Composer messages whose call never came back become "delivery unknown". Every minute."""
+    outbox.give_up_on_sending(now=timezone.now())
+
+
+@shared_task(ignore_result=True)
+def apply_early_statuses(**_future: Any) -> None:
+    """Apply statuses that came while their message was just being recorded. Every minute.
+
+    The recorder and the webhook cannot see each other's uncommitted row, so that neither applies it.
+    """
+    recorded = Message.objects.filter(channel=OuterRef("channel"), whatsapp_id=OuterRef("whatsapp_id"))
+    for early in EarlyStatus.objects.filter(Exists(recorded)).order_by("pk")[:BATCH]:
+        try:
+            _apply(early)
+        except Exception:
+            # The oldest come first: one that breaks must not stand before the others for ever.
+            logger.exception("early_status_not_applied", early_status=early.pk)
+
+
+def _apply(early: EarlyStatus) -> None:
+    with transaction.atomic():
+        message = Message.objects.get(channel=early.channel_id, whatsapp_id=early.whatsapp_id)
+        recording.advance(
+            message,
+            status=early.status,
+            at=early.at,
+            error_code=early.error_code,
+            error_reason=early.error_reason,
+        )
+        early.delete()
+
+
+@shared_task(ignore_result=True)
+def purge_early_statuses(**_future: Any) -> None:
+    """Forget statuses whose message was never recorded here. Once a night."""
+    EarlyStatus.objects.filter(received_at__lte=timezone.now() - KEEP_EARLY_STATUSES).delete()

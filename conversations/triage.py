@@ -1,0 +1,32 @@
+"""Who looks after a conversation, and how far it has come."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from conversations.models import Conversation, ConversationStatus
+
+if TYPE_CHECKING:
+    from trochai.accounts.models import User
+
+
+def set_status(conversation: Conversation, *, status: ConversationStatus) -> None:
+    conversation.status = status
+    conversation.save(update_fields=["status"])
+
+
+def assign(conversation: Conversation, *, to: User | None) -> None:
+    """Let ``to`` look after the conversation; None: nobody in particular."""
+    conversation.assignee = to
+    conversation.save(update_fields=["assignee"])
+
+
+def mark_read(conversation: Conversation) -> bool:
+    """What was unread when ``conversation`` was loaded has been seen; a message since then stays unread."""
+    if not conversation.unread_count:
+        return False
+    seen = Conversation.objects.filter(pk=conversation.pk, unread_count=conversation.unread_count)
+    if not seen.update(unread_count=0):
+        return False
+    conversation.unread_count = 0
+    return True

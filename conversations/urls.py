@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+from django.urls import path
+
+from conversations import views
+
+app_name = "conversations"
+
+urlpatterns = [
+    path("", views.inbox, name="inbox"),
+    path("poll/", views.poll, name="poll"),
+    path("<int:pk>/", views.conversation, name="conversation"),
+    path("<int:pk>/earlier/", views.earlier, name="earlier"),
+    path("<int:pk>/reply/", views.reply, name="reply"),
+    path("<int:pk>/update/", views.update, name="update"),
+    path("messages/<int:pk>/retry/", views.retry, name="retry"),
+]

@@ -1,0 +1,208 @@
+"""The inbox. Every answer is the whole of it, or for htmx what stands inside ``#inbox``: see js/swap.js."""
+
+from __future__ import annotations
+
+import uuid
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.cache import patch_vary_headers
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST
+
+from conversations import outbox, thread, triage, window
+from conversations.forms import ReplyForm, TriageForm, assignable
+from conversations.listing import Cursor, Query, listing
+from conversations.models import Conversation, ConversationStatus, Message
+from trochai import formatting, toasts
+from trochai.accounts import access
+from trochai.accounts.access import MemberRequest, membership_of, require_writer
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+# What changes by itself: compared, to answer a poll with nothing where nothing has changed.
+LIVE = ("chips", "rows", "toolbar", "messages")
+
+
+@require_GET
+def inbox(request: MemberRequest) -> HttpResponse:
+    return _page(request, None)
+
+
+@require_GET
+def conversation(request: MemberRequest, pk: int) -> HttpResponse:
+    """Show one conversation; to those who may answer, its messages then count as read."""
+    opened = _find(request, pk)
+    if request.membership.can_write:
+        triage.mark_read(opened)
+    return _page(request, opened)
+
+
+@require_GET
+def poll(request: MemberRequest) -> HttpResponse:
+    """Answer an open page with what has changed (204: nothing); ``open`` is the conversation it shows."""
+    opened = request.GET.get("open", "")
+    return (
+        conversation(request, pk=int(opened)) if opened.isdecimal() and len(opened) < 100 else inbox(request)
+    )
+
+
+@require_GET
+def earlier(request: MemberRequest, pk: int) -> HttpResponse:
+    """The page of messages before the ``to`` cursor, for the top of the thread."""
+    cursor = Cursor.parse(request.GET.get("to", ""))
+    if cursor is None:
+        raise Http404
+    opened = _find(request, pk)
+    page = thread.before(opened, cursor)
+    context = {"conversation": opened, "thread": page, "can_write": request.membership.can_write}
+    return render(request, "conversations/_earlier.html", context)
+
+
+@require_POST
+@require_writer
+def reply(request: MemberRequest, pk: int) -> HttpResponse:
+    opened, form = _find(request, pk), ReplyForm(request.POST)
+    if not form.is_valid():
+        return _page(request, opened, form=form, status=422)
+    try:
+        outbox.send_reply(
+            conversation=opened,
+            text=form.cleaned_data["text"],
+            by=request.membership.user,
+            now=timezone.now(),
+            uuid=form.cleaned_data["uuid"] or uuid.uuid4(),
+        )
+    except outbox.ReplyRefused as refusal:
+        form.add_error("text", str(refusal))
+        return _page(request, opened, form=form, status=422)
+    return _done(request, opened, sent=True)
+
+
+@require_POST
+@require_writer
+def retry(request: MemberRequest, pk: int) -> HttpResponse:
+    """Send a failed message again, as a new one; ``anyway`` also one that may have arrived."""
+    message = _find_message(request, pk)
+    anyway = "anyway" in request.POST
+    try:
+        outbox.retry_reply(message, by=request.membership.user, now=timezone.now(), anyway=anyway)
+    except outbox.MayHaveArrived as question:
+        context = {"message": message, "question": str(question), "section": "inbox"}
+        return render(request, "conversations/retry.html", context, status=409)
+    except outbox.ReplyRefused as refusal:
+        response = _done(request, message.conversation)
+        return toasts.say(request, response, title=_("Not sent"), text=str(refusal), tone="error")
+    return _done(request, message.conversation)
+
+
+@require_POST
+@require_writer
+def update(request: MemberRequest, pk: int) -> HttpResponse:
+    """Set the status, the assignee, or both."""
+    opened = _find(request, pk)
+    form = TriageForm(opened, request.POST)
+    if not form.is_valid():
+        response = _done(request, opened)
+        return toasts.say(
+            request, response, title=_("Not changed"), text=_("Choose one of the list."), tone="error"
+        )
+    said = []
+    if form.cleaned_data["status"] and form.cleaned_data["status"] != opened.status:
+        triage.set_status(opened, status=ConversationStatus(form.cleaned_data["status"]))
+        said.append(_("Marked as %(status)s") % {"status": opened.get_status_display().lower()})
+    if "assignee" in request.POST and form.cleaned_data["assignee"] != opened.assignee:
+        triage.assign(opened, to=form.cleaned_data["assignee"])
+        said.append(_("Assigned to %(name)s") % {"name": opened.assignee or _("nobody")})
+    response = _done(request, opened)
+    return toasts.say(request, response, title=" · ".join(said)) if said else response
+
+
+def _find(request: HttpRequest, pk: int) -> Conversation:
+    rows = Conversation.objects.select_related("contact", "channel", "assignee", "organization")
+    return access.get_for_member(request, rows, pk)
+
+
+def _find_message(request: HttpRequest, pk: int) -> Message:
+    try:
+        message = Message.objects.get(pk=pk)
+    except (Message.DoesNotExist, OverflowError) as error:
+        raise Http404 from error
+    message.conversation = _find(request, message.conversation_id)
+    return message
+
+
+def _done(request: MemberRequest, opened: Conversation, *, sent: bool = False) -> HttpResponse:
+    """Answer a change: htmx with the inbox as it is now, others by a redirect to it.
+
+    ``sent``: what stands in the composer has gone out, so that it is emptied.
+    """
+    if request.htmx:
+        return _page(request, _find(request, opened.pk), sent=sent)
+    return redirect("conversations:conversation", pk=opened.pk)
+
+
+def _page(
+    request: MemberRequest,
+    opened: Conversation | None,
+    *,
+    form: ReplyForm | None = None,
+    sent: bool = False,
+    status: int = 200,
+) -> HttpResponse:
+    data = request.POST if request.method == "POST" else request.GET
+    query = Query.of(data)
+    here = (
+        reverse("conversations:conversation", args=[opened.pk]) if opened else reverse("conversations:inbox")
+    )
+    context: dict[str, Any] = {
+        "section": "inbox",
+        "conversation": opened,
+        "listing": listing(membership_of(request), query),
+        "query": query,
+        "here": here,
+        "can_write": request.membership.can_write,
+    }
+    if opened:
+        context |= _opened(request, opened, now=timezone.now(), data=data)
+        context |= {"form": form, "fresh_composer": sent or form is not None}
+    live = {name: render_to_string(f"conversations/_{name}.html", context, request) for name in LIVE}
+    version = blake2b("".join(live.values()).encode(), digest_size=8).hexdigest()
+    if request.method == "GET" and data.get("v") == version:
+        return HttpResponse(status=204)
+    fragment = request.htmx and not request.htmx.history_restore_request
+    name = "conversations/_inbox.html" if fragment else "conversations/inbox.html"
+    response = render(request, name, {**context, "live": live, "version": version}, status=status)
+    patch_vary_headers(response, ["HX-Request"])
+    if request.htmx.trigger == "search":
+        response["HX-Replace-Url"] = f"{here}{query}"
+    return response
+
+
+def _opened(request: MemberRequest, opened: Conversation, *, now: dt.datetime, data: Any) -> dict[str, Any]:
+    to = Cursor.parse(request.GET.get("to", ""))
+    since = Cursor.parse(data.get("since", "")) if data.get("open") == str(opened.pk) else None
+    closes_at = window.closes_at(opened)
+    return {
+        "thread": thread.before(opened, to) if to else thread.latest(opened, since=since),
+        "reading_back": to is not None,
+        "window_closes_at": formatting.long_day_time(closes_at, now) if closes_at else "",
+        "window_open": window.is_open(opened, now),
+        "window_left": formatting.short_duration(closes_at - now) if closes_at else "",
+        "submission": uuid.uuid4(),
+        "statuses": ConversationStatus.choices,
+        "people": _people(opened) if request.membership.can_write else [],
+    }
+
+
+def _people(opened: Conversation) -> list[Any]:
+    people = list(assignable(opened))
+    if opened.assignee and opened.assignee not in people:
+        people.append(opened.assignee)
+    return people

@@ -1,0 +1,64 @@
+"""``notify()``: the one way to put something into people's bells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from notifications.models import Kind, Notification
+from trochai.accounts.models import Membership, Organization, User
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+
+def recipients_for(organization: Organization, user_id: int | None) -> list[int]:
+    """Return the ids of those to tell: the person, or the admins if that person has left."""
+    members = Membership.objects.for_organization(organization).active()
+    if user_id is not None and members.filter(user_id=user_id).exists():
+        return [user_id]
+    return list(members.admins().values_list("user_id", flat=True))
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What one person should know. Texts are cut to the columns' lengths."""
+
+    organization: Organization
+    recipient_id: int
+    kind: Kind
+    title: str
+    text: str = ""
+    url: str = ""
+
+
+def notify(
+    *,
+    organization: Organization,
+    recipients: Iterable[User | int],
+    kind: Kind,
+    title: str,
+    text: str = "",
+    url: str = "",
+    now: dt.datetime,
+) -> None:
+    """Write one unread notification for each recipient."""
+    ids = [recipient.pk if isinstance(recipient, User) else recipient for recipient in recipients]
+    notify_all([Notice(organization, pk, kind, title, text, url) for pk in ids], now=now)
+
+
+def notify_all(notices: Iterable[Notice], *, now: dt.datetime) -> None:
+    """Write an unread notification for each notice, in one statement."""
+    Notification.objects.bulk_create(
+        Notification(
+            organization=notice.organization,
+            recipient_id=notice.recipient_id,
+            kind=notice.kind,
+            title=notice.title[:200],
+            text=notice.text[:500],
+            url=notice.url,
+            created_at=now,
+        )
+        for notice in notices
+    )

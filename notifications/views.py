@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from django.db.models import Q
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.vary import vary_on_headers
+from django_htmx.http import trigger_client_event
+
+from notifications.models import Notification
+from notifications.unread import unread_count
+from trochai.accounts.access import MemberRequest
+
+PAGE_SIZE = 30
+# What fits into the popover without much scrolling.
+POPOVER_SIZE = 10
+# Tells the bell to count again.
+CHANGED = "notifications:changed"
+
+
+@require_safe
+@vary_on_headers("HX-Request")
+def index(request: MemberRequest) -> HttpResponse:
+    """The member's notifications, newest first: the bell's popover for htmx, else a page."""
+    if request.htmx and not request.htmx.history_restore_request:
+        return _popover(request)
+    mine = Notification.objects.for_member(request.membership)
+    before = request.GET.get("before", "")
+    anchor = mine.filter(pk=before).first() if before.isdecimal() else None
+    older = mine
+    if anchor is not None:
+        older = mine.filter(
+            Q(created_at__lt=anchor.created_at) | Q(created_at=anchor.created_at, pk__lt=anchor.pk)
+        )
+    rows = list(older[: PAGE_SIZE + 1])
+    context = {
+        "section": "notifications",
+        "notices": rows[:PAGE_SIZE],
+        "older": rows[PAGE_SIZE - 1].pk if len(rows) > PAGE_SIZE else None,
+        "is_first_page": anchor is None,
+        "has_unread": mine.unread().exists(),
+    }
+    return render(request, "notifications/index.html", context)
+
+
+@require_safe
+@never_cache
+def bell(request: MemberRequest) -> HttpResponse:
+    """The bell's count alone; every open page asks for it every few seconds."""
+    return render(request, "parts/_bell.html", {"count": unread_count(request.membership)})
+
+
+@require_POST
+def open_notification(request: MemberRequest, pk: int) -> HttpResponse:
+    """Mark one as read and go to what it is about."""
+    mine = Notification.objects.for_member(request.membership)
+    notification = mine.filter(pk=pk).first()
+    if notification is None:
+        raise Http404
+    mine.unread().filter(pk=pk).update(read_at=timezone.now())
+    # A path on this site; never somewhere else, whoever wrote it.
+    if notification.url.startswith("/") and url_has_allowed_host_and_scheme(
+        notification.url, allowed_hosts=None
+    ):
+        return redirect(notification.url)
+    return redirect("notifications:index")
+
+
+@require_POST
+def read_all(request: MemberRequest) -> HttpResponse:
+    """Mark all of the member's notifications as read."""
+    mine = Notification.objects.for_member(request.membership)
+    mine.unread().update(read_at=timezone.now())
+    if request.htmx:
+        return trigger_client_event(_popover(request), CHANGED)
+    return redirect("notifications:index")
+
+
+def _popover(request: MemberRequest) -> HttpResponse:
+    mine = Notification.objects.for_member(request.membership)
+    notices = list(mine[:POPOVER_SIZE])
+    context = {"notices": notices, "has_unread": mine.unread().exists()}
+    return render(request, "notifications/_popover.html", context)

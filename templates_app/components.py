@@ -1,0 +1,168 @@
+"""Meta's JSON of a template, read once and made safe to work with (pure).
+
+The rest of the app never touches the JSON: what is missing or malformed here is an empty string, and
+``Components.is_supported`` says whether Trochai can fill every part.
+Source: WhatsApp Business Platform, "Template components".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z0-9_]+)\s*\}\}", re.ASCII)
+MEDIA_FORMATS = frozenset({"image", "video", "document"})
+# Buttons that need nothing, or one value, from the sender. A flow, a catalog or a one-time password
+# needs more than a text; so may anything Meta invents.
+PLAIN_BUTTONS = frozenset({"quick_reply", "phone_number", "voice_call"})
+KNOWN_BUTTONS = PLAIN_BUTTONS | {"url", "copy_code"}
+
+
+@dataclass(frozen=True)
+class Button:
+    """``index`` is its place among all buttons, as Meta counts them."""
+
+    index: int
+    kind: str
+    text: str
+    url: str
+    phone: str
+    example: str
+
+
+@dataclass(frozen=True)
+class Components:
+    """The parts of a template. ``header_format`` is text, image, video, document, or "" for none.
+
+    Examples are Meta's, by placeholder name.
+    """
+
+    header_format: str
+    header: str
+    header_examples: Mapping[str, str]
+    body: str
+    body_examples: Mapping[str, str]
+    footer: str
+    buttons: tuple[Button, ...]
+    is_named: bool
+    is_supported: bool
+
+
+def read(components: object, parameter_format: str) -> Components:
+    """Return the parts of Meta's list of components; never raises, whatever the JSON holds."""
+    # The first of a kind counts.
+    found = dict(reversed(list(_parts(components))))
+    header, body = found.get("header", {}), found.get("body", {})
+    header_format = _lower(header.get("format")) or ("text" if "header" in found else "")
+    is_named = str(parameter_format).upper() == "NAMED"
+    parts = Components(
+        header_format=header_format,
+        header=_text(header.get("text")) if header_format == "text" else "",
+        header_examples=_examples(header, "header_text", placeholders(_text(header.get("text")))),
+        body=_text(body.get("text")),
+        body_examples=_examples(body, "body_text", placeholders(_text(body.get("text")))),
+        footer=_text(found.get("footer", {}).get("text")),
+        buttons=tuple(_buttons(found.get("buttons", {}).get("buttons"))),
+        is_named=is_named,
+        is_supported=True,
+    )
+    known = all(kind in {"header", "body", "footer", "buttons"} for kind in found)
+    return _with_support(parts, known=known)
+
+
+def placeholders(text: str) -> list[str]:
+    """Return the names in ``{{…}}``, each once, in order of appearance."""
+    return list(dict.fromkeys(PLACEHOLDER.findall(text)))
+
+
+def numbers(count: int) -> list[str]:
+    return [str(number) for number in range(1, count + 1)]
+
+
+def _with_support(parts: Components, *, known: bool) -> Components:
+    supported = (
+        known
+        and bool(parts.body.strip())
+        and parts.header_format in {"", "text", *MEDIA_FORMATS}
+        and len(placeholders(parts.header)) <= 1
+        and _fits_format(parts.header, is_named=parts.is_named)
+        and _fits_format(parts.body, is_named=parts.is_named)
+        and all(_can_press(button) for button in parts.buttons)
+    )
+    return parts if supported else replace(parts, is_supported=False)
+
+
+def _fits_format(text: str, *, is_named: bool) -> bool:
+    """Positional placeholders are 1…n without a gap: Meta takes their values as a bare list."""
+    if "{{" in PLACEHOLDER.sub("", text):
+        return False
+    names = placeholders(text)
+    if is_named:
+        return not any(name.isdigit() for name in names)
+    return sorted(names) == sorted(numbers(len(names)))
+
+
+def _can_press(button: Button) -> bool:
+    """A URL may have one variable, at its end."""
+    if button.kind != "url":
+        return button.kind in KNOWN_BUTTONS
+    found = list(PLACEHOLDER.finditer(button.url))
+    ends_with_it = len(found) == 1 and found[0].end() == len(button.url)
+    return ends_with_it or "{{" not in button.url
+
+
+def _parts(components: object) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield each component by its type; what is no component yields an unknown type."""
+    if not isinstance(components, Sequence) or isinstance(components, str):
+        yield "malformed", {}
+        return
+    for component in components:
+        if isinstance(component, Mapping):
+            yield _lower(component.get("type")), component
+        else:
+            yield "malformed", {}
+
+
+def _buttons(buttons: object) -> Iterator[Button]:
+    if not isinstance(buttons, list):
+        return
+    for index, button in enumerate(buttons):
+        fields: Mapping[str, Any] = button if isinstance(button, Mapping) else {}
+        example = fields.get("example")
+        yield Button(
+            index=index,
+            kind=_lower(fields.get("type")),
+            text=_text(fields.get("text")),
+            url=_text(fields.get("url")),
+            phone=_text(fields.get("phone_number")),
+            example=_text(example[0] if isinstance(example, list) and example else example),
+        )
+
+
+def _examples(component: Mapping[str, Any], key: str, names: list[str]) -> dict[str, str]:
+    """Return Meta's example for each placeholder: a list in order, or a list of named ones."""
+    example = component.get("example")
+    if not isinstance(example, Mapping):
+        return {}
+    named = example.get(f"{key}_named_params")
+    if isinstance(named, list):
+        entries = [entry for entry in named if isinstance(entry, Mapping)]
+        return {_text(entry.get("param_name")): _text(entry.get("example")) for entry in entries}
+    values = example.get(key)
+    # body_text is a list of lists, header_text a plain one.
+    if isinstance(values, list) and values and isinstance(values[0], list):
+        values = values[0]
+    if not isinstance(values, list):
+        return {}
+    in_order = numbers(len(names)) if all(name.isdigit() for name in names) else names
+    return {name: _text(value) for name, value in zip(in_order, values, strict=False)}
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _lower(value: object) -> str:
+    return value.lower() if isinstance(value, str) else ""

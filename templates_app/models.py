@@ -1,0 +1,190 @@
+"""Message templates as Meta has reviewed them, one row for each name and language of a channel."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from templates_app import parameters, rendering
+from trochai.folding import fold
+
+if TYPE_CHECKING:
+    from trochai.accounts.models import Organization
+    from trochai.whatsapp.models import Channel
+
+
+class TemplateStatus(models.TextChoices):
+    """Meta's statuses. Only APPROVED can be sent; a status not listed here is kept as it came."""
+
+    APPROVED = "APPROVED", _("Approved")
+    PENDING = "PENDING", _("In review")
+    REJECTED = "REJECTED", _("Rejected")
+    PAUSED = "PAUSED", _("Paused")
+    DISABLED = "DISABLED", _("Disabled")
+    IN_APPEAL = "IN_APPEAL", _("In appeal")
+    LIMIT_EXCEEDED = "LIMIT_EXCEEDED", _("Limit exceeded")
+    PENDING_DELETION = "PENDING_DELETION", _("Being deleted")
+    DELETED = "DELETED", _("Deleted")
+    ARCHIVED = "ARCHIVED", _("Archived")
+
+
+class Category(models.TextChoices):
+    MARKETING = "MARKETING", _("Marketing")
+    UTILITY = "UTILITY", _("Utility")
+    AUTHENTICATION = "AUTHENTICATION", _("Authentication")
+
+
+# How a status is drawn, where not in plain grey.
+_BADGES: dict[str, str] = {
+    TemplateStatus.APPROVED: "approved",
+    TemplateStatus.PENDING: "in_review",
+    TemplateStatus.IN_APPEAL: "in_review",
+    TemplateStatus.REJECTED: "rejected",
+    TemplateStatus.PAUSED: "paused",
+    TemplateStatus.DISABLED: "rejected",
+    TemplateStatus.LIMIT_EXCEEDED: "warn",
+}
+_REASONS = {
+    "ABUSIVE_CONTENT": _("WhatsApp found abusive content in it."),
+    "INCORRECT_CATEGORY": _("It doesn’t fit the category that was chosen for it."),
+    "INVALID_FORMAT": _("Its format isn’t valid: check the variables and their examples."),
+    "PROMOTIONAL": _("It promotes something, which its category doesn’t allow."),
+    "SCAM": _("WhatsApp took it for a scam."),
+    "TAG_CONTENT_MISMATCH": _("Its text doesn’t fit its category or language."),
+}
+_QUALITIES = {
+    "GREEN": ("ok", _("High quality")),
+    "YELLOW": ("warn", _("Medium quality")),
+    "RED": ("bad", _("Low quality")),
+}
+
+
+class TemplateQuerySet(models.QuerySet["Template"]):
+    def for_organization(self, organization: Organization) -> Self:
+        return self.filter(channel__organization=organization)
+
+    def for_channel(self, channel: Channel) -> Self:
+        return self.filter(channel=channel)
+
+    def approved(self) -> Self:
+        return self.filter(status=TemplateStatus.APPROVED)
+
+    def search(self, words: str) -> Self:
+        """Those with all these words in their name or text, whatever their case and accents."""
+        found = self
+        for word in fold(words).split():
+            found = found.filter(search_text__contains=word)
+        return found
+
+    def known_to_meta(self) -> Self:
+        """Leave out those that Meta has deleted; follow-ups may still refer to them."""
+        return self.exclude(status=TemplateStatus.DELETED)
+
+
+class Template(models.Model):
+    """One template in one language. Never deleted: follow-ups and history refer to it."""
+
+    channel = models.ForeignKey("whatsapp.Channel", on_delete=models.CASCADE, related_name="templates")
+    meta_id = models.CharField(max_length=64, blank=True)
+    name = models.CharField(max_length=512)
+    language = models.CharField(max_length=15)
+    category = models.CharField(max_length=32, blank=True)
+    status = models.CharField(max_length=32)
+    # GREEN, YELLOW, RED or UNKNOWN
+    quality = models.CharField(max_length=16, default="UNKNOWN")
+    parameter_format = models.CharField(max_length=16, default="POSITIONAL")
+    # Meta's own list of components: HEADER, BODY, FOOTER, BUTTONS.
+    components = models.JSONField(default=list)
+    rejected_reason = models.CharField(max_length=500, blank=True)
+    # When Meta last told about this row, by listing it or by webhook.
+    synced_at = models.DateTimeField(default=timezone.now)
+    # Name and text, folded: what the templates page and the dialog's picker search in.
+    search_text = models.TextField(blank=True, editable=False)
+
+    objects = TemplateQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name", "language", "pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["channel", "name", "language"], name="template_once_per_language")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.language})"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.prepare_search()
+        super().save(*args, **kwargs)
+
+    def prepare_search(self) -> None:
+        """Write ``search_text``; for rows that are written in bulk."""
+        self.search_text = fold(f"{self.name} {self.name.replace('_', ' ')} {self.outline.text}")
+
+    @property
+    def is_approved(self) -> bool:
+        return self.status == TemplateStatus.APPROVED
+
+    @property
+    def parameters(self) -> tuple[parameters.Parameter, ...]:
+        """What has to be filled in before this template can be sent."""
+        return parameters.parameters_of(self.components, self.parameter_format)
+
+    @property
+    def shape(self) -> list[str]:
+        """Which parameters the template has. Values that were frozen fit while this stays the same."""
+        return [parameter.shape for parameter in self.parameters]
+
+    def fits(self, shape: list[str]) -> bool:
+        """Whether values that were given for ``shape`` can still be sent with it."""
+        return self.is_sendable and self.shape == shape
+
+    @property
+    def is_sendable(self) -> bool:
+        """Whether Trochai can fill every part of it (carousels and the like it cannot, yet)."""
+        return parameters.is_supported(self.components, self.parameter_format)
+
+    def render(self, values: dict[str, Any]) -> rendering.RenderedTemplate:
+        """Return the message as the contact will see it, with ``values`` by parameter key."""
+        return rendering.render(self.components, self.parameter_format, values)
+
+    @property
+    def outline(self) -> rendering.RenderedTemplate:
+        """The message with its placeholders, marked, in the values' places."""
+        return self.render({each.key: f"{{{{{each.name}}}}}" for each in self.parameters if each.name})
+
+    @property
+    def status_label(self) -> str:
+        try:
+            return str(TemplateStatus(self.status).label)
+        except ValueError:
+            return self.status.replace("_", " ").capitalize()
+
+    @property
+    def category_label(self) -> str:
+        try:
+            return str(Category(self.category).label)
+        except ValueError:
+            return self.category.replace("_", " ").capitalize()
+
+    @property
+    def badge(self) -> str:
+        """Return the tone in which the status is drawn."""
+        return _BADGES.get(self.status, "plain")
+
+    @property
+    def reason(self) -> str:
+        """Why Meta rejected it, in plain words where its code is known; empty unless it did."""
+        if self.status != TemplateStatus.REJECTED or not self.rejected_reason:
+            return ""
+        return str(_REASONS.get(self.rejected_reason, self.rejected_reason))
+
+    @property
+    def quality_tone(self) -> str:
+        return _QUALITIES[self.quality][0] if self.quality in _QUALITIES else "none"
+
+    @property
+    def quality_label(self) -> str:
+        return str(_QUALITIES[self.quality][1] if self.quality in _QUALITIES else _("Not rated yet"))

@@ -1,0 +1,80 @@
+"""The ``template`` object of a request to Meta (pure).
+
+Source: WhatsApp Cloud API, "Send messages", and "Template components".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from templates_app import components as parts
+from templates_app.parameters import Parameter, ParameterKind, parameters_of
+
+if TYPE_CHECKING:
+    from templates_app.models import Template
+
+
+def template_payload(template: Template, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return name, language and the components that have variables, in Meta's shape.
+
+    Raises ``KeyError`` when a parameter has no value.
+    """
+    payload: dict[str, Any] = {"name": template.name, "language": {"code": template.language}}
+    components = components_payload(template.components, template.parameter_format, values)
+    if components:
+        payload["components"] = components
+    return payload
+
+
+def components_payload(
+    components: object, parameter_format: str, values: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    is_named = parts.read(components, parameter_format).is_named
+    header: list[dict[str, Any]] = []
+    body: list[Parameter] = []
+    buttons: list[dict[str, Any]] = []
+    for parameter in parameters_of(components, parameter_format):
+        value = values[parameter.key]
+        match parameter.kind:
+            case ParameterKind.HEADER_TEXT:
+                header.append(_text(parameter, value, is_named=is_named))
+            case ParameterKind.HEADER_MEDIA:
+                header.append({"type": parameter.name, parameter.name: {"link": value}})
+            case ParameterKind.BODY:
+                body.append(parameter)
+            case ParameterKind.URL_BUTTON:
+                buttons.append(_button(parameter, "url", {"type": "text", "text": value}))
+            case ParameterKind.COPY_CODE:
+                coupon = {"type": "coupon_code", "coupon_code": value}
+                buttons.append(_button(parameter, "copy_code", coupon))
+    if not is_named:
+        # A bare list: the place in it is the number, wherever in the text that stands.
+        body.sort(key=_number)
+    texts = [_text(parameter, values[parameter.key], is_named=is_named) for parameter in body]
+    top = [
+        {"type": kind, "parameters": entries}
+        for kind, entries in (("header", header), ("body", texts))
+        if entries
+    ]
+    return [*top, *buttons]
+
+
+def _text(parameter: Parameter, value: str, *, is_named: bool) -> dict[str, str]:
+    if is_named:
+        return {"type": "text", "parameter_name": parameter.name, "text": value}
+    return {"type": "text", "text": value}
+
+
+def _button(parameter: Parameter, sub_type: str, value: dict[str, str]) -> dict[str, Any]:
+    return {
+        "type": "button",
+        "sub_type": sub_type,
+        "index": str(parameter.index),
+        "parameters": [value],
+    }
+
+
+def _number(parameter: Parameter) -> tuple[int, str]:
+    """10 after 9, without reading a number that may be of any length."""
+    return len(parameter.name), parameter.name

@@ -1,0 +1,137 @@
+"""What the templates page shows for an address: the chosen tab and filters, counts, one page of cards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from django.db.models import Count, Q
+from django.utils.functional import cached_property
+from django.utils.translation import gettext_lazy as _
+
+from templates_app.models import Category, Template, TemplateQuerySet, TemplateStatus
+from trochai.whatsapp.models import Channel
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from django.http import QueryDict
+
+    from trochai.accounts.models import Organization
+
+PAGE_SIZE = 60
+
+# Other statuses, such as disabled, stand under All alone.
+TABS = [
+    ("", _("All"), None),
+    ("approved", _("Approved"), [TemplateStatus.APPROVED]),
+    ("in_review", _("In review"), [TemplateStatus.PENDING, TemplateStatus.IN_APPEAL]),
+    ("paused", _("Paused"), [TemplateStatus.PAUSED]),
+    ("rejected", _("Rejected"), [TemplateStatus.REJECTED]),
+]
+
+
+@dataclass(frozen=True)
+class Tab:
+    key: str
+    label: str
+    count: int
+    query: str
+    is_current: bool
+
+
+class TemplatesTable:
+    """Everything comes from the address; what it holds that does not exist is as if it were absent."""
+
+    def __init__(self, organization: Organization, params: QueryDict) -> None:
+        self._all = Template.objects.for_organization(organization).known_to_meta()
+        self._organization = organization
+        self.status = self._one_of(params.get("status"), [key for key, _label, _statuses in TABS])
+        self.category = self._one_of(params.get("category"), list(Category.values))
+        self.language = params.get("language", "").replace("\0", "")
+        self.q = params.get("q", "").replace("\0", "").strip()[:200]
+        self._after = params.get("after", "")
+
+    @property
+    def is_filtered(self) -> bool:
+        return bool(self.q or self.category or self.language)
+
+    @property
+    def query(self) -> str:
+        """The address of this list's first page, without its question mark."""
+        return self._query(status=self.status)
+
+    @property
+    def next_query(self) -> str:
+        """The address of the page after this one; empty on the last."""
+        rows = self._rows
+        return self._query(status=self.status, after=rows[PAGE_SIZE - 1].pk) if len(rows) > PAGE_SIZE else ""
+
+    @property
+    def is_first_page(self) -> bool:
+        return not self._after
+
+    @property
+    def categories(self) -> list[tuple[str, str]]:
+        return [(category.value, str(category.label)) for category in Category]
+
+    @cached_property
+    def languages(self) -> list[str]:
+        return list(self._all.order_by("language").values_list("language", flat=True).distinct())
+
+    @cached_property
+    def tabs(self) -> list[Tab]:
+        """The tabs, each with the count of what search and filters leave in it."""
+        counts = self._filtered.order_by().aggregate(
+            **{
+                f"count_{key}": Count("pk", filter=Q() if statuses is None else Q(status__in=statuses))
+                for key, _label, statuses in TABS
+            }
+        )
+        return [
+            Tab(key, str(label), counts[f"count_{key}"], self._query(status=key), key == self.status)
+            for key, label, _statuses in TABS
+        ]
+
+    @property
+    def templates(self) -> list[Template]:
+        return self._rows[:PAGE_SIZE]
+
+    @cached_property
+    def synced_at(self) -> dt.datetime | None:
+        """When all of the organization's channels were last synced; None if one never was."""
+        channels = Channel.objects.for_organization(self._organization)
+        moments = list(channels.values_list("templates_synced_at", flat=True))
+        known = [moment for moment in moments if moment is not None]
+        return min(known) if known and len(known) == len(moments) else None
+
+    @cached_property
+    def _rows(self) -> list[Template]:
+        statuses = next(statuses for key, _label, statuses in TABS if key == self.status)
+        found = self._filtered if statuses is None else self._filtered.filter(status__in=statuses)
+        anchor = self._all.filter(pk=self._after).first() if self._after.isdecimal() else None
+        if anchor is not None:
+            found = found.filter(
+                Q(name__gt=anchor.name)
+                | Q(name=anchor.name, language__gt=anchor.language)
+                | Q(name=anchor.name, language=anchor.language, pk__gt=anchor.pk)
+            )
+        return list(found.order_by("name", "language", "pk")[: PAGE_SIZE + 1])
+
+    @cached_property
+    def _filtered(self) -> TemplateQuerySet:
+        found = self._all.search(self.q)
+        if self.category:
+            found = found.filter(category=self.category)
+        if self.language:
+            found = found.filter(language=self.language)
+        return found
+
+    def _query(self, **params: Any) -> str:
+        filters = {"q": self.q, "category": self.category, "language": self.language}
+        return urlencode({name: value for name, value in {**params, **filters}.items() if value})
+
+    @staticmethod
+    def _one_of(value: str | None, allowed: list[str]) -> str:
+        return value if value and value in allowed else ""

@@ -1,0 +1,51 @@
+"""Celery's way in: ids in, one domain call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from celery import shared_task
+from django.core.cache import cache
+from django.db import transaction
+from django.utils import timezone
+
+from templates_app.sync import sync_channel
+from trochai.whatsapp.errors import WhatsAppError
+from trochai.whatsapp.models import Channel
+
+log = structlog.get_logger(__name__)
+
+# Many templates that changed, or thousands of messages that one of them fails, are one reason to sync.
+# Seconds.
+SYNC_PAUSE = 15
+
+
+@shared_task
+def sync_templates(channel_id: int, **_: Any) -> None:
+    """Sync one channel. A failure is only logged: the next hour tries again, and people can."""
+    channel = Channel.objects.filter(pk=channel_id).first()
+    if channel is None:
+        return
+    try:
+        sync_channel(channel, timezone.now())
+    except WhatsAppError as error:
+        log.warning("templates_sync_failed", channel=channel_id, code=error.code, reason=error.reason)
+
+
+def sync_soon(channel_id: int) -> None:
+    """Wake a sync of the channel once what is being written is committed, unless one was woken just now."""
+
+    def wake() -> None:
+        if cache.add(f"templates-sync-soon-{channel_id}", value=True, timeout=SYNC_PAUSE):
+            sync_templates.delay(channel_id)
+
+    # A broker that is down is no reason to undo anything: the next hour syncs.
+    transaction.on_commit(wake, robust=True)
+
+
+@shared_task
+def sync_all_templates(**_: Any) -> None:
+    """Wake one task for each channel that works, so that a slow one holds up no other."""
+    for channel_id in Channel.objects.filter(stopped_at__isnull=True).values_list("pk", flat=True):
+        sync_templates.delay(channel_id)
