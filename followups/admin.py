@@ -1,0 +1,53 @@
+"""For operators: to look, not to change. Status has one writer, ``followups.lifecycle``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from followups.models import FollowUp, FollowUpAttempt
+
+
+class ReadOnly:
+    """No adding, changing or deleting."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class AttemptInline(ReadOnly, admin.TabularInline):
+    model = FollowUpAttempt
+    fields = ["requested_at", "finished_at", "outcome", "code", "reason", "details"]
+    ordering = ["requested_at", "pk"]
+
+
+@admin.register(FollowUp)
+class FollowUpAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = [
+        "pk",
+        "organization",
+        "status",
+        "scheduled_for",
+        "next_attempt_at",
+        "failures",
+        "failure_kind",
+        "failure_code",
+        "deleted_at",
+    ]
+    list_filter = ["status", "failure_kind"]
+    list_select_related = ["organization"]
+    # Counting every row for "1 of 200,000" costs more than the page.
+    show_full_result_count = False
+    inlines = [AttemptInline]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[FollowUp]:
+        return super().get_queryset(request).select_related("organization")

@@ -1,0 +1,300 @@
+"""The schedule dialog's form: which template, with which values, when, and why."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib.humanize.templatetags.humanize import apnumber
+from django.core.validators import MaxLengthValidator
+from django.utils.dateformat import format as date_format
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from followups.scheduling import (
+    QUICK_OPTIONS,
+    OutsideWindow,
+    QuickOption,
+    SchedulingError,
+    check_window,
+    custom,
+    earliest,
+    latest,
+    quick_options,
+)
+from templates_app.forms import ParametersForm
+from templates_app.models import Template
+
+if TYPE_CHECKING:
+    from conversations.models import Conversation
+    from followups.models import FollowUp
+    from trochai.accounts.models import Organization
+
+CUSTOM = "custom"
+NOTE_LENGTH = 500  # characters, as in FollowUp.note
+
+
+class NoteField(forms.CharField):
+    """A text of at most ``NOTE_LENGTH`` characters, a line break counting as one.
+
+    Without ``max_length``: browsers count UTF-16 units, so their own limit would refuse 251 emoji.
+    """
+
+    def __init__(self) -> None:
+        too_long = gettext_lazy("Shorten the note to %(limit_value)d characters: it has %(show_value)d.")
+        super().__init__(
+            required=False,
+            validators=[MaxLengthValidator(NOTE_LENGTH, too_long)],
+            widget=forms.Textarea(
+                attrs={
+                    "class": "input",
+                    "rows": 2,
+                    "data-count": NOTE_LENGTH,
+                    "aria-describedby": "schedule-note-error schedule-note-hint",
+                }
+            ),
+        )
+
+    def to_python(self, value: Any) -> str:
+        return (super().to_python(value) or "").replace("\r\n", "\n")
+
+
+class WhenForm(forms.Form):
+    """When to send: one of the quick options, or a custom date and time in the organization's zone.
+
+    For each quick option the form carries the moment that it showed, in ``shown_<key>``. After
+    ``is_valid()``, ``scheduled_for`` is the moment; ``moved`` says that a quick option means another
+    day now than the one that was shown.
+    """
+
+    when = forms.ChoiceField(
+        choices=[*((option.key, option.label) for option in QUICK_OPTIONS), (CUSTOM, CUSTOM)],
+        error_messages={
+            "required": gettext_lazy("Choose when to send it."),
+            "invalid_choice": gettext_lazy("Choose one of the times below, or a custom date."),
+        },
+    )
+    date = forms.DateField(
+        required=False,
+        input_formats=["%Y-%m-%d"],
+        error_messages={"invalid": gettext_lazy("Enter the date as year-month-day, like 2026-12-04.")},
+        widget=forms.DateInput(attrs={"class": "input", "type": "date"}, format="%Y-%m-%d"),
+    )
+    time = forms.TimeField(
+        required=False,
+        input_formats=["%H:%M", "%H:%M:%S"],
+        initial=dt.time(9),
+        error_messages={"invalid": gettext_lazy("Enter the time as hours and minutes, like 14:30.")},
+        widget=forms.TimeInput(attrs={"class": "input", "type": "time"}, format="%H:%M"),
+    )
+
+    def __init__(
+        self,
+        data: Mapping[str, Any] | None = None,
+        *,
+        organization: Organization,
+        now: dt.datetime,
+        initial: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(data, initial=initial)
+        self.organization = organization
+        self.now = now
+        self.moved = False
+        self.options: list[QuickOption] = quick_options(now, organization.zone)
+        zone = organization.zone
+        self.fields["date"].widget.attrs |= {
+            "min": earliest(now, organization).astimezone(zone).date().isoformat(),
+            "max": latest(now, organization).astimezone(zone).date().isoformat(),
+            "aria-describedby": "schedule-date-error schedule-date-hint",
+        }
+        self.fields["time"].widget.attrs |= {"aria-describedby": "schedule-time-error schedule-date-hint"}
+
+    @property
+    def scheduled_for(self) -> dt.datetime | None:
+        """The moment chosen, once the form has been checked and found one."""
+        return self.cleaned_data.get("scheduled_for") if hasattr(self, "cleaned_data") else None
+
+    def forgive_unfinished(self) -> None:
+        """Drop the errors about what has only not been filled in yet: for checks while people choose."""
+        for name in ("when", "date", "time"):
+            if self.has_error(name, "required"):
+                del self.errors[name]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        choice = cleaned.get("when")
+        if choice == CUSTOM:
+            self._clean_custom(cleaned)
+            return cleaned
+        # What stands in the custom fields doesn't matter while they are not chosen.
+        for name in ("date", "time"):
+            self.errors.pop(name, None)
+        for option in self.options:
+            if option.key == choice:
+                self._clean_quick(option, cleaned)
+        return cleaned
+
+    def _clean_quick(self, option: QuickOption, cleaned: dict[str, Any]) -> None:
+        if self.data.get(f"shown_{option.key}") == option.at.isoformat():
+            cleaned["scheduled_for"] = option.at
+            return
+        self.moved = True
+        day = date_format(option.at.astimezone(self.organization.zone), "D j M")
+        words = _("“%(option)s” now means %(day)s. Check the date, then schedule again.")
+        self.add_error("when", words % {"option": option.label, "day": day})
+
+    def _clean_custom(self, cleaned: dict[str, Any]) -> None:
+        wanted = {"date": _("Choose a date."), "time": _("Choose a time.")}
+        for name, words in wanted.items():
+            if cleaned.get(name) is None and name not in self.errors:
+                self.add_error(name, forms.ValidationError(words, code="required"))
+        if self.errors.keys() & wanted.keys():
+            return
+        try:
+            at = custom(cleaned["date"], cleaned["time"], self.organization.zone)
+            check_window(at, self.now, self.organization)
+        except OutsideWindow as error:
+            self.add_error("date", str(error))
+        except SchedulingError as error:
+            self.add_error("time", str(error))
+        else:
+            cleaned["scheduled_for"] = at
+
+
+class ScheduleForm(WhenForm):
+    """The whole dialog. The fields for the template's values are a form of their own, ``parameters``.
+
+    ``parameters`` is None until a template is chosen that may be sent on the conversation's channel.
+    Unbound, the form shows the template in ``initial["template"]``.
+    """
+
+    template = forms.CharField(error_messages={"required": gettext_lazy("Choose a template.")})
+    note = NoteField()
+    cancel_on_reply = forms.BooleanField(required=False)
+    submission = forms.UUIDField(
+        initial=uuid.uuid4,
+        error_messages={
+            "required": gettext_lazy("A part of the form was lost on the way. Schedule it again."),
+            "invalid": gettext_lazy("A part of the form was damaged on the way. Schedule it again."),
+        },
+    )
+
+    def __init__(
+        self,
+        data: Mapping[str, Any] | None = None,
+        *,
+        conversation: Conversation,
+        now: dt.datetime,
+        initial: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(data, organization=conversation.organization, now=now, initial=initial)
+        self.conversation = conversation
+        self.is_used = False
+        self.parameters = self._parameters_form(data)
+
+    @cached_property
+    def templates(self) -> list[Template]:
+        """What can be chosen: approved, complete enough for us to fill in, and of this channel."""
+        approved = Template.objects.for_channel(self.conversation.channel).approved()
+        return [template for template in approved if template.is_sendable]
+
+    @cached_property
+    def choices(self) -> list[tuple[Template, str]]:
+        """The templates with their texts, values still open."""
+        return [(template, template.render({}).body) for template in self.templates]
+
+    @cached_property
+    def chosen(self) -> Template | None:
+        """The template chosen so far; at first the only one, if there is no other."""
+        wanted = str(self["template"].value() or "")
+        if not wanted and not self.is_bound and len(self.templates) == 1:
+            return self.templates[0]
+        return next((template for template in self.templates if str(template.pk) == wanted), None)
+
+    @property
+    def note_length(self) -> int:
+        return len(str(self["note"].value() or "").replace("\r\n", "\n"))
+
+    @property
+    def problem_count(self) -> int:
+        return len(self.errors) + (len(self.parameters.errors) if self.parameters else 0)
+
+    @property
+    def first_wrong(self) -> str:
+        """Name of the first wrong field as the dialog shows them, top to bottom; empty if none is."""
+        parameters = self.parameters
+        wrong = self.errors.keys() | (parameters.errors.keys() if parameters else set())
+        shown = ["template", *(parameters.fields if parameters else ()), "when", "date", "time", "note"]
+        return next((name for name in shown if name in wrong), "")
+
+    @property
+    def summary(self) -> str:
+        """How many fields are wrong, in words, or what is wrong with all of it."""
+        general = [*self.non_field_errors(), *self.errors.get("submission", [])]
+        if general:
+            return " ".join(str(error) for error in general)
+        count = self.problem_count
+        return ngettext(
+            "%(n)s field needs your attention before this can be scheduled.",
+            "%(n)s fields need your attention before this can be scheduled.",
+            count,
+        ) % {"n": capfirst(str(apnumber(count)))}
+
+    @property
+    def submission_value(self) -> str:
+        """The submission to carry on with: the one that came, unless it was damaged or used."""
+        if self.is_used or "submission" in self.errors:
+            return str(uuid.uuid4())
+        return str(self["submission"].value())
+
+    @property
+    def wanted(self) -> dict[str, Any]:
+        """What a valid form asks ``lifecycle.schedule`` for."""
+        names = ("template", "scheduled_for", "note", "cancel_on_reply", "submission")
+        parameters = self.parameters.values if self.parameters else {}
+        return {"parameters": parameters, **{name: self.cleaned_data[name] for name in names}}
+
+    def made(self, follow_up: FollowUp) -> bool:
+        """Whether ``follow_up`` is what this form asks for, and not what the same form made before."""
+        same = all(getattr(follow_up, name) == value for name, value in self.wanted.items())
+        return same and follow_up.conversation_id == self.conversation.pk
+
+    def refuse_reuse(self) -> None:
+        """Ask whether a second follow-up is meant: somebody went back and changed a form once sent."""
+        self.is_used = True
+        words = _("This form has already scheduled a follow-up. To schedule another, press Schedule again.")
+        self.add_error(None, words)
+
+    def is_valid(self) -> bool:
+        valid = super().is_valid() and (self.parameters is None or self.parameters.is_valid())
+        if not valid:
+            self._focus_first_wrong_field()
+        return valid
+
+    def clean_template(self) -> Template:
+        if self.chosen is None:
+            raise forms.ValidationError(_("This template can’t be sent from here. Choose another one."))
+        return self.chosen
+
+    def clean(self) -> dict[str, Any]:
+        contact = self.conversation.contact
+        if contact.is_opted_out:
+            refusal = _("%(contact)s doesn’t want messages any more, so nothing can be scheduled.")
+            self.add_error(None, refusal % {"contact": contact.display_name})
+        return super().clean()
+
+    def _parameters_form(self, data: Mapping[str, Any] | None) -> ParametersForm | None:
+        if self.chosen is None:
+            return None
+        return ParametersForm(self.chosen, data, first_name=self.conversation.contact.first_name)
+
+    def _focus_first_wrong_field(self) -> None:
+        name = self.first_wrong
+        for form in (self, self.parameters):
+            if form is not None and name in form.fields:
+                form.fields[name].widget.attrs["autofocus"] = True

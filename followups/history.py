@@ -1,0 +1,128 @@
+"""What has happened to one follow-up, for its drawer (pure): newest first."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from followups.models import CancelCause, FailureKind, FollowUp, FollowUpAttempt, Outcome, Status
+from followups.retries import DELAYS
+
+# What a failure is called, and what to do about it; between the two stands its own reason.
+FAILURES: dict[str, tuple[Promise, Promise | str]] = {
+    FailureKind.TEMPORARY: (
+        gettext_lazy("Not sent after 3 retries."),
+        gettext_lazy("It’s usually safe to retry it now."),
+    ),
+    FailureKind.CHANNEL: (
+        gettext_lazy("Not sent after 3 retries."),
+        gettext_lazy("Retry it once the channel works again."),
+    ),
+    FailureKind.PERMANENT: (gettext_lazy("Not sent."), ""),
+    FailureKind.UNKNOWN: (
+        gettext_lazy("Not confirmed."),
+        gettext_lazy("Look at the chat on a phone before you retry it."),
+    ),
+    FailureKind.MISSED: (gettext_lazy("Not sent."), gettext_lazy("Retry it if it still makes sense.")),
+    FailureKind.RECHECK: (gettext_lazy("Not sent."), ""),
+    FailureKind.UNDELIVERED: (gettext_lazy("Sent, but not delivered."), ""),
+}
+RETRIED_BY_ITSELF = frozenset({Outcome.TEMPORARY, Outcome.CHANNEL})
+
+
+@dataclass(frozen=True)
+class Event:
+    at: dt.datetime
+    title: str
+    text: str = ""
+    tone: str = ""
+    icon: str = "calendar-clock"
+
+
+def with_code(reason: str, code: int | None) -> str:
+    """Rate limit hit (error 130429)."""
+    words = reason.rstrip(".")
+    return (
+        f"{words}." if code is None else _("%(reason)s (error %(code)d).") % {"reason": words, "code": code}
+    )
+
+
+def history_of(follow_up: FollowUp, attempts: Sequence[FollowUpAttempt]) -> list[Event]:
+    """Return the events, newest first; ``attempts`` oldest first."""
+    events = [_scheduled(follow_up), *_tries(attempts), *_ending(follow_up, attempts)]
+    return sorted(events, key=lambda event: event.at, reverse=True)
+
+
+def _scheduled(follow_up: FollowUp) -> Event:
+    if follow_up.created_by is None:
+        return Event(follow_up.created_at, _("Scheduled"))
+    return Event(follow_up.created_at, _("Scheduled by %(person)s") % {"person": follow_up.created_by})
+
+
+def _tries(attempts: Sequence[FollowUpAttempt]) -> Iterator[Event]:
+    """An attempt after one that is not retried by itself was asked for by a person."""
+    failures = 0
+    for position, attempt in enumerate(attempts):
+        if position == 0:
+            name = _("First attempt")
+        elif failures == 0:
+            name = _("Manual retry")
+        else:
+            name = _("Retry %(number)d") % {"number": failures}
+        goes_on = attempt.outcome in RETRIED_BY_ITSELF and failures < len(DELAYS)
+        failures = failures + 1 if goes_on else 0
+        yield _try(attempt, name, DELAYS[failures - 1] if goes_on else None)
+
+
+def _try(attempt: FollowUpAttempt, name: str, next_in: dt.timedelta | None) -> Event:
+    at = attempt.finished_at or attempt.requested_at
+    match attempt.outcome:
+        case "":
+            return Event(at, _("%(attempt)s under way") % {"attempt": name}, icon="loader-circle")
+        case Outcome.ACCEPTED:
+            return Event(
+                at, _("Sent"), _("%(attempt)s: WhatsApp accepted it.") % {"attempt": name}, "ok", "check"
+            )
+        case Outcome.UNKNOWN:
+            title = _("%(attempt)s without an answer") % {"attempt": name}
+            return Event(at, title, with_code(attempt.reason, attempt.code), "bad", "circle-alert")
+    text = with_code(attempt.reason, attempt.code)
+    if next_in is not None:
+        minutes = int(next_in.total_seconds()) // 60
+        later = ngettext("Next try %(n)d minute later.", "Next try %(n)d minutes later.", minutes) % {
+            "n": minutes
+        }
+        text = f"{text} {later}"
+    elif attempt.outcome in RETRIED_BY_ITSELF:
+        text = f"{text} {_('No retries left.')}"
+    return Event(at, _("%(attempt)s failed") % {"attempt": name}, text, "bad", "x")
+
+
+def _ending(follow_up: FollowUp, attempts: Sequence[FollowUpAttempt]) -> Iterator[Event]:
+    """Yield what no attempt says: a cancellation, or a failure outside of a call."""
+    if follow_up.status == Status.CANCELED and follow_up.canceled_at:
+        yield Event(follow_up.canceled_at, _canceled(follow_up), icon="ban")
+    if follow_up.status != Status.FAILED or follow_up.failed_at is None:
+        return
+    said_by_attempt = {FailureKind.TEMPORARY, FailureKind.CHANNEL, FailureKind.PERMANENT}
+    if follow_up.failure_kind in said_by_attempt and attempts:
+        return
+    reason = with_code(follow_up.failure_reason, follow_up.failure_code)
+    yield Event(follow_up.failed_at, _("Marked as failed"), reason, "bad", "x")
+
+
+def _canceled(follow_up: FollowUp) -> str:
+    contact = follow_up.conversation.contact.display_name
+    match follow_up.cancel_cause:
+        case CancelCause.REPLY:
+            return _("Canceled: %(contact)s replied") % {"contact": contact}
+        case CancelCause.OPT_OUT:
+            return _("Canceled: %(contact)s opted out") % {"contact": contact}
+    if follow_up.canceled_by is None:
+        return _("Canceled")
+    return _("Canceled by %(person)s") % {"person": follow_up.canceled_by}

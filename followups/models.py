@@ -1,0 +1,295 @@
+"""A follow-up is a template message scheduled for one contact; an attempt is one call to Meta for it.
+
+``status`` is written by ``followups.lifecycle`` alone.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, ClassVar, Self
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from trochai.accounts.models import Organization
+
+
+class Status(models.TextChoices):
+    PENDING = "pending", _("Pending")
+    PROCESSING = "processing", _("Processing")
+    SENT = "sent", _("Sent")
+    FAILED = "failed", _("Failed")
+    CANCELED = "canceled", _("Canceled")
+
+
+# Every change of status there is (SPEC "States"). lifecycle makes them, tests walk through the table.
+TRANSITIONS: dict[Status, frozenset[Status]] = {
+    Status.PENDING: frozenset({Status.PROCESSING, Status.CANCELED, Status.SENT}),
+    Status.PROCESSING: frozenset({Status.SENT, Status.PENDING, Status.FAILED}),
+    Status.SENT: frozenset({Status.FAILED}),
+    Status.FAILED: frozenset({Status.PENDING, Status.SENT}),
+    Status.CANCELED: frozenset({Status.PENDING}),
+}
+
+
+class FailureKind(models.TextChoices):
+    """Why a follow-up failed, as far as it decides what can be done about it."""
+
+    TEMPORARY = "temporary", _("Temporary error")
+    CHANNEL = "channel", _("WhatsApp channel cannot send")
+    PERMANENT = "permanent", _("Refused by WhatsApp")
+    UNKNOWN = "unknown", _("Delivery unknown")
+    MISSED = "missed", _("Missed")
+    RECHECK = "recheck", _("No longer sendable")
+    UNDELIVERED = "undelivered", _("Accepted, but not delivered")
+
+
+class CancelCause(models.TextChoices):
+    MEMBER = "member", _("Canceled by a team member")
+    REPLY = "reply", _("The contact replied")
+    OPT_OUT = "opt_out", _("The contact opted out")
+
+
+class FollowUpQuerySet(models.QuerySet["FollowUp"]):
+    def for_organization(self, organization: Organization) -> Self:
+        return self.visible().filter(organization=organization)
+
+    def visible(self) -> Self:
+        """Leave out deleted rows, which wait 30 days for late webhooks before they are purged."""
+        return self.filter(deleted_at__isnull=True)
+
+    def due(self, now: dt.datetime) -> Self:
+        return self.filter(status=Status.PENDING, next_attempt_at__lte=now)
+
+    def lease_expired(self, now: dt.datetime) -> Self:
+        """Claimed, but no call was begun before the lease ran out: safe to claim again."""
+        return self.filter(status=Status.PROCESSING, requested_at__isnull=True, lease_expires_at__lte=now)
+
+    def unknown_past(self, now: dt.datetime) -> Self:
+        """A call was begun and nobody said how it ended within the reconciliation time."""
+        return self.filter(status=Status.PROCESSING, requested_at__isnull=False, reconcile_until__lte=now)
+
+
+class FollowUp(models.Model):
+    """A template message for one contact, to be sent at ``scheduled_for``."""
+
+    # Three keys without an index of their own: a constraint or an index below begins with each.
+    organization = models.ForeignKey(
+        "accounts.Organization", on_delete=models.CASCADE, related_name="follow_ups", db_index=False
+    )
+    channel = models.ForeignKey("whatsapp.Channel", on_delete=models.PROTECT, related_name="follow_ups")
+    conversation = models.ForeignKey(
+        "conversations.Conversation", on_delete=models.PROTECT, related_name="follow_ups"
+    )
+    template = models.ForeignKey(
+        "templates_app.Template", on_delete=models.PROTECT, related_name="follow_ups", db_index=False
+    )
+    # Values by parameter key, and the keys the template had when they were frozen.
+    parameters = models.JSONField(default=dict)
+    shape = models.JSONField(default=list)
+    note = models.CharField(max_length=500, blank=True)
+    cancel_on_reply = models.BooleanField(default=False)
+    created_by = models.ForeignKey(
+        "accounts.User", on_delete=models.SET_NULL, null=True, related_name="follow_ups", db_index=False
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    # From the dialog: the same submission twice makes one row.
+    submission = models.UUIDField(default=uuid.uuid4, editable=False)
+    # Contact's name and number and the note, folded (followups.search), for one LIKE.
+    search_text = models.TextField(blank=True, editable=False)
+
+    status = models.CharField(max_length=10, choices=Status, default=Status.PENDING)
+    scheduled_for = models.DateTimeField()
+    # When a pending row is due: scheduled_for, or the retry after a temporary error. A processing
+    # row keeps it, so that it can be handed back as it was.
+    next_attempt_at = models.DateTimeField(null=True)
+    # Temporary errors since it was scheduled, or since a person retried it.
+    failures = models.PositiveSmallIntegerField(default=0)
+
+    # The worker that holds a processing row, until when, and whether its call has begun.
+    claim_token = models.UUIDField(null=True, editable=False)
+    lease_expires_at = models.DateTimeField(null=True, editable=False)
+    requested_at = models.DateTimeField(null=True, editable=False)
+    reconcile_until = models.DateTimeField(null=True, editable=False)
+
+    sent_at = models.DateTimeField(null=True)
+    message = models.OneToOneField(
+        "conversations.Message", on_delete=models.PROTECT, null=True, related_name="follow_up"
+    )
+    failed_at = models.DateTimeField(null=True)
+    # The last error, also while a pending row waits for its retry.
+    failure_kind = models.CharField(max_length=12, choices=FailureKind, blank=True)
+    failure_code = models.IntegerField(null=True)
+    failure_reason = models.CharField(max_length=300, blank=True)
+    # 131049: a manual retry before this makes it worse.
+    retry_allowed_at = models.DateTimeField(null=True)
+    canceled_at = models.DateTimeField(null=True)
+    canceled_by = models.ForeignKey("accounts.User", on_delete=models.SET_NULL, null=True, related_name="+")
+    cancel_cause = models.CharField(max_length=8, choices=CancelCause, blank=True)
+    deleted_at = models.DateTimeField(null=True)
+
+    objects = FollowUpQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "submission"], name="follow_up_once_per_submission"
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=["pending", "processing", "sent", "failed", "canceled"]),
+                name="follow_up_status_is_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=["pending", "processing"], next_attempt_at__isnull=False)
+                | (~Q(status__in=["pending", "processing"]) & Q(next_attempt_at__isnull=True)),
+                name="follow_up_waiting_is_due_sometime",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    status="processing",
+                    claim_token__isnull=False,
+                    lease_expires_at__isnull=False,
+                )
+                | (
+                    ~Q(status="processing")
+                    & Q(
+                        claim_token__isnull=True,
+                        lease_expires_at__isnull=True,
+                        requested_at__isnull=True,
+                        reconcile_until__isnull=True,
+                    )
+                ),
+                name="follow_up_only_processing_is_held",
+            ),
+            models.CheckConstraint(
+                condition=Q(requested_at__isnull=True, reconcile_until__isnull=True)
+                | Q(requested_at__isnull=False, reconcile_until__isnull=False),
+                name="follow_up_requested_is_reconciled",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="sent") | Q(message__isnull=False, sent_at__isnull=False),
+                name="follow_up_sent_has_message",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="failed")
+                | (Q(failed_at__isnull=False) & ~Q(failure_kind="") & ~Q(failure_reason="")),
+                name="follow_up_failed_says_why",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="canceled") | (Q(canceled_at__isnull=False) & ~Q(cancel_cause="")),
+                name="follow_up_canceled_says_why",
+            ),
+            models.CheckConstraint(
+                condition=Q(deleted_at__isnull=True) | Q(status__in=["failed", "canceled", "sent"]),
+                name="follow_up_deleted_is_final",
+            ),
+        ]
+        indexes = [
+            # lifecycle.claim: due rows, oldest first. With id, so that a burst of ties is not sorted.
+            models.Index(
+                fields=["channel", "next_attempt_at", "id"],
+                condition=Q(status="pending"),
+                name="follow_up_due",
+            ),
+            # lifecycle.recover and lifecycle.give_up_on_unknown: rows that somebody holds.
+            models.Index(
+                fields=["lease_expires_at"],
+                condition=Q(status="processing"),
+                name="follow_up_held",
+            ),
+            # table.page_of and table.counts_for: the tabs' order and numbers. Each tab has its own index:
+            # with one over all statuses PostgreSQL finds Sent by walking past every pending row.
+            models.Index(
+                fields=["organization", "-scheduled_for", "-id"],
+                condition=Q(deleted_at__isnull=True),
+                name="follow_up_all",
+            ),
+            models.Index(
+                fields=["organization", "scheduled_for", "id"],
+                condition=Q(deleted_at__isnull=True, status__in=["pending", "processing"]),
+                name="follow_up_waiting",
+            ),
+            models.Index(
+                fields=["organization", "-scheduled_for", "-id"],
+                condition=Q(deleted_at__isnull=True, status="sent"),
+                name="follow_up_sent",
+            ),
+            models.Index(
+                fields=["organization", "-scheduled_for", "-id"],
+                condition=Q(deleted_at__isnull=True, status="failed"),
+                name="follow_up_failed",
+            ),
+            models.Index(
+                fields=["organization", "-scheduled_for", "-id"],
+                condition=Q(deleted_at__isnull=True, status="canceled"),
+                name="follow_up_canceled",
+            ),
+            # table.Filters.apply: by creator and by template, also somebody's first few among very many.
+            models.Index(
+                fields=["created_by", "organization", "-scheduled_for", "-id"], name="follow_up_by_creator"
+            ),
+            models.Index(fields=["template", "-scheduled_for", "-id"], name="follow_up_by_template"),
+            # The conversation's banner, and the mark in the inbox list.
+            models.Index(
+                fields=["conversation", "scheduled_for", "id"],
+                condition=Q(status__in=["pending", "processing"]),
+                name="follow_up_of_conversation",
+            ),
+            # tasks.purge_deleted
+            models.Index(
+                fields=["deleted_at"],
+                condition=Q(deleted_at__isnull=False),
+                name="follow_up_deleted",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.pk} {self.status}"
+
+
+class Outcome(models.TextChoices):
+    """How a call ended. An attempt without one is in flight, or its worker died."""
+
+    ACCEPTED = "accepted", _("Accepted")
+    TEMPORARY = "temporary", _("Temporary error")
+    PERMANENT = "permanent", _("Permanent error")
+    CHANNEL = "channel", _("Channel error")
+    UNKNOWN = "unknown", _("Unknown")
+
+
+class FollowUpAttempt(models.Model):
+    """One call to Meta. Written before the call; its id travels as ``biz_opaque_callback_data``."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    follow_up = models.ForeignKey(FollowUp, on_delete=models.CASCADE, related_name="attempts")
+    # The claim under which it was made: who settles it must still hold the row.
+    claim_token = models.UUIDField(editable=False)
+    requested_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+    outcome = models.CharField(max_length=10, choices=Outcome, blank=True)
+    code = models.IntegerField(null=True)
+    reason = models.CharField(max_length=300, blank=True)
+    # Meta's own words, for operators.
+    details = models.CharField(max_length=1000, blank=True)
+
+    class Meta:
+        ordering = ["requested_at", "pk"]
+
+    def __str__(self) -> str:
+        return f"attempt {self.pk} of {self.follow_up_id}"
+
+
+class Tick(models.Model):
+    """One row: when the beat job last ran (``followups.ticks``)."""
+
+    ONLY: ClassVar[int] = 1
+
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.at.isoformat()

@@ -1,0 +1,62 @@
+"""Who may do what with a follow-up (pure). The buttons and the POST handlers ask the same function."""
+
+from __future__ import annotations
+
+import datetime as dt
+from enum import StrEnum
+
+from followups.models import CancelCause, FollowUp, Status
+from trochai.accounts.models import Membership
+
+
+class Action(StrEnum):
+    VIEW = "view"
+    CANCEL = "cancel"
+    RETRY = "retry"
+    RESTORE = "restore"
+    DELETE = "delete"
+
+
+def allowed_actions(membership: Membership, follow_up: FollowUp, now: dt.datetime) -> frozenset[Action]:
+    """Return what this member may do with this follow-up in the state it is in.
+
+    Everybody in the organization may view it. Agents may change what they scheduled themselves, admins
+    anything, viewers nothing; only admins delete. Nothing is allowed to another organization's member.
+    """
+    possible = _possible_actions(follow_up, now) | {Action.VIEW}
+    return frozenset(action for action in possible if role_allows(membership, follow_up, action))
+
+
+def role_allows(membership: Membership, follow_up: FollowUp, action: Action) -> bool:
+    """Whether this member might take this action, whatever state the follow-up is in.
+
+    Where it is False the answer is 403; where only the state stands against it, 409.
+    """
+    if membership.organization_id != follow_up.organization_id:
+        return False
+    match action:
+        case Action.VIEW:
+            return True
+        case Action.DELETE:
+            return membership.is_admin
+    return _may_change(membership, follow_up)
+
+
+def _may_change(membership: Membership, follow_up: FollowUp) -> bool:
+    is_own = follow_up.created_by_id is not None and follow_up.created_by_id == membership.user_id
+    return membership.is_admin or (membership.can_write and is_own)
+
+
+def _possible_actions(follow_up: FollowUp, now: dt.datetime) -> frozenset[Action]:
+    """Return what its state alone permits."""
+    match follow_up.status:
+        case Status.PENDING:
+            return frozenset({Action.CANCEL})
+        case Status.FAILED:
+            too_soon = follow_up.retry_allowed_at is not None and now < follow_up.retry_allowed_at
+            return frozenset({Action.DELETE} if too_soon else {Action.RETRY, Action.DELETE})
+        case Status.CANCELED:
+            # Only the system's cancel-on-reply can be undone, while the date is still ahead.
+            undoable = follow_up.cancel_cause == CancelCause.REPLY and follow_up.scheduled_for > now
+            return frozenset({Action.RESTORE, Action.DELETE} if undoable else {Action.DELETE})
+    return frozenset()

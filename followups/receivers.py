@@ -1,0 +1,124 @@
+"""What the apps below have learnt and what it means for follow-ups.
+
+Each runs inside the transaction of the one event it is about, and may run again for the same event.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import Any
+
+from django.dispatch import receiver
+from django.utils import timezone
+
+from conversations import recording
+from conversations.models import Contact, Delivery, Message
+from conversations.signals import (
+    contact_changed,
+    contact_opted_out,
+    message_received,
+    message_status_changed,
+)
+from followups import announcements, lifecycle
+from followups.models import CancelCause, FollowUp, FollowUpAttempt, Status
+from followups.search import search_text
+from templates_app.models import Template
+from templates_app.signals import template_changed
+from trochai.whatsapp.models import Channel
+from trochai.whatsapp.signals import channel_stopped, message_status
+from trochai.whatsapp.webhook import MessageStatus
+
+PREFIX = "attempt:"
+# An edit at Meta goes through a review: when that ends only the status changes.
+WHILE_APPROVED = {"status", "components", "parameter_format"}
+ACCEPTANCE = frozenset({Delivery.SENT, Delivery.DELIVERED, Delivery.READ, Delivery.PLAYED})
+
+
+@receiver(message_status)
+def reconcile_attempt(channel: Channel, event: MessageStatus, **_signal: Any) -> None:
+    """A status that carries an attempt's id proves that Meta accepted it, whatever the HTTP answer was."""
+    attempt = _attempt_of(channel, event.reference)
+    if attempt is None:
+        return
+    now = timezone.now()
+    if event.status in ACCEPTANCE:
+        message = lifecycle.settle_sent(attempt, whatsapp_id=event.id, at=event.at, now=now)
+    elif event.status == Delivery.FAILED:
+        message = lifecycle.record_undelivered(attempt, whatsapp_id=event.id, at=event.at, now=now)
+    else:
+        return
+    # Also what another webhook may have kept as early while this message was being recorded.
+    recording.apply_early_statuses(message)
+    recording.advance(
+        message,
+        status=event.status,
+        at=event.at,
+        error_code=event.error_code,
+        error_reason=event.error_reason,
+    )
+    message.refresh_from_db()
+    if message.delivery == Delivery.FAILED:
+        lifecycle.fail_undelivered(message, attempt, now=now)
+
+
+@receiver(message_status_changed)
+def fail_what_was_not_delivered(message: Message, **_signal: Any) -> None:
+    """Meta accepted the message and says later that it failed."""
+    if message.delivery != Delivery.FAILED or message.attempt is None:
+        return
+    attempt = FollowUpAttempt.objects.filter(pk=message.attempt).first()
+    if attempt is not None:
+        lifecycle.fail_undelivered(message, attempt, now=timezone.now())
+
+
+@receiver(message_received)
+def cancel_on_reply(message: Message, **_signal: Any) -> None:
+    waiting = FollowUp.objects.visible().filter(
+        conversation_id=message.conversation_id, cancel_on_reply=True, created_at__lte=message.at
+    )
+    lifecycle.cancel_by_system(waiting, cause=CancelCause.REPLY, now=timezone.now())
+
+
+@receiver(contact_opted_out)
+def cancel_on_opt_out(contact: Contact, now: dt.datetime, **_signal: Any) -> None:
+    waiting = FollowUp.objects.visible().filter(conversation__contact=contact)
+    lifecycle.cancel_by_system(waiting, cause=CancelCause.OPT_OUT, now=now)
+
+
+@receiver(contact_changed)
+def refresh_search_text(contact: Contact, **_signal: Any) -> None:
+    follow_ups = list(FollowUp.objects.filter(conversation__contact=contact).only("pk", "note"))
+    for follow_up in follow_ups:
+        follow_up.search_text = search_text(contact, follow_up.note)
+    FollowUp.objects.bulk_update(follow_ups, ["search_text"], batch_size=500)
+
+
+@receiver(template_changed)
+def warn_about_template(template: Template, changed: set[str], **_signal: Any) -> None:
+    """Tell the creators before the send date that their follow-ups would fail."""
+    if not changed & (WHILE_APPROVED if template.is_approved else {"status"}):
+        return
+    waiting = FollowUp.objects.visible().filter(template=template, status=Status.PENDING)
+    unsendable = [
+        follow_up
+        for follow_up in waiting.only("pk", "created_by_id", "shape")
+        if not template.is_approved or not template.fits(follow_up.shape)
+    ]
+    announcements.announce_template_unusable(template, unsendable, now=timezone.now())
+
+
+@receiver(channel_stopped)
+def tell_the_admins(channel: Channel, reason: str, **_signal: Any) -> None:
+    announcements.announce_channel_stopped(channel, reason, now=timezone.now())
+
+
+def _attempt_of(channel: Channel, reference: str) -> FollowUpAttempt | None:
+    """Return the attempt that the reference names, if it is one of this channel's."""
+    if not reference.startswith(PREFIX):
+        return None
+    try:
+        attempt_id = uuid.UUID(reference.removeprefix(PREFIX))
+    except ValueError:
+        return None
+    return FollowUpAttempt.objects.filter(pk=attempt_id, follow_up__channel=channel).first()

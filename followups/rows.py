@@ -1,0 +1,144 @@
+"""One follow-up as the table, its row's poll and the drawer show it (pure)."""
+
+from __future__ import annotations
+
+import datetime as dt
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.utils import timezone
+from django.utils.dateformat import format as date_format
+from django.utils.translation import gettext as _
+
+from followups.models import CancelCause, FailureKind, FollowUp, Status
+from followups.policies import Action, allowed_actions
+from followups.retries import DELAYS
+from trochai import formatting
+from trochai.accounts.models import Membership
+
+POLL = "every 5s"
+POLL_WHEN_DUE_WITHIN = dt.timedelta(minutes=1)
+# A row that is due later than this stays as it is until the page is loaded again.
+WATCH_WITHIN = dt.timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line under the status badge; ``tone`` is its CSS class."""
+
+    text: str
+    tone: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    follow_up: FollowUp
+    actions: frozenset[Action]
+    lines: tuple[Line, ...]
+    relative: str
+    # When the row asks for itself again (htmx), and what it looked like: the same again is not sent.
+    trigger: str
+    fingerprint: str
+
+    @property
+    def is_polling(self) -> bool:
+        return self.trigger == POLL
+
+    @property
+    def asks_before_retry(self) -> bool:
+        return outcome_is_unknown(self.follow_up)
+
+
+def outcome_is_unknown(follow_up: FollowUp) -> bool:
+    """Whether it failed without anybody knowing if it reached the contact."""
+    return follow_up.status == Status.FAILED and follow_up.failure_kind == FailureKind.UNKNOWN
+
+
+def row_for(
+    follow_up: FollowUp, *, membership: Membership, stopped: Mapping[int, str], now: dt.datetime
+) -> Row:
+    """Return the row; ``stopped`` has the reason for each stopped channel's id."""
+    actions = allowed_actions(membership, follow_up, now)
+    lines = _lines(follow_up, stopped.get(follow_up.channel_id, ""), now)
+    relative = formatting.relative(follow_up.scheduled_for, now)
+    trigger = _trigger(follow_up, is_stopped=follow_up.channel_id in stopped, now=now)
+    delivery = follow_up.message.delivery if follow_up.message else ""
+    looks = (follow_up.status, delivery, relative, lines, sorted(actions), trigger == POLL)
+    return Row(
+        follow_up=follow_up,
+        actions=actions,
+        lines=lines,
+        relative=relative,
+        trigger=trigger,
+        fingerprint=f"{zlib.crc32(repr(looks).encode()):08x}",
+    )
+
+
+def _lines(follow_up: FollowUp, stop_reason: str, now: dt.datetime) -> tuple[Line, ...]:
+    match follow_up.status:
+        case Status.PENDING:
+            return tuple(_pending_lines(follow_up, stop_reason, now))
+        case Status.FAILED:
+            # What happened; what to do about it is in the drawer.
+            what = follow_up.failure_reason.partition(". ")[0].rstrip(".")
+            lines = [Line(what, "bad")]
+            if follow_up.retry_allowed_at and follow_up.retry_allowed_at > now:
+                when = formatting.day_time(follow_up.retry_allowed_at, now)
+                lines.append(Line(_("Can be retried from %(when)s") % {"when": when}))
+            return tuple(lines)
+        case Status.CANCELED:
+            return (Line(canceled_words(follow_up)),)
+    return ()
+
+
+def _pending_lines(follow_up: FollowUp, stop_reason: str, now: dt.datetime) -> list[Line]:
+    lines = []
+    if follow_up.failures and follow_up.next_attempt_at:
+        words = {
+            "number": follow_up.failures,
+            "all": len(DELAYS),
+            "when": _time_or_day(follow_up.next_attempt_at, now),
+        }
+        lines.append(Line(_("Retry %(number)d of %(all)d at %(when)s") % words, "retry"))
+    if stop_reason:
+        reason = stop_reason.rstrip(".")
+        lines.append(Line(_("WhatsApp channel stopped: %(reason)s") % {"reason": reason}, "bad"))
+    if not follow_up.template.is_approved:
+        status = follow_up.template.status_label.lower()
+        lines.append(Line(_("Template can’t be sent: %(status)s") % {"status": status}, "retry"))
+    elif not follow_up.template.fits(follow_up.shape):
+        lines.append(Line(_("Template has changed: the values no longer fit it"), "retry"))
+    return lines
+
+
+def _time_or_day(moment: dt.datetime, now: dt.datetime) -> str:
+    same_day = formatting.day(moment, now) == formatting.day(now, now)
+    return formatting.clock_time(moment) if same_day else formatting.day_time(moment, now)
+
+
+def canceled_words(follow_up: FollowUp) -> str:
+    """by Andrés, 17 Nov · María replied · María opted out"""
+    contact = follow_up.conversation.contact.first_name or _("The contact")
+    match follow_up.cancel_cause:
+        case CancelCause.REPLY:
+            return _("%(contact)s replied") % {"contact": contact}
+        case CancelCause.OPT_OUT:
+            return _("%(contact)s opted out") % {"contact": contact}
+    day = date_format(timezone.localtime(follow_up.canceled_at), "j M")
+    if follow_up.canceled_by is None:
+        return day
+    return _("by %(person)s, %(day)s") % {"person": str(follow_up.canceled_by).split(" ")[0], "day": day}
+
+
+def _trigger(follow_up: FollowUp, *, is_stopped: bool, now: dt.datetime) -> str:
+    if follow_up.status == Status.PROCESSING:
+        return POLL
+    if follow_up.status != Status.PENDING or follow_up.next_attempt_at is None or is_stopped:
+        return ""
+    left = follow_up.next_attempt_at - now
+    if left <= POLL_WHEN_DUE_WITHIN:
+        return POLL
+    if left <= WATCH_WITHIN:
+        return f"load delay:{int((left - POLL_WHEN_DUE_WITHIN).total_seconds()) + 1}s"
+    return ""

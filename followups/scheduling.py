@@ -1,0 +1,172 @@
+"""When a follow-up may be sent: quick options, custom dates, the window, DST (pure; ``now`` is given).
+
+Every datetime is aware. What is returned is in UTC: arithmetic between two datetimes of one zone would
+ignore its DST changes.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from dateutil import tz
+from django.utils.dateformat import format as date_format
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+if TYPE_CHECKING:
+    from trochai.accounts.models import Organization
+
+MINUTE = dt.timedelta(minutes=1)
+
+
+class SchedulingError(Exception):
+    """A time that cannot be scheduled; ``str()`` is a sentence for people that says what to do."""
+
+
+class SkippedTime(SchedulingError):
+    """A local time that does not exist, because the clocks go forward over it.
+
+    ``next`` is the time to offer instead.
+    """
+
+    def __init__(self, moment: dt.datetime, zone: dt.tzinfo) -> None:
+        self.next = moment.astimezone(dt.UTC)
+        local = moment.astimezone(zone)
+        super().__init__(
+            _("The clocks go forward that day, so this time doesn’t exist. Choose %(next)s instead.")
+            % {"next": date_format(local, "D j M, g:i A")}
+        )
+
+
+class OutsideWindow(SchedulingError):
+    """A custom time that is sooner or later than the organization allows."""
+
+
+class QuickChoice(NamedTuple):
+    key: str
+    label: Promise
+    days: int
+    time: dt.time
+
+
+QUICK_OPTIONS = (
+    QuickChoice("tomorrow_9", gettext_lazy("Tomorrow 9:00 AM"), 1, dt.time(9)),
+    QuickChoice("in_2_days_10", gettext_lazy("In 2 days 10:00 AM"), 2, dt.time(10)),
+    QuickChoice("in_1_week_9", gettext_lazy("In 1 week 9:00 AM"), 7, dt.time(9)),
+)
+
+
+@dataclass(frozen=True)
+class QuickOption:
+    """A quick choice with the moment that it means now."""
+
+    key: str
+    label: str
+    days: int
+    time: dt.time
+    at: dt.datetime
+
+
+def quick_options(now: dt.datetime, zone: dt.tzinfo) -> list[QuickOption]:
+    """Return the three quick options, counted from today's date in ``zone``.
+
+    A local time that a DST change skips moves forward by itself; one that happens twice means the first.
+    """
+    today = now.astimezone(zone).date()
+    return [
+        QuickOption(
+            choice.key,
+            str(choice.label),
+            choice.days,
+            choice.time,
+            tz.resolve_imaginary(
+                _local(today + dt.timedelta(days=choice.days), choice.time, zone)
+            ).astimezone(dt.UTC),
+        )
+        for choice in QUICK_OPTIONS
+    ]
+
+
+def custom(date: dt.date, time: dt.time, zone: dt.tzinfo) -> dt.datetime:
+    """Return the moment at which clocks in ``zone`` show this date and time, to the minute.
+
+    A time that happens twice means the first. Raises ``SkippedTime`` for one that a DST change skips.
+    """
+    local = _local(date, time.replace(second=0, microsecond=0), zone)
+    try:
+        if not tz.datetime_exists(local):
+            raise SkippedTime(tz.resolve_imaginary(local), zone)
+        return local.astimezone(dt.UTC)
+    except OverflowError as error:  # the first and the last day of the calendar
+        raise SchedulingError(_("Choose a date that is nearer to today.")) from error
+
+
+def _local(date: dt.date, time: dt.time, zone: dt.tzinfo) -> dt.datetime:
+    return dt.datetime.combine(date, time.replace(fold=0), tzinfo=zone)
+
+
+def earliest(now: dt.datetime, organization: Organization) -> dt.datetime:
+    """Return the first full minute that a custom date may name: ``min_days`` from now.
+
+    A day is 24 hours of elapsed time, so that a DST change in between moves the local time of day.
+    """
+    moment = now.astimezone(dt.UTC) + dt.timedelta(days=organization.min_days)
+    floored = _floor(moment)
+    return floored if floored == moment else floored + MINUTE
+
+
+def latest(now: dt.datetime, organization: Organization) -> dt.datetime:
+    """Return the last full minute that a custom date may name: ``max_days`` times 24 hours from now."""
+    return _floor(now.astimezone(dt.UTC) + dt.timedelta(days=organization.max_days))
+
+
+def check_window(at: dt.datetime, now: dt.datetime, organization: Organization) -> None:
+    """Raise ``OutsideWindow`` unless ``earliest <= at <= latest``, both ends included."""
+    first, last = earliest(now, organization), latest(now, organization)
+    if first <= at <= last:
+        return
+    zone = organization.zone
+    raise OutsideWindow(
+        _("%(problem)s Choose a time from %(earliest)s to %(latest)s.")
+        % {
+            "problem": _problem(at, now, organization),
+            "earliest": _in_words(first, now, zone),
+            "latest": _in_words(last, now, zone),
+        }
+    )
+
+
+def _problem(at: dt.datetime, now: dt.datetime, organization: Organization) -> str:
+    """Say what is wrong with a moment outside the window, in days as a calendar counts them."""
+    if at <= now:
+        return _("That’s in the past.")
+    zone = organization.zone
+    days = (at.astimezone(zone).date() - now.astimezone(zone).date()).days
+    if at < earliest(now, organization) and days >= organization.min_days:
+        limit = organization.min_days
+        return ngettext(
+            "That’s less than %(n)d day from now.", "That’s less than %(n)d days from now.", limit
+        ) % {"n": limit}
+    if at > latest(now, organization) and days <= organization.max_days:
+        limit = organization.max_days
+        return ngettext(
+            "That’s more than %(n)d day from now.", "That’s more than %(n)d days from now.", limit
+        ) % {"n": limit}
+    if days == 0:
+        return _("That’s today.")
+    if days == 1:
+        return _("That’s tomorrow.")
+    return ngettext("That’s %(n)d day from now.", "That’s %(n)d days from now.", days) % {"n": days}
+
+
+def _in_words(moment: dt.datetime, now: dt.datetime, zone: dt.tzinfo) -> str:
+    local = moment.astimezone(zone)
+    same_year = local.year == now.astimezone(zone).year
+    return date_format(local, "D j M, g:i A" if same_year else "D j M Y, g:i A")
+
+
+def _floor(moment: dt.datetime) -> dt.datetime:
+    return moment.replace(second=0, microsecond=0)

@@ -1,0 +1,317 @@
+"""What the follow-ups page shows: the filters in its URL, its tabs' counts, and one page of rows.
+
+Everything is made for an index of ``FollowUp``: no OFFSET, and no count that goes on past ``COUNT_CAP``.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import cached_property
+from typing import Any, cast
+from urllib.parse import urlencode
+
+from django import forms
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db.models import BooleanField, DateTimeField, F, Func, QuerySet, Value
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from followups.models import FollowUp, FollowUpQuerySet, Status
+from followups.search import fold
+from templates_app.models import Template
+from trochai import paging
+from trochai.accounts.models import Membership, Organization
+from trochai.whatsapp.models import Channel
+
+PAGE_SIZE = 25
+COUNT_CAP = 10_000
+WAITING = (Status.PENDING, Status.PROCESSING)
+# Days whose midnight is a moment in every time zone, with all that lie around them.
+IN_REACH = [MinValueValidator(dt.date(1970, 1, 1)), MaxValueValidator(dt.date(9998, 12, 31))]
+
+
+class Tab(StrEnum):
+    ALL = "all"
+    PENDING = "pending"
+    SENT = "sent"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+    @property
+    def label(self) -> str:
+        return _("All") if self is Tab.ALL else str(Status(self.value).label)
+
+    @property
+    def soonest_first(self) -> bool:
+        return self is Tab.PENDING
+
+    def of(self, rows: FollowUpQuerySet) -> FollowUpQuerySet:
+        """Return those of ``rows`` that stand under this tab; processing ones stand under Pending."""
+        match self:
+            case Tab.ALL:
+                return rows
+            case Tab.PENDING:
+                return rows.filter(status__in=WAITING)
+        return rows.filter(status=self.value)
+
+
+class DateRange(StrEnum):
+    NEXT_7_DAYS = "next_7_days"
+    LAST_30_DAYS = "last_30_days"
+    CUSTOM = "custom"
+
+
+class Cursor(paging.Cursor):
+    @classmethod
+    def after(cls, follow_up: FollowUp) -> Cursor:
+        return cls(follow_up.scheduled_for, follow_up.pk)
+
+
+class FilterForm(forms.Form):
+    """The query string. Each field is optional by itself: one that makes no sense is left out."""
+
+    status = forms.ChoiceField(choices=[(tab.value, tab.value) for tab in Tab], required=False)
+    q = forms.CharField(max_length=200, required=False)
+    by = forms.ChoiceField(required=False)
+    template = forms.ChoiceField(required=False)
+    date = forms.ChoiceField(
+        choices=[
+            ("", gettext_lazy("Any date")),
+            (DateRange.NEXT_7_DAYS.value, gettext_lazy("Next 7 days")),
+            (DateRange.LAST_30_DAYS.value, gettext_lazy("Last 30 days")),
+            (DateRange.CUSTOM.value, gettext_lazy("Choose dates…")),
+        ],
+        required=False,
+    )
+    first = forms.DateField(validators=IN_REACH, required=False)
+    last = forms.DateField(validators=IN_REACH, required=False)
+    after = forms.CharField(max_length=40, required=False)
+    before = forms.CharField(max_length=40, required=False)
+
+    def __init__(self, data: Mapping[str, Any], *, choices: Choices) -> None:
+        super().__init__(data)
+        cast("forms.ChoiceField", self.fields["by"]).choices = choices.people
+        cast("forms.ChoiceField", self.fields["template"]).choices = [
+            ("", _("Any template")),
+            *((name, name) for name in choices.templates),
+        ]
+
+    def filters(self) -> Filters:
+        self.is_valid()
+        given = {name: value for name, value in self.cleaned_data.items() if value}
+        given["tab"] = Tab(given.pop("status", Tab.ALL))
+        given |= {name: Cursor.parse(given[name]) for name in ("after", "before") if name in given}
+        if "date" in given:
+            given["date"] = DateRange(given["date"])
+        if given.get("date") != DateRange.CUSTOM:
+            given.pop("first", None)
+            given.pop("last", None)
+        return Filters(**given)
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Whom and what a member can filter by."""
+
+    people: list[tuple[str, str]]
+    templates: dict[str, list[int]]  # each name's ids: one a language and channel
+
+
+def choices_for(membership: Membership) -> Choices:
+    organization = membership.organization
+    others = (
+        Membership.objects.for_organization(organization)
+        .exclude(user_id=membership.user_id)
+        .order_by("user__name", "user_id")
+        .values_list("user_id", "user__name")
+    )
+    templates: dict[str, list[int]] = {}
+    known = Template.objects.for_organization(organization).order_by("name", "pk")
+    for pk, name in known.values_list("pk", "name"):
+        templates.setdefault(name, []).append(pk)
+    people = [("", _("Created by anyone")), ("me", _("Created by me"))]
+    return Choices(people=[*people, *((str(pk), name) for pk, name in others)], templates=templates)
+
+
+@dataclass(frozen=True)
+class Filters:
+    """One state of the page, as its URL has it."""
+
+    tab: Tab = Tab.ALL
+    q: str = ""
+    by: str = ""
+    template: str = ""
+    date: DateRange | None = None
+    first: dt.date | None = None
+    last: dt.date | None = None
+    after: Cursor | None = None
+    before: Cursor | None = None
+
+    @property
+    def are_set(self) -> bool:
+        return bool(self.q or self.by or self.template or self.date)
+
+    @property
+    def number_set(self) -> int:
+        """How many of the selects are set: what a closed sheet hides."""
+        return sum(map(bool, (self.by, self.template, self.date)))
+
+    def with_tab(self, tab: Tab) -> Filters:
+        return replace(self, tab=tab, after=None, before=None)
+
+    def cleared(self) -> Filters:
+        return Filters(tab=self.tab)
+
+    def beyond(self, cursor: Cursor) -> Filters:
+        return replace(self, after=cursor, before=None)
+
+    def short_of(self, cursor: Cursor) -> Filters:
+        return replace(self, after=None, before=cursor)
+
+    @property
+    def query(self) -> str:
+        """The query string that leads back here, with its question mark."""
+        given = {
+            "status": self.tab,
+            "q": self.q,
+            "by": self.by,
+            "template": self.template,
+            "date": self.date,
+            "first": self.first,
+            "last": self.last,
+            "after": self.after,
+            "before": self.before,
+        }
+        return "?" + urlencode({name: str(value) for name, value in given.items() if value})
+
+    def apply(
+        self, rows: FollowUpQuerySet, *, membership: Membership, choices: Choices, now: dt.datetime
+    ) -> FollowUpQuerySet:
+        """Narrow ``rows`` to what this tab and these filters let through, in no order yet."""
+        rows = self.tab.of(rows)
+        if folded := fold(self.q):
+            rows = rows.filter(search_text__contains=folded)
+        if self.by:
+            rows = rows.filter(created_by_id=membership.user_id if self.by == "me" else int(self.by))
+        if self.template:
+            rows = rows.filter(template_id__in=choices.templates.get(self.template, []))
+        first, last = self._days(timezone.localdate(now))
+        if first:
+            rows = rows.filter(scheduled_for__gte=_midnight(first))
+        if last:
+            rows = rows.filter(scheduled_for__lt=_midnight(last + dt.timedelta(days=1)))
+        return rows
+
+    def _days(self, today: dt.date) -> tuple[dt.date | None, dt.date | None]:
+        """Return the first and the last day of the date filter, both included."""
+        match self.date:
+            case DateRange.NEXT_7_DAYS:
+                return today, today + dt.timedelta(days=7)
+            case DateRange.LAST_30_DAYS:
+                return today - dt.timedelta(days=30), today
+        if self.first and self.last:
+            return min(self.first, self.last), max(self.first, self.last)
+        return self.first, self.last
+
+
+def _midnight(day: dt.date) -> dt.datetime:
+    return timezone.make_aware(dt.datetime.combine(day, dt.time.min))
+
+
+def with_row(rows: FollowUpQuerySet) -> FollowUpQuerySet:
+    """Load what a row shows in the same query, without what is large and not shown."""
+    return rows.select_related(
+        "conversation__contact", "template", "message", "created_by", "canceled_by"
+    ).defer("search_text", "message__text", "message__content", "conversation__preview")
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some rows in the tab's order; ``previous`` and ``following`` are there when there is more."""
+
+    rows: list[FollowUp]
+    previous: Cursor | None
+    following: Cursor | None
+
+    @cached_property
+    def is_whole(self) -> bool:
+        return self.previous is None and self.following is None
+
+
+def page_of(rows: FollowUpQuerySet, filters: Filters) -> Page:
+    """Return the page of ``rows`` at the filters' cursor; a place where nothing is left is the first page."""
+    ascending = filters.tab.soonest_first
+    if filters.before is not None:
+        found = list(_beyond(rows, filters.before, ascending=not ascending)[: PAGE_SIZE + 1])
+        if len(found) >= PAGE_SIZE:
+            shown = found[PAGE_SIZE - 1 :: -1]
+            return Page(
+                shown, Cursor.after(shown[0]) if len(found) > PAGE_SIZE else None, Cursor.after(shown[-1])
+            )
+    found = list(_beyond(rows, filters.after, ascending=ascending)[: PAGE_SIZE + 1])
+    if filters.after is not None and not found:
+        return page_of(rows, replace(filters, after=None, before=None))
+    shown = found[:PAGE_SIZE]
+    previous = Cursor.after(shown[0]) if filters.after is not None else None
+    return Page(shown, previous, Cursor.after(shown[-1]) if len(found) > PAGE_SIZE else None)
+
+
+def _beyond(rows: FollowUpQuerySet, cursor: Cursor | None, *, ascending: bool) -> FollowUpQuerySet:
+    if cursor is not None:
+        # Compared as one pair, so that the index is entered at the cursor, also amid thousands of ties.
+        place = Func(F("scheduled_for"), F("pk"), template="(%(expressions)s)", output_field=BooleanField())
+        end = Func(
+            Value(cursor.at, output_field=DateTimeField()),
+            Value(cursor.pk),
+            template="(%(expressions)s)",
+            output_field=BooleanField(),
+        )
+        compared = Func(
+            place,
+            end,
+            template="%(expressions)s",
+            arg_joiner=" > " if ascending else " < ",
+            output_field=BooleanField(),
+        )
+        rows = rows.filter(compared)
+    return rows.order_by("scheduled_for", "pk") if ascending else rows.order_by("-scheduled_for", "-pk")
+
+
+@dataclass(frozen=True)
+class Count:
+    """A number of rows, counted no further than the cap."""
+
+    value: int
+    is_capped: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.value:,}+" if self.is_capped else f"{self.value:,}"
+
+    def __bool__(self) -> bool:
+        return self.value > 0
+
+
+def count_of(rows: QuerySet[FollowUp]) -> Count:
+    """Count ``rows``, reading at most one more than the cap."""
+    return _capped(rows.order_by().values("pk")[: COUNT_CAP + 1].count())
+
+
+def _capped(number: int) -> Count:
+    return Count(min(number, COUNT_CAP), is_capped=number > COUNT_CAP)
+
+
+def waiting_on(channel: Channel) -> Count:
+    """How many follow-ups a channel has still to send."""
+    return count_of(FollowUp.objects.filter(channel=channel, status=Status.PENDING))
+
+
+def counts_for(organization: Organization) -> dict[Tab, Count]:
+    """Return the number beside each tab, in four bounded queries."""
+    rows = FollowUp.objects.for_organization(organization)
+    counts: dict[Tab, Count] = {tab: count_of(tab.of(rows)) for tab in Tab if tab is not Tab.ALL}
+    total = sum(count.value + count.is_capped for count in counts.values())
+    return {Tab.ALL: _capped(total), **counts}

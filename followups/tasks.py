@@ -1,0 +1,53 @@
+"""Celery tasks: they only wake up the work; the rows in the database say what there is to do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from celery import shared_task
+from celery.signals import worker_shutting_down
+from django.conf import settings
+from django.utils import timezone
+from kombu.exceptions import OperationalError
+
+from followups import dispatch, lifecycle, ticks
+from trochai.clock import database_now
+
+logger = structlog.get_logger(__name__)
+
+
+@shared_task(ignore_result=True)
+def send_due_follow_ups(*, wake_others: bool = True, **_future: Any) -> None:
+    """Send everything that is due. Beat starts this every minute; any number may run at once.
+
+    When more is due than one batch, further workers are woken with the same task.
+    """
+    now = database_now()
+    ticks.record(now=now)
+    dispatch.tidy_up(now)
+    for more in dispatch.send_due():
+        if more and wake_others:
+            _wake_others()
+            wake_others = False
+
+
+def _wake_others() -> None:
+    try:
+        for _worker in range(settings.FOLLOWUPS_MAX_WORKERS - 1):
+            send_due_follow_ups.apply_async(kwargs={"wake_others": False}, expires=55, retry=False)
+    except OperationalError:
+        # This worker sends on alone.
+        logger.exception("no broker: no further workers were woken")
+
+
+@shared_task(ignore_result=True)
+def purge_deleted_follow_ups(**_future: Any) -> None:
+    """Remove what was deleted 30 days ago. Beat starts this once a night."""
+    lifecycle.purge_deleted(now=timezone.now())
+
+
+@worker_shutting_down.connect
+def finish_what_is_in_flight(**_signal: Any) -> None:
+    """On SIGTERM: complete the calls that have begun, hand the claimed rest back at once."""
+    dispatch.stopping.set()

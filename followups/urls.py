@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+from django.urls import path
+
+from followups import action_views, schedule_views, views
+
+app_name = "followups"
+
+urlpatterns = [
+    path("", views.index, name="index"),
+    path("<int:pk>/", views.detail, name="detail"),
+    path("<int:pk>/row/", views.row, name="row"),
+    path("<int:pk>/cancel/", action_views.cancel, name="cancel"),
+    path("<int:pk>/retry/", action_views.retry, name="retry"),
+    path("<int:pk>/restore/", action_views.restore, name="restore"),
+    path("<int:pk>/delete/", action_views.delete, name="delete"),
+    path("channels/<int:pk>/resume/", action_views.resume_channel, name="resume_channel"),
+    path("schedule/<int:conversation_id>/", schedule_views.schedule, name="schedule"),
+    path("schedule/<int:conversation_id>/check/", schedule_views.check, name="check"),
+    path("schedule/<int:conversation_id>/banner/", schedule_views.banner, name="banner"),
+]
