@@ -1,0 +1,41 @@
+// <dialog data-open>: htmx puts it into the page, it opens; closed, it leaves the page.
+let opener = null;
+
+// A menu's item is gone with its menu: the focus goes back to the button that opened the menu.
+const lasting = (element) => {
+  const menu = element?.closest("[popover]");
+  return menu ? document.querySelector(`[popovertarget="${menu.id}"]`) : element;
+};
+
+function openNew(requester) {
+  // One that has been open is closed: it leaves a moment later, and must not come back for that moment.
+  const dialog = document.querySelector("dialog[data-open='']");
+  if (!dialog) return;
+  dialog.dataset.open = "once";
+  opener ??= lasting(requester ?? document.activeElement);
+  dialog.showModal();
+}
+
+document.addEventListener("htmx:afterSwap", (event) => openNew(event.detail.requestConfig?.elt));
+openNew();
+
+document.addEventListener("click", (event) => {
+  const dialog = event.target.closest("[data-close]")?.closest("dialog");
+  if (!dialog) return;
+  event.preventDefault();
+  dialog.close();
+});
+// All of them, the last one first, as each hands the focus back to the one below it: a question asked over a
+// drawer is about what the drawer shows.
+document.addEventListener("dialog:close", () => {
+  for (const dialog of [...document.querySelectorAll("dialog[data-open][open]")].reverse()) dialog.close();
+});
+
+document.addEventListener("close", (event) => {
+  if (!event.target.matches("dialog[data-open]")) return;
+  event.target.remove();
+  // A swap may have put another element with the same id into its place.
+  const back = opener?.isConnected ? opener : opener?.id && document.getElementById(opener.id);
+  opener = null;
+  if (back) back.focus();
+}, true);

@@ -1,0 +1,44 @@
+// Fields: counters, the live preview of a template's values, the composer, and "/" to search.
+
+// data-counter names the <output>; from data-counter-from on (default 0) it shows.
+document.addEventListener("input", ({ target }) => {
+  if (target.matches("[data-counter]")) {
+    const output = document.getElementById(target.dataset.counter);
+    const from = Number(target.dataset.counterFrom ?? 0);
+    output.value = target.value.length >= from ? `${target.value.length}/${target.maxLength}` : "";
+  }
+  if (target.matches("[data-var]")) {
+    for (const slot of target.form.querySelectorAll(`.var[data-slot="${CSS.escape(target.dataset.var)}"]`)) {
+      slot.textContent = target.value || slot.dataset.empty;
+      slot.classList.toggle("var--empty", !target.value);
+    }
+  }
+});
+
+const editable = "input, textarea, select, dialog, [contenteditable]";
+document.addEventListener("keydown", (event) => {
+  const { key, target } = event;
+  if (key === "/" && !event.ctrlKey && !event.metaKey && !event.altKey && !target.closest(editable)) {
+    const search = document.querySelector("[data-shortcut='/']");
+    if (!search) return;
+    event.preventDefault();
+    search.focus();
+  }
+  // Enter sends, Shift+Enter breaks the line; while a word is being composed it is the keyboard's.
+  if (key === "Enter" && !event.shiftKey && !event.isComposing && target.matches(".composer textarea")) {
+    event.preventDefault();
+    if (target.value.trim() && !target.readOnly) target.form.requestSubmit();
+  }
+});
+
+// While a message is on its way nothing typed may be lost with the form that the answer replaces.
+for (const [type, locked] of [["htmx:beforeRequest", true], ["htmx:afterRequest", false]]) {
+  document.addEventListener(type, ({ target }) => {
+    if (target.matches(".composer")) target.querySelector("textarea").readOnly = locked;
+  });
+}
+
+// Sent or refused: the next thing to do is in the composer.
+document.addEventListener("htmx:afterSettle", (event) => {
+  if (event.detail.requestConfig?.elt.matches(".composer")) document.querySelector(".composer textarea")?.focus();
+});

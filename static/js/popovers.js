@@ -1,0 +1,45 @@
+// What HTML's popovers cannot do alone.
+const invoker = (popover) =>
+  [...document.querySelectorAll(`[popovertarget="${popover.id}"], [data-popover="${popover.id}"]`)]
+    .find((element) => element.offsetParent !== null);
+
+// A link that opens a popover here and its own page elsewhere (new tab, no script).
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[data-popover]");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  const popover = document.getElementById(link.dataset.popover);
+  if (popover.matches(":popover-open")) popover.hidePopover();
+  else popover.showPopover({ source: link });
+});
+
+// A truncated note opens on hover and focus; Escape or leaving closes it.
+const hint = (show) => (event) => {
+  const button = event.target.closest?.("[data-hint]");
+  if (!button || (event.relatedTarget && button.contains(event.relatedTarget))) return;
+  const tip = document.getElementById(button.getAttribute("popovertarget"));
+  if (!tip || tip.matches(":popover-open") === show) return;
+  if (show) tip.showPopover({ source: button });
+  else if (event.type === "focusout" || event.relatedTarget?.closest?.(".tip") !== tip) tip.hidePopover();
+};
+for (const type of ["pointerover", "focusin"]) document.addEventListener(type, hint(true));
+for (const type of ["pointerout", "focusout"]) document.addEventListener(type, hint(false));
+
+// A menu opens on its first item.
+document.addEventListener("toggle", ({ target, newState }) => {
+  if (newState === "open" && target.matches(".menu")) target.querySelector("a, button")?.focus();
+}, true);
+
+// Browsers without anchor positioning: put the popover beside its button.
+if (!CSS.supports("position-area: block-end")) {
+  document.addEventListener("toggle", (event) => {
+    const popover = event.target;
+    if (event.newState !== "open" || !popover.matches(".menu, .tip, .notices")) return;
+    const at = invoker(popover)?.getBoundingClientRect();
+    if (!at) return;
+    const { style, offsetWidth, offsetHeight } = popover;
+    const below = at.bottom + offsetHeight + 8 < innerHeight;
+    style.top = `${below ? at.bottom : Math.max(8, at.top - offsetHeight - 8)}px`;
+    style.left = `${Math.max(8, Math.min(at.right - offsetWidth, innerWidth - offsetWidth - 8))}px`;
+  }, true);
+}

@@ -1,0 +1,78 @@
+// The schedule form: the template picker, the note's counter, and what the check found wrong.
+// Delegated from the document, so a form that htmx swaps in needs no set-up. forms.js does the live preview.
+
+const fold = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
+
+const shownOptions = (picker) => [...picker.querySelectorAll(".option:not([hidden])")];
+
+function filterOptions(search) {
+  const list = document.getElementById(search.dataset.filter);
+  const words = fold(search.value).split(/\s+/);
+  for (const option of list.querySelectorAll(".option")) {
+    const text = fold(option.textContent);
+    option.hidden = !words.every((word) => text.includes(word));
+  }
+  list.querySelector(".none").hidden = shownOptions(list).length > 0;
+}
+
+function closePicker(picker) {
+  picker.open = false;
+  picker.querySelector("summary").focus();
+}
+
+function count(area) {
+  const output = area.form.querySelector(`output[for="${area.id}"]`);
+  // Characters as the server counts them, not UTF-16 units.
+  const length = [...area.value].length;
+  const limit = Number(area.dataset.count);
+  output.value = `${length}/${limit}`;
+  output.classList.toggle("over", length > limit);
+}
+
+// What is being answered anew is no longer known to be wrong; the server looks again at the submit.
+function forgive(field) {
+  const ids = field.closest("[aria-describedby]")?.getAttribute("aria-describedby").split(" ") ?? [];
+  const errors = ids.filter((id) => id.endsWith("error")).map((id) => document.getElementById(id));
+  if (!errors.some(Boolean)) return;
+  for (const error of errors) error?.remove();
+  field.closest("[aria-invalid]")?.removeAttribute("aria-invalid");
+  if (!field.form.querySelector(".error")) field.form.querySelector(".banner--error")?.remove();
+}
+
+document.addEventListener("input", ({ target }) => {
+  if (target.matches(".schedule [name]")) forgive(target);
+  if (target.matches("[data-filter]")) filterOptions(target);
+  if (target.matches(".schedule [data-count]")) count(target);
+});
+
+// A click chooses and closes; arrow keys only choose (their click has no detail), Enter closes.
+document.addEventListener("click", (event) => {
+  const option = event.target.closest(".picker .option");
+  if (option && event.detail > 0) closePicker(option.closest(".picker"));
+});
+
+document.addEventListener("keydown", (event) => {
+  const picker = event.key === "Enter" && event.target.matches(".picker input") && event.target.closest(".picker");
+  if (!picker) return;
+  event.preventDefault();
+  if (event.target.matches("[data-filter]")) {
+    const first = shownOptions(picker)[0]?.querySelector("input");
+    if (!first) return;
+    if (!first.checked) first.click();
+  }
+  closePicker(picker);
+});
+
+// The check swaps the messages beside date and time, not the fields that somebody is typing into.
+document.addEventListener("htmx:oobAfterSwap", ({ detail }) => {
+  if (detail.target.id !== "schedule-custom") return;
+  for (const name of ["date", "time"]) {
+    const wrong = document.getElementById(`schedule-${name}-error`) !== null;
+    const field = document.querySelector(`.schedule [name="${name}"]`);
+    if (wrong) field.setAttribute("aria-invalid", "true");
+    else field.removeAttribute("aria-invalid");
+  }
+});
+
+// On the page of its own the search is hidden where no script runs.
+for (const search of document.querySelectorAll(".schedule-page .search[hidden]")) search.hidden = false;

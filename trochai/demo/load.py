@@ -1,0 +1,126 @@
+"""Writes the story into the database, once."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from django.db import transaction
+
+from conversations import recording
+from conversations.models import Contact, Conversation, Delivery, Direction, Message
+from templates_app.models import Template
+from trochai.accounts.models import Membership, Organization, User
+from trochai.checks import DEMO_PASSWORD
+from trochai.demo import past, scenes, story
+from trochai.demo.stage import Stage, wamid
+from trochai.whatsapp.errors import reason_for
+from trochai.whatsapp.models import Channel
+from trochai.whatsapp.sandbox.accounts import SANDBOX_TOKEN
+from trochai.whatsapp.sandbox.catalogue import CATALOGUE
+
+# What the sandbox signs its webhooks with.
+APP_SECRET = "sandbox-app-secret"  # noqa: S105
+
+
+def is_loaded() -> bool:
+    return User.objects.filter(email=story.DANIELA).exists()
+
+
+@transaction.atomic
+def load(now: dt.datetime) -> None:
+    """Write everything, with moments relative to ``now``. Raises ``IntegrityError`` if it is there."""
+    people = {
+        email: User.objects.create_user(email, DEMO_PASSWORD, name=name)
+        for email, name in story.PEOPLE.items()
+    }
+    for agency in story.AGENCIES:
+        stage = _set_up(agency, people, now)
+        for conversation in agency.conversations:
+            _play(conversation, stage)
+
+
+def _set_up(agency: scenes.Agency, people: dict[str, User], now: dt.datetime) -> Stage:
+    organization = Organization.objects.create(name=agency.name, timezone="America/Costa_Rica")
+    channel = Channel.objects.create(
+        organization=organization,
+        name=agency.name,
+        display_phone_number=agency.phone,
+        phone_number_id=agency.phone_number_id,
+        waba_id=agency.waba_id,
+        access_token=SANDBOX_TOKEN,
+        app_secret=APP_SECRET,
+        templates_synced_at=now,
+    )
+    members = {
+        email: Membership.objects.create(user=people[email], organization=organization, role=role)
+        for email, role in agency.members.items()
+    }
+    templates = {entry["name"]: _template(channel, entry, now) for entry in CATALOGUE}
+    return Stage(organization, channel, members, templates, now)
+
+
+def _template(channel: Channel, entry: dict[str, Any], now: dt.datetime) -> Template:
+    template = Template(
+        channel=channel,
+        meta_id=entry["id"],
+        name=entry["name"],
+        language=entry["language"],
+        category=entry["category"],
+        status=entry["status"],
+        quality=entry["quality_score"]["score"],
+        parameter_format=entry["parameter_format"],
+        components=entry["components"],
+        synced_at=now,
+    )
+    template.prepare_search()
+    template.save()
+    return template
+
+
+# Conversations --------------------------------------------------------------------------------------
+
+
+def _play(scene: scenes.Conversation, stage: Stage) -> None:
+    begin = stage.at(scene.lines[0].when)
+    contact = Contact.objects.create(
+        organization=stage.organization,
+        name=scene.name,
+        phone=scene.phone,
+        opted_out_at=stage.at(scene.opted_out) if scene.opted_out else None,
+        created_at=begin,
+    )
+    conversation = Conversation.objects.create(
+        organization=stage.organization,
+        channel=stage.channel,
+        contact=contact,
+        assignee=stage.user(scene.assignee),
+        last_message_at=begin,
+        created_at=begin,
+    )
+    for line in scene.lines:
+        _say(line, conversation, stage, language=scene.language)
+    for follow_up in scene.follow_ups:
+        past.replay(follow_up, conversation, stage)
+    # Set at the end: each inbound message has opened it and counted as unread.
+    Conversation.objects.filter(pk=conversation.pk).update(status=scene.status, unread_count=scene.unread)
+
+
+def _say(line: scenes.Line, conversation: Conversation, stage: Stage, *, language: str) -> None:
+    at, outbound = stage.at(line.when), line.by is not None
+    text = stage.words(line.text, language)
+    message = Message.objects.create(
+        conversation=conversation,
+        channel=stage.channel,
+        direction=Direction.OUTBOUND if outbound else Direction.INBOUND,
+        text=text,
+        language=language,
+        whatsapp_id="" if line.delivery == Delivery.FAILED else wamid(),
+        delivery=line.delivery if outbound else "",
+        error_code=line.error_code,
+        error_reason=reason_for(line.error_code) if line.error_code else "",
+        sent_by=stage.user(line.by),
+        at=at,
+        created_at=at,
+    )
+    recording.move_conversation(message, preview=recording.one_line(text))
