@@ -1,0 +1,123 @@
+"""A Cloud API that only takes time: it accepts every message after a fixed latency, and remembers them.
+
+One asyncio process speaking just enough HTTP/1.1, so that it is not what a benchmark measures
+(``python -m tests.benchmarks.stub --self-test`` shows how much it takes).
+
+``POST …/messages`` answers as Meta does, or with 130429 above ``--rate`` messages in any second;
+``GET /calls`` returns the references (``biz_opaque_callback_data``) of all accepted calls and the
+number of refused ones; ``DELETE /calls`` forgets them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import collections
+import json
+import re
+import time
+
+REFERENCE = re.compile(rb'"biz_opaque_callback_data":\s*"([^"]*)"')
+LENGTH = re.compile(rb"content-length:\s*(\d+)", re.IGNORECASE)
+
+
+class Stub:
+    def __init__(self, *, latency: float, rate: int) -> None:
+        self.latency = latency
+        self.rate = rate
+        self.references: list[str] = []
+        self.refused = 0
+        self.recent: collections.deque[float] = collections.deque()
+        self.first_at = self.last_at = 0.0
+
+    def take(self, body: bytes) -> tuple[int, bytes]:
+        """Accept one message, or refuse it for the rate; return status and answer."""
+        now = time.monotonic()
+        while self.recent and self.recent[0] <= now - 1:
+            self.recent.popleft()
+        if self.rate and len(self.recent) >= self.rate:
+            self.refused += 1
+            return 400, b'{"error":{"message":"(#130429) Rate limit hit","code":130429}}'
+        self.recent.append(now)
+        self.first_at = self.first_at or now
+        self.last_at = now
+        reference = REFERENCE.search(body)
+        self.references.append(reference[1].decode() if reference else "")
+        return 200, b'{"messaging_product":"whatsapp","contacts":[],"messages":[{"id":"wamid.%d"}]}' % len(
+            self.references
+        )
+
+    def report(self) -> bytes:
+        return json.dumps(
+            {
+                "references": self.references,
+                "refused": self.refused,
+                "seconds": self.last_at - self.first_at,
+            }
+        ).encode()
+
+    def forget(self) -> None:
+        self.references.clear()
+        self.refused = 0
+        self.first_at = self.last_at = 0.0
+
+
+class Connection(asyncio.Protocol):
+    """One kept-alive connection: requests one after the other, each answered after the latency."""
+
+    def __init__(self, stub: Stub) -> None:
+        self.stub = stub
+        self.buffer = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+        self.loop = asyncio.get_running_loop()
+
+    def data_received(self, data: bytes) -> None:
+        self.buffer += data
+        while (end := self.buffer.find(b"\r\n\r\n")) >= 0:
+            head = self.buffer[:end]
+            length = LENGTH.search(head)
+            total = end + 4 + (int(length[1]) if length else 0)
+            if len(self.buffer) < total:
+                return
+            body, self.buffer = self.buffer[end + 4 : total], self.buffer[total:]
+            self.handle(head.split(b" ", 1)[0], body)
+
+    def handle(self, method: bytes, body: bytes) -> None:
+        if method == b"POST":
+            self.loop.call_later(self.stub.latency, self.answer, *self.stub.take(body))
+        elif method == b"DELETE":
+            self.stub.forget()
+            self.answer(200, b"{}")
+        else:
+            self.answer(200, self.stub.report())
+
+    def answer(self, status: int, body: bytes) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(
+                b"HTTP/1.1 %d OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
+                % (status, len(body), body)
+            )
+
+
+async def serve(*, port: int, latency: float, rate: int) -> None:
+    stub = Stub(latency=latency, rate=rate)
+    server = await asyncio.get_running_loop().create_server(
+        lambda: Connection(stub), "127.0.0.1", port, backlog=1024
+    )
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--latency", type=float, default=0.15, help="seconds")
+    parser.add_argument("--rate", type=int, default=0, help="messages in any second; 0: no limit")
+    options = parser.parse_args()
+    asyncio.run(serve(port=options.port, latency=options.latency, rate=options.rate))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""Chromium for the browser tests: they are skipped, with the reason, where there is none."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.conf import settings
+
+from tests.conftest import Team, make_team, signed_in
+from trochai.accounts.models import Membership
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+# Milliseconds. What should happen at once may take a while on a busy machine.
+PATIENCE = 15_000
+# Playwright's synchronous API runs an event loop in this thread; Django would refuse every query in it.
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    """One Chromium for all tests of this package; its event loop ends with them."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs the browser requirements")
+    if CHROMIUM is None:
+        pytest.skip("needs Chromium (found on the PATH, or named by CHROMIUM)")
+    playwright.expect.set_options(timeout=PATIENCE)
+    with playwright.sync_playwright() as started:
+        launched = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def team(transactional_db: None) -> Team:
+    """As elsewhere, but committed, so that the live server sees it."""
+    return make_team(name="Casa Verde Bienes Raíces")
+
+
+@pytest.fixture
+def open_page(browser: Browser, live_server: Any) -> Iterator[Callable[..., Page]]:
+    """Return a function that opens ``path`` as a member.
+
+    Any error in the console fails the test, but for those that contain one of the texts ``allowed``.
+    """
+    problems: list[str] = []
+    contexts = []
+    # A refused form is answered with 422, which Chromium reports as a failed load.
+    expected = ["status of 422"]
+
+    def listen(message: Any) -> None:
+        if message.type in {"error", "warning"} and not any(text in message.text for text in expected):
+            problems.append(message.text)
+
+    def opened(
+        membership: Membership, path: str, *, width: int = 1440, allowed: Iterable[str] = (), **options: Any
+    ) -> Page:
+        expected.extend(allowed)
+        context = browser.new_context(
+            viewport={"width": width, "height": 900 if width > 500 else 844},
+            base_url=live_server.url,
+            locale="en-US",
+            **options,
+        )
+        contexts.append(context)
+        session = signed_in(membership).cookies[settings.SESSION_COOKIE_NAME].value
+        cookie = {"name": settings.SESSION_COOKIE_NAME, "value": session, "url": live_server.url}
+        context.add_cookies([cookie])
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE)
+        page.on("console", listen)
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.goto(path)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert problems == []

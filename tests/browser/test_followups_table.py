@@ -1,0 +1,238 @@
+"""The follow-ups table in a real browser: rows change in place, nothing reloads, nothing errs."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from django.utils import timezone
+
+from followups.models import FailureKind, FollowUp, Status
+from followups.search import search_text
+from tests import factories
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = pytest.mark.browser
+
+expect = pytest.importorskip("playwright.sync_api").expect
+NOTE = "They land on the 24th. Send the new listing in Santa Ana, and ask about parking for two cars."
+
+
+def make(team, name="Tom Becker", **given) -> FollowUp:
+    contact = factories.ContactFactory(organization=team.organization, name=name)
+    conversation = factories.ConversationFactory(
+        organization=team.organization, channel=team.channel, contact=contact
+    )
+    return factories.FollowUpFactory(
+        organization=team.organization,
+        conversation=conversation,
+        template=team.template,
+        created_by=team.agent.user,
+        search_text=search_text(contact, given.get("note", "")),
+        **given,
+    )
+
+
+def mark(page: Page) -> None:
+    """Leave a trace in the document, which a reload would wipe away."""
+    page.evaluate("document.body.dataset.same = 'yes'")
+
+
+def is_same_document(page: Page) -> bool:
+    return page.evaluate("document.body.dataset.same") == "yes"
+
+
+def test_cancel_asks_once_and_updates_the_row_in_place(team, open_page):
+    follow_up = make(team)
+    page = open_page(team.agent, "/followups/?status=pending")
+    mark(page)
+    row = page.locator(f"#followup-{follow_up.pk}")
+    row.get_by_role("link", name="Cancel follow-up to Tom Becker").click()
+    dialog = page.get_by_role("dialog", name="Cancel this follow-up?")
+    expect(dialog.get_by_role("button", name="Back")).to_be_focused()
+    assert FollowUp.objects.get().status == Status.PENDING
+    dialog.get_by_role("button", name="Cancel follow-up").click()
+    expect(row.locator(".badge")).to_have_text("Canceled")
+    expect(row.get_by_role("link", name="Cancel follow-up")).to_have_count(0)
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.locator("#toasts")).to_contain_text("Tom Becker won’t get visit_reminder.")
+    expect(page.locator("#followups-tabs")).to_contain_text(re.compile(r"Canceled\s+1"))
+    expect(row.get_by_role("link", name="Tom Becker", exact=True)).to_be_focused()
+    assert FollowUp.objects.get().status == Status.CANCELED
+    assert is_same_document(page)
+
+
+def test_back_and_escape_leave_everything_and_return_the_focus(team, open_page):
+    make(team)
+    page = open_page(team.agent, "/followups/")
+    cancel = page.get_by_role("link", name="Cancel follow-up to Tom Becker")
+    for leave in (
+        lambda: page.get_by_role("button", name="Back").click(),
+        lambda: page.keyboard.press("Escape"),
+    ):
+        cancel.focus()
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("dialog")).to_be_visible()
+        leave()
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        expect(cancel).to_be_focused()
+    assert FollowUp.objects.get().status == Status.PENDING
+
+
+def test_retry_updates_the_row_in_place(team, open_page):
+    follow_up = make(team, status="failed")
+    page = open_page(team.agent, "/followups/")
+    mark(page)
+    row = page.locator(f"#followup-{follow_up.pk}")
+    row.get_by_role("button", name="Retry follow-up to Tom Becker").click()
+    expect(row.locator(".badge")).to_have_text("Pending")
+    expect(row).to_contain_text("in 5 minutes")
+    expect(page.locator("#toasts")).to_contain_text("Follow-up will be retried")
+    expect(row.get_by_role("link", name="Tom Becker", exact=True)).to_be_focused()
+    assert is_same_document(page)
+
+
+def test_retrying_what_may_have_arrived_asks_first(team, open_page):
+    follow_up = make(team, status="failed", failure_kind=FailureKind.UNKNOWN, failure_code=None)
+    page = open_page(team.agent, "/followups/")
+    row = page.locator(f"#followup-{follow_up.pk}")
+    row.get_by_role("link", name="Retry follow-up to Tom Becker").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("It may have already arrived.")
+    dialog.get_by_role("button", name="Retry").click()
+    expect(row.locator(".badge")).to_have_text("Pending")
+
+
+def test_delete_from_the_drawer_closes_it_and_takes_the_row_away(team, open_page):
+    gone, stays = make(team, status="failed"), make(team, name="María Jiménez", status="failed")
+    page = open_page(team.admin, "/followups/?status=failed")
+    page.get_by_role("link", name="Tom Becker", exact=True).click()
+    drawer = page.get_by_role("dialog", name="Follow-up to Tom Becker")
+    expect(drawer).to_contain_text("(error 131026)")
+    drawer.get_by_role("link", name="Delete").click()
+    page.get_by_role("dialog", name="Delete this follow-up?").get_by_role("button", name="Delete").click()
+    expect(page.locator(f"#followup-{gone.pk}")).to_have_count(0)
+    expect(page.locator(f"#followup-{stays.pk}")).to_be_visible()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.get_by_role("link", name="María Jiménez", exact=True)).to_be_focused()
+    expect(page.locator("#toasts")).to_contain_text("Follow-up deleted")
+
+
+def test_a_notes_whole_text_shows_on_hover_and_on_focus(team, open_page):
+    follow_up = make(team, note=NOTE)
+    page = open_page(team.viewer, "/followups/")
+    note, tip = page.locator(f"#followup-{follow_up.pk}-note"), page.locator(f"#note-{follow_up.pk}")
+    assert note.evaluate("element => element.scrollWidth > element.clientWidth"), "the note is cut short"
+    expect(tip).to_be_hidden()
+    note.hover()
+    expect(tip).to_be_visible()
+    expect(tip).to_have_text(NOTE)
+    page.mouse.move(1, 1)
+    expect(tip).to_be_hidden()
+    note.focus()
+    expect(tip).to_be_visible()
+    page.keyboard.press("Tab")
+    expect(tip).to_be_hidden()
+
+
+def test_filters_narrow_the_list_and_live_in_the_address(team, open_page):
+    wanted, other = make(team, note="parqueo"), make(team, name="María Jiménez")
+    page = open_page(team.admin, "/followups/?status=pending")
+    mark(page)
+    page.keyboard.press("/")
+    page.keyboard.type("Parqueo")
+    expect(page.locator(f"#followup-{other.pk}")).to_have_count(0)
+    expect(page.locator(f"#followup-{wanted.pk}")).to_be_visible()
+    expect(page).to_have_url(re.compile(r"/followups/\?status=pending&q=Parqueo$"))
+    page.get_by_label("Created by").select_option("me")
+    expect(page.get_by_role("heading", name="No pending follow-ups match “Parqueo”")).to_be_visible()
+    expect(page).to_have_url(re.compile(r"\?status=pending&q=Parqueo&by=me$"))
+    assert is_same_document(page)
+    page.get_by_role("link", name=re.compile("^Sent")).click()
+    expect(page).to_have_url(re.compile(r"\?status=sent&q=Parqueo&by=me$"))
+    page.reload()
+    expect(page.get_by_role("searchbox")).to_have_value("Parqueo")
+    page.get_by_role("link", name="Clear filters").first.click()
+    expect(page).to_have_url(re.compile(r"\?status=sent$"))
+
+
+def test_chosen_dates_appear_when_they_are_asked_for(team, open_page):
+    make(team)
+    page = open_page(team.agent, "/followups/")
+    expect(page.get_by_label("From")).to_be_hidden()
+    page.locator("select[name=date]").select_option("custom")
+    expect(page.get_by_label("From")).to_be_visible()
+    page.get_by_label("From").fill("2031-01-01")
+    expect(page.get_by_role("heading", name="No follow-ups match these filters")).to_be_visible()
+    expect(page).to_have_url(re.compile(r"date=custom&first=2031-01-01$"))
+
+
+def test_a_row_that_is_being_sent_shows_by_itself_that_it_was(team, open_page):
+    follow_up = make(team, status="processing", scheduled_for=timezone.now())
+    page = open_page(team.viewer, "/followups/?status=pending")
+    row = page.locator(f"#followup-{follow_up.pk}")
+    expect(row.locator(".badge")).to_have_text("Processing")
+    message = factories.MessageFactory(conversation=follow_up.conversation, kind="template")
+    FollowUp.objects.update(
+        status="sent",
+        message=message,
+        sent_at=timezone.now(),
+        claim_token=None,
+        lease_expires_at=None,
+        next_attempt_at=None,
+    )
+    expect(row.locator(".badge")).to_have_text("Sent", timeout=12_000)
+    expect(page.locator("#followups-tabs")).to_contain_text(re.compile(r"Sent\s+1"))
+
+
+def test_an_action_in_a_row_that_looks_for_news_says_when_it_fails(team, open_page):
+    follow_up = make(team, scheduled_for=timezone.now())
+    page = open_page(team.agent, "/followups/", allowed=["404", "ERR_FAILED", "/cancel/", "htmx:"])
+    row = page.locator(f"#followup-{follow_up.pk}[data-poll]")
+    cancel = row.get_by_role("link", name="Cancel follow-up to Tom Becker")
+    page.route("**/cancel/", lambda route: route.abort())
+    cancel.click()
+    expect(page.locator("#toasts")).to_contain_text("Couldn’t reach the server")
+    page.unroute("**/cancel/")
+    FollowUp.objects.all().delete()
+    cancel.click()
+    expect(page.locator("#toasts")).to_contain_text("It’s no longer there")
+    expect(row).to_be_visible()
+
+
+def test_on_a_phone_rows_are_cards_and_filters_one_sheet(team, open_page):
+    follow_up = make(team, note=NOTE)
+    make(team, name="María Jiménez")
+    page = open_page(team.agent, "/followups/", width=390, has_touch=True)
+    row = page.locator(f"#followup-{follow_up.pk}")
+    assert row.evaluate("element => getComputedStyle(element).display") == "grid"
+    assert page.evaluate("document.querySelector('.main').scrollWidth <= innerWidth"), "nothing sticks out"
+    expect(page.get_by_label("Created by")).to_be_hidden()
+    page.get_by_role("button", name="Filters").click()
+    page.get_by_label("Template").select_option("visit_reminder")
+    page.get_by_role("button", name="Show results").click()
+    expect(page.get_by_label("Created by")).to_be_hidden()
+    expect(page.get_by_role("button", name="Filters")).to_contain_text("1")
+    expect(page).to_have_url(re.compile(r"template=visit_reminder$"))
+    row.get_by_role("link", name="Cancel follow-up to Tom Becker").click()
+    page.get_by_role("dialog").get_by_role("button", name="Cancel follow-up").click()
+    expect(row.locator(".badge")).to_have_text("Canceled")
+
+
+def test_without_javascript_the_same_page_works(team, open_page):
+    follow_up = make(team, scheduled_for=timezone.now() + dt.timedelta(days=6))
+    make(team, name="María Jiménez")
+    page = open_page(team.agent, "/followups/?status=pending", java_script_enabled=False)
+    page.get_by_role("searchbox").fill("becker")
+    page.get_by_role("button", name="Apply").click()
+    expect(page.locator("tbody tr")).to_have_count(1)
+    page.get_by_role("link", name="Cancel follow-up to Tom Becker").click()
+    page.get_by_role("button", name="Cancel follow-up").click()
+    expect(page).to_have_url(re.compile(r"/followups/\?status=pending&q=becker$"))
+    expect(page.locator("#toasts")).to_contain_text("Follow-up canceled")
+    follow_up.refresh_from_db()
+    assert follow_up.status == Status.CANCELED

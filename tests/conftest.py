@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+from django.db import connection
+from django.test import Client
+from pytest_httpserver import HTTPServer
+
+from conversations.models import Conversation
+from templates_app.models import Template
+from tests import factories
+from tests.meta import Meta
+from trochai.accounts.models import Membership, Organization, Role
+from trochai.whatsapp.models import Channel
+
+
+@dataclass
+class Team:
+    """One organization with a member of each role, a channel, a template and a conversation."""
+
+    organization: Organization
+    admin: Membership
+    agent: Membership
+    other_agent: Membership
+    viewer: Membership
+    channel: Channel
+    template: Template
+    conversation: Conversation
+
+    def member(self, role: str) -> Membership:
+        return {"admin": self.admin, "agent": self.agent, "viewer": self.viewer}[role]
+
+
+def make_team(**organization: object) -> Team:
+    owner = factories.OrganizationFactory(**organization)
+    channel = factories.ChannelFactory(organization=owner)
+
+    def join(role: Role) -> Membership:
+        return factories.MembershipFactory(organization=owner, role=role)
+
+    return Team(
+        organization=owner,
+        admin=join(Role.ADMIN),
+        agent=join(Role.AGENT),
+        other_agent=join(Role.AGENT),
+        viewer=join(Role.VIEWER),
+        channel=channel,
+        template=factories.TemplateFactory(channel=channel, name="visit_reminder"),
+        conversation=factories.ConversationFactory(organization=owner, channel=channel),
+    )
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    tmp_path_factory: pytest.TempPathFactory,
+    django_db_modify_db_settings_parallel_suffix: None,
+) -> None:
+    """Put SQLite's test database into a file, so that threads meet in it as processes do."""
+    if connection.vendor == "sqlite":
+        name = tmp_path_factory.mktemp("database") / "test.sqlite3"
+        connection.settings_dict["TEST"]["NAME"] = str(name)
+
+
+@pytest.fixture(autouse=True)
+def cheap_passwords(settings) -> None:
+    """A password hash that is slow on purpose would be most of the suite's time."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture
+def team(db: None) -> Team:
+    return make_team()
+
+
+@pytest.fixture
+def stranger(db: None) -> Team:
+    """Another organization: nothing of it may ever show."""
+    return make_team(name="Stranger")
+
+
+@pytest.fixture
+def meta(httpserver: HTTPServer, settings) -> Meta:
+    """The Cloud API as the whole of the product sees it: a real server that answers as Meta does."""
+    settings.WHATSAPP_API_URL = httpserver.url_for("").rstrip("/")
+    return Meta(httpserver)
+
+
+def signed_in(membership: Membership) -> Client:
+    """Return a client signed in as this member; fails on a missing CSRF token as a browser would."""
+    client = Client()
+    client.force_login(membership.user, backend="django.contrib.auth.backends.ModelBackend")
+    return client

@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import datetime as dt
+import re
+
+import pytest
+
+from conversations import listing
+from conversations.listing import Cursor, Filter, Query
+from tests import factories
+from tests.conftest import signed_in
+
+NOW = dt.datetime(2026, 11, 20, 15, 0, tzinfo=dt.UTC)
+
+
+@pytest.fixture(autouse=True)
+def clock(time_machine):
+    time_machine.move_to(NOW, tick=False)
+
+
+def converse(team, name="María Jiménez", **fields):
+    contact = factories.ContactFactory(organization=team.organization, name=name, **fields.pop("contact", {}))
+    return factories.ConversationFactory(
+        organization=team.organization, channel=team.channel, contact=contact, **fields
+    )
+
+
+def names(membership, query=""):
+    text = signed_in(membership).get(f"/inbox/{query}").content.decode()
+    return re.findall(r'<span class="name truncate">([^<]*)', text)
+
+
+@pytest.fixture
+def team(team):
+    """Without the conversation that everybody else's tests need."""
+    team.conversation.delete()
+    return team
+
+
+def test_the_newest_message_is_first(team):
+    for name, hours in [("Third", 3), ("First", 1), ("Second", 2)]:
+        converse(team, name, last_message_at=NOW - dt.timedelta(hours=hours))
+    assert names(team.viewer) == ["First", "Second", "Third"]
+
+
+def test_a_row_says_who_wrote_last_what_and_whether_it_went_wrong(team):
+    conversation = converse(
+        team, last_message_at=NOW, preview="Hola María", preview_is_outbound=True, preview_is_template=True
+    )
+    factories.MessageFactory(conversation=conversation, delivery="failed", at=NOW)
+    converse(team, "Unread One", unread_count=120, preview="Hi", last_message_at=NOW - dt.timedelta(days=1))
+    text = signed_in(team.agent).get("/inbox/").content.decode()
+    assert re.search(r'aria-label="Not sent".*?You: \[Template\] Hola María', text, re.DOTALL)
+    assert text.count('aria-label="Not sent"') == 1
+    assert '99+<span class="sr-only"> unread' in text
+    assert '<time class="time" datetime="2026-11-19T09:00-06:00">Yesterday</time>' in text
+
+
+def test_a_pending_follow_up_marks_the_row(team):
+    conversation = converse(team)
+    factories.FollowUpFactory(
+        organization=team.organization, conversation=conversation, template=team.template
+    )
+    text = signed_in(team.agent).get("/inbox/").content.decode()
+    assert 'aria-label="Follow-up scheduled"' in text
+
+
+def test_the_chips_narrow_the_list_and_count(team):
+    converse(team, "Unread", unread_count=1)
+    converse(team, "Mine", assignee=team.agent.user)
+    converse(team, "Mine but closed", assignee=team.agent.user, status="closed")
+    assert set(names(team.agent)) == {"Unread", "Mine", "Mine but closed"}
+    assert names(team.agent, "?f=unread") == ["Unread"]
+    assert names(team.agent, "?f=mine") == ["Mine"]
+    assert names(team.agent, "?f=closed") == ["Mine but closed"]
+    assert names(team.other_agent, "?f=mine") == []
+    text = signed_in(team.agent).get("/inbox/").content.decode()
+    assert "Unread <span>1</span>" in text
+    assert "Mine <span>1</span>" in text
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ("maria", ["María Jiménez"]),
+        ("JIMENEZ", ["María Jiménez"]),
+        ("úñ", ["Allan Zúñiga"]),
+        ("zuniga", ["Allan Zúñiga"]),
+        ("8888 1234", ["María Jiménez"]),
+        ("+506 8888-1234", ["María Jiménez"]),
+        ("50688881234", ["María Jiménez"]),
+        ("12", []),
+        ("lote en grecia", ["Allan Zúñiga"]),
+        ("100%", []),
+        (".*", []),
+        ("[a", []),
+        ("\\", []),
+    ],
+)
+def test_search_finds_names_numbers_and_last_messages(team, wanted, found):
+    converse(team, "María Jiménez", contact={"phone": "+50688881234"}, preview="Perfecto")
+    converse(team, "Allan Zúñiga", contact={"phone": "+50671230000"}, preview="El lote en Grecia")
+    query = Query(search=wanted)
+    assert [str(row) for row in listing.listing(team.agent, query).conversations] == found
+
+
+def test_pages_follow_one_another_none_twice_none_lost(team):
+    for number in range(listing.PAGE_SIZE * 2 + 3):
+        # Many at one moment: the id decides.
+        converse(team, f"Contact {number:03}", last_message_at=NOW - dt.timedelta(hours=number // 20))
+    client, url, seen = signed_in(team.agent), "/inbox/", []
+    while url:
+        text = client.get(url).content.decode()
+        seen += re.findall(r'name truncate">(Contact \d+)', text)
+        older = re.search(r'href="([^"]*)"[^>]*rel="next"', text)
+        url = older and older[1].replace("&amp;", "&")
+    assert sorted(seen) == [f"Contact {number:03}" for number in range(listing.PAGE_SIZE * 2 + 3)]
+    assert len(seen) == len(set(seen))
+
+
+def test_filter_and_search_stay_in_every_link(team):
+    for _ in range(listing.PAGE_SIZE + 1):
+        converse(team, "Ana & Co", unread_count=1)
+    text = signed_in(team.agent).get("/inbox/?f=unread&q=ana+%26+co").content.decode()
+    assert re.search(r'href="/inbox/\d+/\?f=unread&amp;q=ana\+%26\+co"', text)
+    assert re.search(r'href="/inbox/\?f=unread&amp;q=ana\+%26\+co&amp;before=\d+-\d+"', text)
+
+
+def test_an_empty_inbox_an_empty_filter_and_an_empty_search_say_why(team):
+    client = signed_in(team.agent)
+    assert "No conversations yet" in client.get("/inbox/").content.decode()
+    assert "No conversations here" in client.get("/inbox/?f=closed").content.decode()
+    assert "Nothing found for “zzz”" in client.get("/inbox/?q=zzz").content.decode()
+
+
+def test_a_search_by_htmx_puts_itself_into_the_address(team):
+    headers = {"HX-Request": "true", "HX-Trigger": "search"}
+    response = signed_in(team.agent).get("/inbox/poll/?q=ana&f=mine", headers=headers)
+    assert response["HX-Replace-Url"] == "/inbox/?f=mine&q=ana"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "x", "1", "-1", "1-", "1-x", "99999999999999999999-1", f"1-{2**63}", "１-１"]
+)
+def test_a_cursor_that_was_not_made_here_is_no_cursor(text):
+    assert Cursor.parse(text) is None
+
+
+def test_a_cursor_keeps_the_microsecond():
+    cursor = Cursor(dt.datetime(2026, 11, 20, 15, 0, 0, 123457, tzinfo=dt.UTC), 7)
+    assert Cursor.parse(str(cursor)) == cursor
+
+
+def test_counts_stop_at_99(team, monkeypatch):
+    monkeypatch.setattr(listing, "COUNT_CAP", 3)
+    for _ in range(5):
+        converse(team, unread_count=1)
+    chips = listing.listing(team.agent, Query()).chips
+    assert [(chip.query.filter, chip.count) for chip in chips][:2] == [
+        (Filter.ALL, ""),
+        (Filter.UNREAD, "2+"),
+    ]

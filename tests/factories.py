@@ -1,0 +1,197 @@
+"""Believable rows for tests, one factory a model."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import factory
+from django.utils import timezone
+
+from conversations.models import Contact, Conversation, Delivery, Direction, Message
+from followups.models import (
+    CancelCause,
+    FailureKind,
+    FollowUp,
+    FollowUpAttempt,
+    Status,
+)
+from notifications.models import Kind, Notification
+from templates_app.models import Template
+from trochai.accounts.models import Membership, Organization, Role, User
+from trochai.whatsapp.models import Channel
+
+PASSWORD = "correct horse battery staple"
+
+
+class UserFactory(factory.django.DjangoModelFactory[User]):
+    class Meta:
+        model = User
+        skip_postgeneration_save = True
+
+    email = factory.Sequence(lambda n: f"person{n}@example.com")
+    name = factory.Sequence(lambda n: f"Person {n}")
+    password = factory.django.Password(PASSWORD)
+
+
+class OrganizationFactory(factory.django.DjangoModelFactory[Organization]):
+    class Meta:
+        model = Organization
+
+    name = factory.Sequence(lambda n: f"Agency {n}")
+    timezone = "America/Costa_Rica"
+
+
+class MembershipFactory(factory.django.DjangoModelFactory[Membership]):
+    class Meta:
+        model = Membership
+
+    user = factory.SubFactory(UserFactory)
+    organization = factory.SubFactory(OrganizationFactory)
+    role = Role.AGENT
+
+
+class ChannelFactory(factory.django.DjangoModelFactory[Channel]):
+    class Meta:
+        model = Channel
+
+    organization = factory.SubFactory(OrganizationFactory)
+    name = factory.Sequence(lambda n: f"Number {n}")
+    display_phone_number = "+506 2201 4455"
+    phone_number_id = factory.Sequence(lambda n: f"1084552077{n:04}")
+    waba_id = factory.Sequence(lambda n: f"2084552077{n:04}")
+    access_token = "test-access-token"
+    app_secret = "test-app-secret"
+    verify_token = "test-verify-token"
+
+
+class TemplateFactory(factory.django.DjangoModelFactory[Template]):
+    """visit_reminder: a header without variables and three positional ones in the body."""
+
+    class Meta:
+        model = Template
+
+    channel = factory.SubFactory(ChannelFactory)
+    meta_id = factory.Sequence(lambda n: str(9000 + n))
+    name = factory.Sequence(lambda n: f"visit_reminder_{n}")
+    language = "es"
+    category = "UTILITY"
+    status = "APPROVED"
+    components = factory.LazyFunction(
+        lambda: [
+            {"type": "HEADER", "format": "TEXT", "text": "Su visita con Casa Verde"},
+            {
+                "type": "BODY",
+                "text": "Hola {{1}}, le recordamos su visita a {{2}} el {{3}}. Responda si desea cambiarla.",
+                "example": {"body_text": [["María", "Casa EC-204", "sábado 28"]]},
+            },
+            {"type": "FOOTER", "text": "Casa Verde Bienes Raíces"},
+        ]
+    )
+
+
+class ContactFactory(factory.django.DjangoModelFactory[Contact]):
+    class Meta:
+        model = Contact
+
+    organization = factory.SubFactory(OrganizationFactory)
+    name = "María Jiménez"
+    phone = factory.Sequence(lambda n: f"+5068{n:07}")
+
+
+class ConversationFactory(factory.django.DjangoModelFactory[Conversation]):
+    class Meta:
+        model = Conversation
+
+    organization = factory.SubFactory(OrganizationFactory)
+    channel = factory.SubFactory(ChannelFactory, organization=factory.SelfAttribute("..organization"))
+    contact = factory.SubFactory(ContactFactory, organization=factory.SelfAttribute("..organization"))
+
+
+class MessageFactory(factory.django.DjangoModelFactory[Message]):
+    class Meta:
+        model = Message
+
+    conversation = factory.SubFactory(ConversationFactory)
+    channel = factory.SelfAttribute("conversation.channel")
+    direction = Direction.OUTBOUND
+    text = "Buenos días"
+    whatsapp_id = factory.Sequence(lambda n: f"wamid.TEST{n}")
+    delivery = factory.LazyAttribute(
+        lambda message: Delivery.ACCEPTED if message.direction == Direction.OUTBOUND else ""
+    )
+
+
+class FollowUpFactory(factory.django.DjangoModelFactory[FollowUp]):
+    """A pending follow-up, due in a week; ``status=`` gives one that fits the constraints."""
+
+    class Meta:
+        model = FollowUp
+
+    organization = factory.SubFactory(OrganizationFactory)
+    conversation = factory.SubFactory(
+        ConversationFactory, organization=factory.SelfAttribute("..organization")
+    )
+    channel = factory.SelfAttribute("conversation.channel")
+    template = factory.SubFactory(TemplateFactory, channel=factory.SelfAttribute("..conversation.channel"))
+    parameters = factory.LazyFunction(
+        lambda: {"body.1": "María", "body.2": "Casa EC-204", "body.3": "sábado 28"}
+    )
+    shape = factory.LazyFunction(lambda: ["body.1", "body.2", "body.3"])
+    created_by = factory.SubFactory(UserFactory)
+    scheduled_for = factory.LazyFunction(lambda: timezone.now() + dt.timedelta(days=7))
+
+    @classmethod
+    def _adjust_kwargs(cls, **kwargs: Any) -> dict[str, Any]:
+        return {**_fitting(kwargs.get("status", Status.PENDING), kwargs), **kwargs}
+
+
+def _fitting(status: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Return the columns that a row of this status must have."""
+    moment = given["scheduled_for"]
+    match status:
+        case Status.PENDING:
+            return {"next_attempt_at": moment}
+        case Status.PROCESSING:
+            token = factory.Faker._get_faker().uuid4(cast_to=None)
+            return {
+                "next_attempt_at": moment,
+                "claim_token": token,
+                "lease_expires_at": moment + dt.timedelta(minutes=2),
+            }
+        case Status.SENT:
+            if given.get("message"):
+                return {"sent_at": moment}
+            message = MessageFactory(conversation=given["conversation"], kind="template", at=moment)
+            return {"message": message, "sent_at": moment}
+        case Status.FAILED:
+            return {
+                "failed_at": moment,
+                "failure_kind": FailureKind.PERMANENT,
+                "failure_code": 131026,
+                "failure_reason": "This number isn’t on WhatsApp.",
+            }
+        case Status.CANCELED:
+            return {"canceled_at": moment, "cancel_cause": CancelCause.MEMBER}
+    raise ValueError(status)
+
+
+class AttemptFactory(factory.django.DjangoModelFactory[FollowUpAttempt]):
+    class Meta:
+        model = FollowUpAttempt
+
+    follow_up = factory.SubFactory(FollowUpFactory)
+    claim_token = factory.Faker("uuid4", cast_to=None)
+    requested_at = factory.LazyFunction(timezone.now)
+
+
+class NotificationFactory(factory.django.DjangoModelFactory[Notification]):
+    class Meta:
+        model = Notification
+
+    organization = factory.SubFactory(OrganizationFactory)
+    recipient = factory.SubFactory(UserFactory)
+    kind = Kind.FOLLOW_UP_SENT
+    title = "Follow-up sent"
+    text = "to María Jiménez: visit_reminder"
+    url = "/inbox/1/"

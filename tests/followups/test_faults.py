@@ -1,0 +1,226 @@
+"""What breaks on the way: one bad row, one bad write, a broker that is down. Nothing else may suffer."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+import time
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+from kombu.exceptions import OperationalError
+
+from followups import announcements, dispatch, lifecycle
+from followups.models import FailureKind, FollowUp, Outcome, Status
+from followups.tasks import send_due_follow_ups
+from notifications.models import Kind, Notification
+from templates_app.rendering import RenderedTemplate
+from tests import factories
+from trochai.whatsapp import rate
+from trochai.whatsapp.models import Channel
+from trochai.whatsapp.signals import message_status
+from trochai.whatsapp.webhook import MessageStatus
+
+
+@pytest.fixture
+def due(team):
+    def make(minutes: float = 1, **fields) -> FollowUp:
+        conversation = fields.pop("conversation", None) or factories.ConversationFactory(
+            organization=team.organization, channel=team.channel
+        )
+        return factories.FollowUpFactory(
+            organization=team.organization,
+            conversation=conversation,
+            template=team.template,
+            created_by=team.agent.user,
+            scheduled_for=timezone.now() - dt.timedelta(minutes=minutes),
+            **fields,
+        )
+
+    return make
+
+
+def tick() -> None:
+    send_due_follow_ups(wake_others=False)
+
+
+def refreshed(follow_up: FollowUp) -> FollowUp:
+    return FollowUp.objects.get(pk=follow_up.pk)
+
+
+# Before the call -----------------------------------------------------------------------------------
+
+
+def test_a_row_that_cannot_be_prepared_fails_with_a_reason_and_holds_up_no_other(meta, due, team):
+    broken, fine = due(minutes=5, parameters={"body.1": "María"}), due()
+    tick()
+    assert refreshed(fine).status == Status.SENT
+    row = refreshed(broken)
+    assert (row.status, row.failure_kind) == (Status.FAILED, FailureKind.RECHECK)
+    assert "could not be prepared" in row.failure_reason
+    assert len(meta.requests) == 1
+    assert Notification.objects.filter(kind=Kind.FOLLOW_UP_FAILED, recipient=team.agent.user).count() == 1
+
+
+def test_a_row_that_cannot_even_be_failed_holds_up_no_other(meta, due, monkeypatch):
+    missed, fine = due(minutes=600), due()
+    monkeypatch.setattr(announcements, "announce_failed", _raise)
+    tick()
+    assert refreshed(fine).status == Status.SENT
+    assert refreshed(missed).status == Status.PROCESSING
+    dispatch.tidy_up(timezone.now() + lifecycle.LEASE)
+    assert refreshed(missed).status == Status.PENDING
+
+
+# After the call ------------------------------------------------------------------------------------
+
+
+def test_an_outcome_that_cannot_be_recorded_holds_up_no_other(meta, due, monkeypatch):
+    broken, fine = due(minutes=5, parameters={"body.1": "Ñ", "body.2": "EC", "body.3": "hoy"}), due()
+    as_dict = RenderedTemplate.as_dict
+
+    def break_one(rendered):
+        return _raise() if "Ñ" in rendered.body else as_dict(rendered)
+
+    monkeypatch.setattr(RenderedTemplate, "as_dict", break_one)
+    tick()
+    tick()
+    assert refreshed(fine).status == Status.SENT
+    assert refreshed(broken).status == Status.PROCESSING
+    assert len(meta.requests) == 2
+    dispatch.tidy_up(timezone.now() + lifecycle.RECONCILIATION)
+    assert refreshed(broken).failure_kind == FailureKind.UNKNOWN
+
+
+def test_a_channel_that_cannot_be_told_loses_no_outcome(meta, due, monkeypatch):
+    monkeypatch.setattr(rate, "slow_down", _raise)
+    meta.answer(130429)
+    rows = [due(), due()]
+    tick()
+    assert sorted(refreshed(row).status for row in rows) == [Status.PENDING, Status.SENT]
+
+
+def test_a_row_that_cannot_be_given_up_keeps_neither_others_nor_the_sending(meta, due, monkeypatch):
+    long_ago = timezone.now() - dt.timedelta(hours=1)
+    held = {
+        "status": Status.PROCESSING,
+        "requested_at": long_ago,
+        "reconcile_until": long_ago,
+    }
+    bad, other, fine = due(minutes=90, **held), due(minutes=80, **held), due()
+    announce = announcements.announce_failed
+
+    def announce_all_but_one(follow_up, **arguments):
+        if follow_up.pk == bad.pk:
+            raise RuntimeError("a bug")
+        announce(follow_up, **arguments)
+
+    monkeypatch.setattr(announcements, "announce_failed", announce_all_but_one)
+    tick()
+    assert refreshed(bad).status == Status.PROCESSING
+    assert refreshed(other).failure_kind == FailureKind.UNKNOWN
+    assert refreshed(fine).status == Status.SENT
+
+
+def test_an_unknown_outcome_does_not_overwrite_what_the_webhook_has_proved(due):
+    follow_up = due()
+    claim = lifecycle.claim(limit=1, now=timezone.now())
+    (attempt,) = lifecycle.request(claim.follow_ups, token=claim.token, now=timezone.now()).values()
+    event = MessageStatus(
+        id="wamid.W",
+        status="sent",
+        at=timezone.now(),
+        reference=f"attempt:{attempt.pk}",
+        error_code=None,
+        error_reason="",
+    )
+    message_status.send(sender=None, channel=follow_up.channel, event=event)
+    lifecycle.settle_unknown(attempt, reason="No answer.", details="ReadTimeout", now=timezone.now())
+    attempt.refresh_from_db()
+    assert attempt.outcome == Outcome.ACCEPTED
+    assert refreshed(follow_up).status == Status.SENT
+
+
+# The broker and the line -----------------------------------------------------------------------------
+
+
+def test_a_broker_that_is_down_keeps_this_worker_from_nothing(meta, due, settings, monkeypatch):
+    settings.FOLLOWUPS_BATCH_SIZE = 1
+    rows = [due(), due(), due()]
+
+    def refuse(**_options):
+        raise OperationalError("no broker")
+
+    monkeypatch.setattr(send_due_follow_ups, "apply_async", refuse)
+    send_due_follow_ups()
+    assert {refreshed(row).status for row in rows} == {Status.SENT}
+
+
+def test_a_line_that_is_held_back_for_long_is_left_to_a_later_tick(due, team, django_assert_max_num_queries):
+    row = due()
+    rate.slow_down(team.channel.pk, dt.timedelta(minutes=5), timezone.now())
+    began = time.monotonic()
+    with django_assert_max_num_queries(12):
+        tick()
+    assert time.monotonic() - began < 2
+    assert refreshed(row).status == Status.PENDING
+
+
+def test_a_line_that_is_free_soon_is_waited_for(meta, due, team):
+    row = due()
+    Channel.objects.filter(pk=team.channel.pk).update(
+        next_slot_at=timezone.now() + dt.timedelta(milliseconds=300)
+    )
+    tick()
+    assert refreshed(row).status == Status.SENT
+
+
+def test_a_line_that_is_held_back_takes_nothing_from_the_others_share(due, team):
+    slow = factories.ChannelFactory(organization=team.organization)
+    conversation = factories.ConversationFactory(organization=team.organization, channel=slow)
+    due(conversation=conversation)
+    rate.slow_down(slow.pk, dt.timedelta(minutes=1), timezone.now())
+    rows = [due() for _n in range(4)]
+    claim = lifecycle.claim(limit=4, now=timezone.now())
+    assert {row.pk for row in claim.follow_ups} == {row.pk for row in rows}
+    assert claim.more
+
+
+# Two workers and one contact ---------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_workers_at_once_never_hold_two_rows_of_one_contact(due, team):
+    for _round in range(5):
+        first = due()
+        due(conversation=first.conversation)
+        barrier = threading.Barrier(2)
+        claims: list[FollowUp] = []
+
+        def claim(barrier=barrier, claims=claims):
+            barrier.wait()
+            claims.extend(lifecycle.claim(limit=1, now=timezone.now()).follow_ups)
+            connection.close()
+
+        threads = [threading.Thread(target=claim) for _n in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(claims) == 1
+        FollowUp.objects.all().delete()
+
+
+def test_a_contact_whose_message_has_not_come_back_is_left_alone_for_6_seconds(due):
+    first = due(minutes=5)
+    second = due(conversation=first.conversation)
+    now = timezone.now()
+    claim = lifecycle.claim(limit=1, now=now)
+    lifecycle.request(claim.follow_ups, token=claim.token, now=now)
+    assert lifecycle.claim(limit=5, now=now + dt.timedelta(seconds=5)).follow_ups == []
+    assert lifecycle.claim(limit=5, now=now + dt.timedelta(seconds=7)).follow_ups == [second]
+
+
+def _raise(*_arguments, **_options):
+    raise RuntimeError("a bug")

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import datetime as dt
+from itertools import product
+
+import pytest
+
+from followups.models import CancelCause, FollowUp, Status
+from followups.policies import Action, allowed_actions
+from trochai.accounts.models import Membership, Role
+
+NOW = dt.datetime(2026, 11, 20, 20, 31, tzinfo=dt.UTC)
+TOMORROW = NOW + dt.timedelta(days=1)
+
+STATES: dict[str, dict[str, object]] = {
+    "pending": {"status": Status.PENDING},
+    "processing": {"status": Status.PROCESSING},
+    "sent": {"status": Status.SENT},
+    "failed": {"status": Status.FAILED},
+    "failed, retry from now": {"status": Status.FAILED, "retry_allowed_at": NOW},
+    "failed, retry tomorrow": {"status": Status.FAILED, "retry_allowed_at": TOMORROW},
+    "canceled by a member": {"status": Status.CANCELED, "cancel_cause": CancelCause.MEMBER},
+    "canceled by opt-out": {"status": Status.CANCELED, "cancel_cause": CancelCause.OPT_OUT},
+    "canceled by reply, ahead": {"status": Status.CANCELED, "cancel_cause": CancelCause.REPLY},
+    "canceled by reply, past": {
+        "status": Status.CANCELED,
+        "cancel_cause": CancelCause.REPLY,
+        "scheduled_for": NOW,
+    },
+}
+
+# What the state permits: to whoever may change it, and to admins besides.
+PERMITTED: dict[str, tuple[set[Action], set[Action]]] = {
+    "pending": ({Action.CANCEL}, set()),
+    "processing": (set(), set()),
+    "sent": (set(), set()),
+    "failed": ({Action.RETRY}, {Action.DELETE}),
+    "failed, retry from now": ({Action.RETRY}, {Action.DELETE}),
+    "failed, retry tomorrow": (set(), {Action.DELETE}),
+    "canceled by a member": (set(), {Action.DELETE}),
+    "canceled by opt-out": (set(), {Action.DELETE}),
+    "canceled by reply, ahead": ({Action.RESTORE}, {Action.DELETE}),
+    "canceled by reply, past": (set(), {Action.DELETE}),
+}
+
+
+def expected(role: Role, owner: str, state: str) -> set[Action]:
+    changer, admin = PERMITTED[state]
+    if role == Role.ADMIN:
+        return {Action.VIEW} | changer | admin
+    if role == Role.AGENT and owner == "own":
+        return {Action.VIEW} | changer
+    return {Action.VIEW}
+
+
+@pytest.mark.parametrize(
+    ("role", "owner", "state"), list(product(Role, ["own", "other's", "of somebody who left"], STATES))
+)
+def test_only_admins_delete_agents_change_their_own_and_viewers_look(
+    role: Role, owner: str, state: str
+) -> None:
+    """Help page: "Only admins can delete canceled or failed follow-ups. Agents can cancel and retry their
+    own follow-ups." and "Pending: You can cancel the follow-up before it's sent", "Failed: You can retry the
+    send", "All statuses: You can click View".
+    """
+    member = Membership(user_id=1, organization_id=10, role=role)
+    creator = {"own": 1, "other's": 2, "of somebody who left": None}[owner]
+    fields = {"scheduled_for": TOMORROW, "organization_id": 10, "created_by_id": creator, **STATES[state]}
+    assert allowed_actions(member, FollowUp(**fields), NOW) == expected(role, owner, state)
+
+
+@pytest.mark.parametrize("role", Role)
+def test_another_organizations_member_may_not_even_view(role: Role) -> None:
+    member = Membership(user_id=1, organization_id=11, role=role)
+    follow_up = FollowUp(organization_id=10, created_by_id=1, status=Status.PENDING, scheduled_for=TOMORROW)
+    assert allowed_actions(member, follow_up, NOW) == frozenset()
+
+
+def test_admins_and_agents_may_schedule_viewers_may_not() -> None:
+    may = {role: Membership(role=role).can_write for role in Role}
+    assert may == {Role.ADMIN: True, Role.AGENT: True, Role.VIEWER: False}

@@ -1,0 +1,52 @@
+"""What a request leaves in the logs."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+from django.test import Client
+from django.urls import path
+from structlog.testing import capture_logs
+
+from tests.conftest import Team, signed_in
+from trochai import urls as site
+
+
+def broken(request: object) -> None:
+    raise RuntimeError("broken")
+
+
+urlpatterns = [*site.urlpatterns, path("broken/", broken)]
+
+
+def test_a_request_is_one_line_and_never_says_what_was_searched_for(team: Team) -> None:
+    client = signed_in(team.agent)
+    with capture_logs() as lines:
+        client.get("/inbox/", {"q": "+50688887777"}, headers={"user-agent": "Some browser"})
+
+    (line,) = [line for line in lines if line["log_level"] != "debug"]
+    assert (line["event"], line["request"], line["code"]) == ("request_finished", "GET /inbox/", 200)
+    assert "50688887777" not in str(lines)
+
+
+def test_the_verify_token_of_a_webhook_stays_out_of_the_log(team: Team) -> None:
+    with capture_logs() as lines:
+        Client().get(f"/webhooks/whatsapp/{team.channel.uuid}/", {"hub.verify_token": "hunter2"})
+
+    assert lines
+    assert "hunter2" not in str(lines)
+
+
+@pytest.mark.urls("tests.test_request_log")
+def test_a_view_that_breaks_is_logged_once_with_its_traceback(
+    team: Team, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = signed_in(team.agent)
+    client.raise_request_exception = False
+    with caplog.at_level(logging.INFO), capture_logs() as lines:
+        assert client.get("/broken/", {"q": "secret"}).status_code == 500
+
+    (line,) = [line for line in lines if line["log_level"] == "error"]
+    assert (line["event"], line["request"], line["exc_info"]) == ("request_failed", "GET /broken/", True)
+    assert not caplog.records

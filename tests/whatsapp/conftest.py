@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import hmac
+import json
+import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.db import connection
+
+from tests.factories import ChannelFactory
+from trochai.whatsapp.client import client_for
+from trochai.whatsapp.sandbox import Account, Sandbox
+
+
+@pytest.fixture
+def channel(db):
+    return ChannelFactory()
+
+
+@pytest.fixture
+def sandbox(settings, channel):
+    """The sandbox on a free port, as the API of ``channel``; without delays and without webhooks."""
+    account = Account(
+        phone_number_id=channel.phone_number_id, waba_id=channel.waba_id, token=channel.access_token
+    )
+    with Sandbox([account], pace=0) as running:
+        settings.WHATSAPP_API_URL = running.url
+        settings.WHATSAPP_CONNECT_TIMEOUT = 2
+        settings.WHATSAPP_READ_TIMEOUT = 0.3
+        yield running
+
+
+@pytest.fixture
+def client(sandbox, channel):
+    """The production client, talking to the sandbox."""
+    return client_for(channel)
+
+
+def signed(body: bytes, secret: str = "test-app-secret") -> str:
+    return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+def change(channel, field="messages", number=None, **value):
+    """Return a webhook body with one change."""
+    if field == "messages":
+        value["metadata"] = {"phone_number_id": number or channel.phone_number_id}
+    entry = {"id": channel.waba_id, "changes": [{"field": field, "value": value}]}
+    return {"object": "whatsapp_business_account", "entry": [entry]}
+
+
+def post(http, channel, payload, **headers):
+    """POST a webhook as Meta does: signed over the raw bytes."""
+    body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
+    headers = {"X-Hub-Signature-256": signed(body, channel.app_secret), **headers}
+    return http.post(
+        f"/webhooks/whatsapp/{channel.uuid}/", body, content_type="application/json", headers=headers
+    )
+
+
+@pytest.fixture
+def in_threads(transactional_db, tmp_path, monkeypatch):
+    """Run a function in several threads at once, each with a real connection of its own.
+
+    On SQLite the threads share a copy of the test database in a file: the test's own one is in
+    memory, where connections lock each other out instead of waiting.
+    """
+
+    def run(work, count):
+        if connection.vendor == "sqlite":
+            path = tmp_path / "copy.sqlite3"
+            with contextlib.closing(sqlite3.connect(path)) as copy:
+                connection.connection.backup(copy)
+            monkeypatch.setitem(connection.settings_dict, "NAME", str(path))
+        barrier = threading.Barrier(count)
+
+        def start(number):
+            barrier.wait(timeout=10)
+            try:
+                return work(number)
+            finally:
+                connection.close()
+
+        try:
+            with ThreadPoolExecutor(count) as pool:
+                return list(pool.map(start, range(count)))
+        finally:
+            monkeypatch.undo()
+
+    return run
