@@ -198,6 +198,18 @@ def test_arrow_keys_choose_without_closing_the_list(team: Team, open_page: Any) 
     expect(dialog.locator(".option:visible")).to_have_count(2)
 
 
+def test_what_is_chosen_in_the_moment_the_dialog_opens_counts(team: Team, open_page: Any) -> None:
+    page = open_page(team.agent, reverse("conversations:conversation", args=[team.conversation.pk]))
+    page.evaluate(
+        """addEventListener("focusin", ({target}) => {
+             const dialog = target.closest("dialog");
+             if (dialog) queueMicrotask(() => dialog.querySelector(".option input").click());
+           }, {once: true, capture: true})"""
+    )
+    page.evaluate("document.querySelector('.menu a[href*=schedule]').click()")
+    expect(page.get_by_role("dialog").get_by_role("textbox", name="Zone")).to_be_visible()
+
+
 def test_without_javascript_the_same_form_works_as_a_page(team: Team, open_page: Any) -> None:
     page = open_page(
         team.agent,
