@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from django.db.models import Exists, OuterRef
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from followups.models import CancelCause, FailureKind, FollowUp
+from followups.models import CancelCause, FailureKind, FollowUp, Status
 from notifications.models import Kind
 from notifications.notify import Notice, notify, notify_all, recipients_for
 from trochai.accounts.models import Membership
+from trochai.formatting import day_time
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -119,6 +122,54 @@ def announce_channel_stopped(channel: Channel, reason: str, *, now: dt.datetime)
         url=f"{reverse('followups:index')}?status=pending",
         now=now,
     )
+
+
+def announce_silence(*, since: dt.datetime, now: dt.datetime) -> None:
+    """Tell the admins of every organization with follow-ups waiting that nothing is being sent."""
+    _tell_waiting_organizations(
+        _("Nothing is being sent"),
+        _(
+            "The scheduler last ran on %(since)s. Follow-ups wait until it runs again; whoever operates "
+            "Trochai should look after its beat and worker processes."
+        ),
+        since=since,
+        now=now,
+    )
+
+
+def announce_sending_again(*, since: dt.datetime, now: dt.datetime) -> None:
+    """Tell the same people that the silence is over, and how long it was."""
+    _tell_waiting_organizations(
+        _("Sending again"),
+        _(
+            "Nothing was sent from %(since)s to %(until)s. What fell due meanwhile is sent now; "
+            "what is too late by now fails as missed."
+        ),
+        since=since,
+        now=now,
+    )
+
+
+def _tell_waiting_organizations(title: str, text: str, *, since: dt.datetime, now: dt.datetime) -> None:
+    waiting = FollowUp.objects.visible().filter(
+        organization=OuterRef("organization"), status__in=[Status.PENDING, Status.PROCESSING]
+    )
+    admins = Membership.objects.admins().filter(Exists(waiting)).select_related("organization")
+    notices = []
+    for admin in admins.order_by("pk"):
+        with timezone.override(admin.organization.zone):
+            words = {"since": day_time(since, now), "until": day_time(now, now)}
+        notices.append(
+            Notice(
+                organization=admin.organization,
+                recipient_id=admin.user_id,
+                kind=Kind.SENDING_INTERRUPTED,
+                title=title,
+                text=text % words,
+                url=f"{reverse('followups:index')}?status=pending",
+            )
+        )
+    notify_all(notices, now=now)
 
 
 def _names(follow_up: FollowUp) -> dict[str, str]:

@@ -234,6 +234,12 @@ class FollowUp(models.Model):
                 fields=["created_by", "organization", "-scheduled_for", "-id"], name="follow_up_by_creator"
             ),
             models.Index(fields=["template", "-scheduled_for", "-id"], name="follow_up_by_template"),
+            # backlog.BacklogCollector: how many wait for a retry.
+            models.Index(
+                fields=["next_attempt_at"],
+                condition=Q(status="pending", failures__gt=0),
+                name="follow_up_retrying",
+            ),
             # The conversation's banner, and the mark in the inbox list.
             models.Index(
                 fields=["conversation", "scheduled_for", "id"],
@@ -290,6 +296,8 @@ class Tick(models.Model):
     ONLY: ClassVar[int] = 1
 
     at = models.DateTimeField()
+    # Set by whoever told the admins that it is too long ago; until the next tick.
+    silence_announced_at = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
         return self.at.isoformat()

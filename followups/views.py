@@ -35,7 +35,7 @@ def index(request: MemberRequest) -> HttpResponse:
         response = render(request, "followups/_filtered.html", context)
         response["HX-Replace-Url"] = context["here"]
         return response
-    context["silent_since"] = ticks.silent_since(now=timezone.now())
+    context["silent_since"] = ticks.announce_silence(now=timezone.now())
     return render(request, "followups/index.html", context)
 
 

@@ -19,6 +19,7 @@ class Kind(models.TextChoices):
     FOLLOW_UP_CANCELED = "follow_up_canceled", _("Follow-up canceled")
     TEMPLATE_UNUSABLE = "template_unusable", _("Template can’t be sent")
     CHANNEL_STOPPED = "channel_stopped", _("WhatsApp channel stopped")
+    SENDING_INTERRUPTED = "sending_interrupted", _("Sending interrupted")
 
 
 class NotificationQuerySet(models.QuerySet["Notification"]):

@@ -24,6 +24,7 @@ def production(settings, monkeypatch):
     settings.FIELD_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
     settings.WHATSAPP_API_URL = "https://graph.facebook.com"
     settings.REDIS_URL = "redis://redis.internal/0"
+    settings.METRICS_TOKEN = "m9" * 20
     monkeypatch.setitem(settings.DATABASES["default"], "ENGINE", "django.db.backends.postgresql")
     return settings
 
@@ -62,6 +63,13 @@ def test_a_deployment_without_its_own_encryption_key_is_warned(production):
     production.FIELD_ENCRYPTION_KEYS = []
     assert found() == set()
     assert found(deploy=True) == {"trochai.W001"}
+
+
+@pytest.mark.parametrize("token", ["", "short"])
+def test_a_deployment_that_nobody_can_watch_or_anybody_could_is_warned(production, token):
+    production.METRICS_TOKEN = token
+    assert found() == set()
+    assert found(deploy=True) == {"trochai.W002"}
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,8 @@ from trochai.whatsapp.fields import keyring
 DEMO_DOMAIN = "@demo.trochai.test"
 DEMO_PASSWORD = "demo-trochai"  # noqa: S105  (public: it is printed at every start of the demo)
 
+SHORTEST_TOKEN = 20
+
 
 @register(Tags.security)
 def secrets_are_set(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
@@ -61,6 +63,22 @@ def field_keys_stand_alone(app_configs: Sequence[AppConfig] | None, **kwargs: An
             "and a new SECRET_KEY would make them unreadable.",
             hint="docs/operations.md says how to make one.",
             id="trochai.W001",
+        )
+    ]
+
+
+@register(Tags.security, deploy=True)
+def somebody_can_watch(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """/metrics is closed without a token, and worth guessing with a short one."""
+    if settings.DEBUG or len(settings.METRICS_TOKEN) >= SHORTEST_TOKEN:
+        return []
+    closed = "METRICS_TOKEN is not set: /metrics is closed, and no monitor sees what waits or fails."
+    weak = f"METRICS_TOKEN has fewer than {SHORTEST_TOKEN} characters and could be guessed."
+    return [
+        checks.Warning(
+            weak if settings.METRICS_TOKEN else closed,
+            hint="Set METRICS_TOKEN to 32 or more random characters.",
+            id="trochai.W002",
         )
     ]
 

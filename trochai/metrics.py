@@ -5,7 +5,14 @@ No label names a person, a phone number or an organization. ``docs/operations.md
 
 from __future__ import annotations
 
-from prometheus_client import Counter, Histogram
+from typing import Any
+
+import structlog
+from celery.signals import worker_ready
+from django.conf import settings
+from prometheus_client import Counter, Histogram, start_http_server
+
+logger = structlog.get_logger(__name__)
 
 # Seconds. A call takes 0.1 to 1; the read timeout is 30, a lease 120.
 _CALL_BUCKETS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 2, 5, 10, 20, 35)
@@ -41,3 +48,16 @@ LATENESS_SECONDS = Histogram(
 LINE_WAIT_SECONDS = Counter(
     "trochai_line_wait_seconds", "Time spent waiting for a rate limit, by the reason.", ["why"]
 )
+
+
+@worker_ready.connect
+def serve(**_signal: Any) -> None:
+    """Serve what this worker counts at ``METRICS_PORT``, from a thread; without it the worker sends on."""
+    if not settings.METRICS_PORT:
+        return
+    try:
+        start_http_server(settings.METRICS_PORT, addr=settings.METRICS_ADDRESS)
+    except OSError as error:
+        logger.error("metrics_not_served", port=settings.METRICS_PORT, why=str(error))
+    else:
+        logger.info("metrics_served", address=settings.METRICS_ADDRESS, port=settings.METRICS_PORT)

@@ -207,7 +207,7 @@ SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_HTTPONLY = True
 if not DEBUG:
     # Asked from inside, where there is no TLS.
-    SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+    SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
     SECURE_SSL_REDIRECT = env_bool("SECURE_SSL_REDIRECT", default=True)
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_HSTS_SECONDS = int(os.environ.get("SECURE_HSTS_SECONDS", str(365 * 24 * 3600)))
@@ -256,6 +256,11 @@ FOLLOWUPS_CONCURRENCY = int(os.environ.get("FOLLOWUPS_CONCURRENCY", "64"))
 # How many workers may send at once when more is due than one batch: fewer than a worker process has
 # threads, so that webhooks are processed meanwhile.
 FOLLOWUPS_MAX_WORKERS = int(os.environ.get("FOLLOWUPS_MAX_WORKERS", "2"))
+
+# Metrics: /metrics needs this token; a worker serves what it counted at a port of its own if one is set.
+METRICS_TOKEN = os.environ.get("METRICS_TOKEN", "")
+METRICS_PORT = int(os.environ.get("METRICS_PORT") or 0)
+METRICS_ADDRESS = os.environ.get("METRICS_ADDRESS", "127.0.0.1")
 
 # Logs: one structured line an event; never a message's text or a token --------------------------------
 

@@ -24,5 +24,6 @@ urlpatterns = [
     path("webhooks/whatsapp/", include("trochai.whatsapp.urls")),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("metrics", health.metrics, name="metrics"),
     path("admin/", admin.site.urls),
 ]

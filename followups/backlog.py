@@ -1,0 +1,140 @@
+"""What waits, for how long, and what stands in its way: read when a monitor asks (``/metrics``).
+
+A handful of queries, each on an index and each of bounded cost however much there is: what could be very
+many is counted up to ``CAP``. No label names a person, a phone number or an organization.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from django.db import DatabaseError
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from kombu.exceptions import ChannelError
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from followups import ticks
+from followups.models import FollowUp, Status
+from trochai.celery import app
+from trochai.whatsapp.models import Channel, WebhookDelivery
+
+CAP = 10_000
+# A call lasts at most 35 seconds, and its outcome is written at once: after this nobody will say by HTTP
+# how it ended.
+ANSWERED_WITHIN = dt.timedelta(minutes=1)
+# Seconds that a broker may take to answer.
+PATIENCE = 2.0
+NOT_FOUND = "404"
+DATABASE_UP = ("trochai_database_up", "1 if the database answered the questions that the other metrics need.")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A channel with something to send: since when, and whether it is stopped."""
+
+    channel_id: int
+    oldest_due_at: dt.datetime
+    is_stopped: bool
+
+
+class BacklogCollector(Collector):
+    """Collects the state as of ``now``. Without a database it says that, and what it knows besides."""
+
+    def __init__(self, *, now: dt.datetime) -> None:
+        self._now = now
+
+    def collect(self) -> Iterable[Metric]:
+        try:
+            yield from [*self._from_database(), gauge(*DATABASE_UP, 1)]
+        except DatabaseError:
+            yield gauge(*DATABASE_UP, 0)
+        if (depth := broker_depth()) is not None:
+            yield gauge("trochai_broker_messages", "Messages in the broker that no worker has taken.", depth)
+
+    def _from_database(self) -> Iterator[Metric]:
+        yield from self._due()
+        held = FollowUp.objects.filter(status=Status.PROCESSING).aggregate(
+            all=Count("pk"), unknown=Count("pk", filter=Q(requested_at__lte=self._now - ANSWERED_WITHIN))
+        )
+        yield gauge("trochai_follow_ups_processing", "Follow-ups that a worker holds.", held["all"])
+        yield gauge(
+            "trochai_follow_ups_outcome_unknown",
+            "Follow-ups that were handed to Meta and of which nobody knows yet whether it took them.",
+            held["unknown"],
+        )
+        retries = FollowUp.objects.filter(status=Status.PENDING, failures__gt=0)
+        yield gauge(
+            "trochai_follow_ups_retrying", f"Follow-ups that wait for a retry, up to {CAP}.", capped(retries)
+        )
+        webhooks = WebhookDelivery.objects.filter(processed_at__isnull=True, next_attempt_at__isnull=False)
+        yield gauge(
+            "trochai_webhooks_waiting",
+            f"Webhook deliveries that are stored but not processed, up to {CAP}.",
+            capped(webhooks),
+        )
+        stopped = Channel.objects.filter(stopped_at__isnull=False)
+        yield gauge(
+            "trochai_channels_stopped", "WhatsApp channels from which nothing can be sent.", stopped.count()
+        )
+        if (ticked_at := ticks.last()) is not None:
+            age = (self._now - ticked_at).total_seconds()
+            yield gauge(
+                "trochai_last_tick_age_seconds", "Since a worker last began to send what is due.", age
+            )
+
+    def _due(self) -> Iterator[Metric]:
+        count = GaugeMetricFamily(
+            "trochai_follow_ups_due",
+            f"Follow-ups that are due and wait, up to {CAP}; those of stopped channels apart.",
+            labels=["channel"],
+        )
+        lag = GaugeMetricFamily(
+            "trochai_due_lag_seconds", "How long the oldest due follow-up has waited.", labels=["channel"]
+        )
+        lines = lines_with_due(self._now)
+        for label, is_stopped in (("working", False), ("stopped", True)):
+            mine = [line for line in lines if line.is_stopped is is_stopped]
+            oldest = min((line.oldest_due_at for line in mine), default=self._now)
+            due = FollowUp.objects.due(self._now).filter(channel__in=[line.channel_id for line in mine])
+            count.add_metric([label], capped(due))
+            lag.add_metric([label], (self._now - oldest).total_seconds())
+        yield from (count, lag)
+
+
+def lines_with_due(now: dt.datetime) -> list[Line]:
+    """Return the channels that have something to send, by one look into the due index for each."""
+    waiting = FollowUp.objects.filter(channel=OuterRef("pk"), status=Status.PENDING)
+    oldest = waiting.order_by("next_attempt_at", "pk").values("next_attempt_at")[:1]
+    channels = Channel.objects.annotate(oldest=Subquery(oldest)).order_by("pk")
+    return [
+        Line(pk, oldest_due_at, stopped_at is not None)
+        for pk, oldest_due_at, stopped_at in channels.values_list("pk", "oldest", "stopped_at")
+        if oldest_due_at is not None and oldest_due_at <= now
+    ]
+
+
+def broker_depth() -> int | None:
+    """Return how many messages no worker has taken yet; None while the broker does not answer."""
+    impatient = {"socket_connect_timeout": PATIENCE, "socket_timeout": PATIENCE}
+    try:
+        with app.connection_for_read(connect_timeout=PATIENCE, transport_options=impatient) as broker:
+            try:
+                queue = broker.default_channel.queue_declare(app.conf.task_default_queue, passive=True)
+            except ChannelError as error:
+                # Redis keeps no empty lists.
+                return 0 if str(error.reply_code) == NOT_FOUND else None
+            return int(queue.message_count)
+    except Exception:  # each transport has errors of its own
+        return None
+
+
+def capped(rows: QuerySet) -> int:
+    """Count up to ``CAP`` rows."""
+    return rows.order_by()[:CAP].count()
+
+
+def gauge(name: str, documentation: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, documentation, value=value)
