@@ -1,125 +1,128 @@
-"""``burst``: many follow-ups due at one instant, on PostgreSQL and Redis, by real worker processes.
+"""``burst``: many follow-ups due at one instant, no limit on the channel, on PostgreSQL and Redis.
 
-``python -m tests.benchmarks.burst [--count 10000] [--workers 1]`` makes a database of its own, starts
-the stub and the workers, and prints seconds until the last follow-up was accepted *and* recorded, CPU
-time a message (workers; PostgreSQL), and whether any was called twice.
+``python -m tests.benchmarks.burst`` with one worker process and with two; ``--compare`` does the same work
+with one Celery task a row and, where it can be imported, one procrastinate job a row; ``--repeat 3`` takes
+the median. Each run has a fresh copy of one database, and rounds go forwards and backwards in turn.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import signal
-import subprocess
-import sys
-import time
-import uuid
-from pathlib import Path
+import importlib.util
+from collections.abc import Callable
 
-ROOT = Path(__file__).resolve().parents[2]
-SERVER = os.environ.get("BENCHMARK_DATABASE_SERVER", "postgres://root@127.0.0.1")
+from tests.benchmarks.measure import (
+    PROCRASTINATE,
+    TASK_A_ROW,
+    Plan,
+    Result,
+    filled,
+    measured,
+    median_of,
+    print_table,
+)
+from tests.benchmarks.processes import Database
+
+ONE, TWO = "Trochai, 1 worker", "Trochai, 2 workers"
+PLANS = {ONE: Plan(workers=1), TWO: Plan(workers=2)}
+OTHERS = {
+    "one task a row, 64 threads": Plan(TASK_A_ROW),
+    "the same, connections kept": Plan(TASK_A_ROW, environment={"BENCHMARK_KEEP_CONNECTIONS": "1"}),
+    "procrastinate, 64 threads": Plan(PROCRASTINATE),
+}
 
 
-def environment(database: str, stub_port: int, redis_db: int) -> dict[str, str]:
+def plans(*, compare: bool) -> dict[str, Plan]:
+    if not compare:
+        return PLANS
+    if importlib.util.find_spec("procrastinate"):
+        return {**PLANS, **OTHERS}
+    print("procrastinate is not installed: without it")
     return {
-        **os.environ,
-        "DATABASE_URL": database,
-        "REDIS_URL": f"redis://127.0.0.1:6379/{redis_db}",
-        "WHATSAPP_API_URL": f"http://127.0.0.1:{stub_port}",
-        "LOG_LEVEL": "WARNING",
-        "DEBUG": "0",
-        "SECRET_KEY": "benchmark-" * 6,
-        "ALLOWED_HOSTS": "localhost",
+        **PLANS,
+        **{name: plan for name, plan in OTHERS.items() if plan.design != PROCRASTINATE},
     }
+
+
+HEADER = [
+    "",
+    "seconds",
+    "a second",
+    "CPU ms a message: workers",
+    "PostgreSQL",
+    "Redis",
+    "stub",
+    "MB a worker",
+    "connections",
+    "doubled",
+]
+
+
+def row(name: str, results: list[Result]) -> list[str]:
+    figures: dict[str, Callable[[Result], float]] = {
+        "{:.1f}": lambda result: result.seconds,
+        "{:.0f}": lambda result: result.rate,
+    }
+    spent: list[Callable[[Result], float]] = [
+        lambda result: sum(result.worker_cpu),
+        lambda result: result.postgres_cpu or 0,
+        lambda result: result.redis_cpu or 0,
+        lambda result: result.stub_cpu,
+    ]
+    return [
+        name,
+        *(form.format(median_of(results, figure)) for form, figure in figures.items()),
+        *(f"{median_of(results, lambda result, of=of: result.a_message(of(result))):.2f}" for of in spent),
+        f"{median_of(results, lambda result: max(result.worker_memory)):.0f}",
+        str(max(result.most_connections for result in results)),
+        str(sum(result.doubled for result in results)),
+    ]
+
+
+def compared(results: dict[str, list[Result]], one: str, other: str) -> str:
+    """Say how often faster, and with what part of the CPU time."""
+
+    def of_all(result: Result) -> float:
+        return sum(result.worker_cpu) + (result.postgres_cpu or 0) + (result.redis_cpu or 0)
+
+    times = median_of(results[one], lambda result: result.rate) / median_of(
+        results[other], lambda result: result.rate
+    )
+    workers, everything = (
+        median_of(results[other], figure) / median_of(results[one], figure)
+        for figure in (lambda result: sum(result.worker_cpu), of_all)
+    )
+    return (
+        f"{one} against {other}: {times:.1f} times as fast; CPU a message: workers 1/{workers:.1f}, "
+        f"with PostgreSQL and Redis 1/{everything:.1f}"
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=10_000)
-    parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--messages-per-second", type=int, default=0, help="0: no limit on the channel")
+    parser.add_argument("--repeat", type=int, default=1)
+    parser.add_argument("--compare", action="store_true")
     options = parser.parse_args()
-    stub = subprocess.Popen(
-        [sys.executable, "-m", "tests.benchmarks.stub"], cwd=ROOT, stdout=subprocess.PIPE, text=True
-    )
-    assert stub.stdout is not None
-    port = int(stub.stdout.readline())
-    name = f"trochai_benchmark_{uuid.uuid4().hex[:8]}"
-    try:
-        subprocess.run(["createdb", "--host", "127.0.0.1", name], check=True)
-        os.environ.update(environment(f"{SERVER}/{name}", port, 9))
-        run(options, port)
-    finally:
-        stub.kill()
-        subprocess.run(["dropdb", "--host", "127.0.0.1", "--force", name], check=False)
-
-
-def run(options: argparse.Namespace, port: int) -> None:
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "trochai.settings")
-    import django
-
-    django.setup()
-    from django.core.management import call_command
-    from django.db import connection
-
-    from followups.models import FollowUp, Status
-    from tests.benchmarks.rows import make_due
-
-    call_command("migrate", verbosity=0)
-    channel = make_due(options.count, messages_per_second=options.messages_per_second or 1000)
-    del channel
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
-    worker = [sys.executable, "-m", "celery", "-A", "trochai", "worker", "--pool", "threads"]
-    workers = [
-        subprocess.Popen(
-            [*worker, "--concurrency", "1", "--hostname", f"bench{n}@%h", "--loglevel", "WARNING"],
-            cwd=ROOT,
-            start_new_session=True,
-        )
-        for n in range(options.workers)
-    ]
-    try:
-        time.sleep(6)
-        before = {process.pid: cpu(process.pid) for process in workers}
-        started = time.monotonic()
-        from followups.tasks import send_due_follow_ups
-
-        for _worker in workers:
-            send_due_follow_ups.delay(wake_others=False)
-        done = 0
-        while done < options.count and time.monotonic() - started < 900:
-            time.sleep(0.25)
-            done = FollowUp.objects.filter(status=Status.SENT).count()
-            if time.monotonic() - started > 55 * (1 + (time.monotonic() - started) // 55):
-                for _worker in workers:
-                    send_due_follow_ups.delay(wake_others=False)
-        seconds = time.monotonic() - started
-        spent = sum(cpu(process.pid) - before[process.pid] for process in workers)
-    finally:
-        for process in workers:
-            process.send_signal(signal.SIGTERM)
-        for process in workers:
-            process.wait(30)
-    report(options, port, seconds=seconds, spent=spent, done=done)
-
-
-def report(options: argparse.Namespace, port: int, *, seconds: float, spent: float, done: int) -> None:
-    import requests
-
-    calls = requests.get(f"http://127.0.0.1:{port}/calls", timeout=30).json()
-    references = calls["references"]
-    print(
-        f"{options.workers} worker(s), {done} of {options.count} recorded in {seconds:.1f} s: "
-        f"{done / seconds:.0f}/s, {1000 * spent / max(done, 1):.2f} ms CPU a message, "
-        f"{len(references) - len(set(references))} doubled, {calls['refused']} refused"
-    )
-
-
-def cpu(pid: int) -> float:
-    """Return the CPU seconds that a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    chosen = plans(compare=options.compare)
+    results: dict[str, list[Result]] = {name: [] for name in chosen}
+    with Database() as template:
+        filled(template, count=options.count)
+        for turn in range(options.repeat):
+            for name in list(chosen) if turn % 2 == 0 else reversed(chosen):
+                with template.clone() as database:
+                    result = measured(database, chosen[name])
+                results[name].append(result)
+                each = ", ".join(f"{cpu:.1f}" for cpu in result.worker_cpu)
+                print(
+                    f"{name}: {result.seconds:.1f} s ({result.rate:.0f}/s), CPU s by worker: {each}",
+                    flush=True,
+                )
+    print(f"\n{options.count} due at one instant, median of {options.repeat}")
+    print_table(HEADER, [row(name, of_one) for name, of_one in results.items()])
+    for other in list(results)[2:]:
+        print(compared(results, ONE, other))
+        print(compared(results, TWO, other))
 
 
 if __name__ == "__main__":

@@ -1,37 +1,62 @@
-"""Rows for benchmarks, made in bulk."""
+"""Rows for benchmarks, made in bulk: ``python -m tests.benchmarks.rows`` fills the database it is given."""
 
 from __future__ import annotations
 
+import argparse
 import datetime as dt
 
+import django
+from django.core.management import call_command
+from django.db import connection
 from django.utils import timezone
 
-from conversations.models import Contact, Conversation
-from followups.models import FollowUp
-from tests import factories
-from trochai.whatsapp.models import Channel
+# As far as any channel's rate can be stored: no limit.
+UNLIMITED = 30_000
 
 
-def make_due(count: int, *, messages_per_second: int) -> Channel:
-    """Make ``count`` follow-ups that fell due a moment ago, each for a contact of its own."""
+def make_due(count: int, *, messages_per_second: int, talking: int = 0) -> None:
+    """Make ``count`` follow-ups that fell due a moment ago, each for a contact of its own.
+
+    ``talking`` further conversations have a message that has just come in, and so an open window.
+    """
+    from conversations.models import Conversation
+    from tests import factories
+
+    now = timezone.now()
     organization = factories.OrganizationFactory()
     channel = factories.ChannelFactory(organization=organization, messages_per_second=messages_per_second)
-    template = factories.TemplateFactory(channel=channel, name="visit_reminder")
     creator = factories.MembershipFactory(organization=organization).user
-    due_at = timezone.now() - dt.timedelta(seconds=5)
+    conversations = _conversations(channel, count + talking)
+    due = now - dt.timedelta(seconds=5)
+    _follow_ups(conversations[:count], creator=creator, due_at=due)
+    last = [conversation.pk for conversation in conversations[count:]]
+    Conversation.objects.filter(pk__in=last).update(last_inbound_at=now)
+
+
+def _conversations(channel, count: int) -> list:
+    from conversations.models import Contact, Conversation
+
+    organization = channel.organization
     contacts = Contact.objects.bulk_create(
-        [Contact(organization=organization, name=f"Contact {n}", phone=f"+506{n:08}") for n in range(count)],
+        [Contact(organization=organization, name=f"Contact {n}", phone=f"+5068{n:07}") for n in range(count)],
         batch_size=2000,
     )
-    conversations = Conversation.objects.bulk_create(
+    return Conversation.objects.bulk_create(
         [Conversation(organization=organization, channel=channel, contact=contact) for contact in contacts],
         batch_size=2000,
     )
+
+
+def _follow_ups(conversations: list, *, creator, due_at: dt.datetime) -> None:
+    from followups.models import FollowUp
+    from tests import factories
+
+    template = factories.TemplateFactory(channel=conversations[0].channel, name="visit_reminder")
     FollowUp.objects.bulk_create(
         [
             FollowUp(
-                organization=organization,
-                channel=channel,
+                organization=template.channel.organization,
+                channel=template.channel,
                 conversation=conversation,
                 template=template,
                 parameters={"body.1": "María", "body.2": "Casa EC-204", "body.3": "sábado 28"},
@@ -44,4 +69,37 @@ def make_due(count: int, *, messages_per_second: int) -> Channel:
         ],
         batch_size=2000,
     )
-    return channel
+
+
+def allow_any_rate() -> None:
+    """Drop the constraint that keeps a channel's rate at 1,000, the highest that Meta gives, and below."""
+    from trochai.whatsapp.models import Channel
+
+    limit = next(rule for rule in Channel._meta.constraints if rule.name == "channel_rate_is_possible")
+    # SQLite makes the table anew, from what the model has by then.
+    Channel._meta.constraints.remove(limit)
+    with connection.schema_editor() as editor:
+        editor.remove_constraint(Channel, limit)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=10_000)
+    parser.add_argument("--messages-per-second", type=int, default=0, help="0: no limit")
+    parser.add_argument("--talking", type=int, default=0)
+    options = parser.parse_args()
+    django.setup()
+    call_command("migrate", verbosity=0)
+    if not options.messages_per_second:
+        allow_any_rate()
+    make_due(
+        options.count,
+        messages_per_second=options.messages_per_second or UNLIMITED,
+        talking=options.talking,
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE" if connection.vendor == "sqlite" else "VACUUM ANALYZE")
+
+
+if __name__ == "__main__":
+    main()

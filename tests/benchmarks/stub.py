@@ -1,11 +1,10 @@
 """A Cloud API that only takes time: it accepts every message after a fixed latency, and remembers them.
 
-One asyncio process speaking just enough HTTP/1.1, so that it is not what a benchmark measures
-(``python -m tests.benchmarks.stub --self-test`` shows how much it takes).
+One asyncio process speaking just enough HTTP/1.1, so that it is not what a benchmark measures:
+``python -m tests.benchmarks.stub_limit`` shows how many calls a second it answers.
 
 ``POST …/messages`` answers as Meta does, or with 130429 above ``--rate`` messages in any second;
-``GET /calls`` returns the references (``biz_opaque_callback_data``) of all accepted calls and the
-number of refused ones; ``DELETE /calls`` forgets them.
+``GET /accepted`` returns how many it has accepted, ``GET /calls`` everything it has seen.
 """
 
 from __future__ import annotations
@@ -16,50 +15,44 @@ import collections
 import json
 import re
 import time
+from typing import Any
 
 REFERENCE = re.compile(rb'"biz_opaque_callback_data":\s*"([^"]*)"')
+RECIPIENT = re.compile(rb'"to":\s*"([^"]*)"')
 LENGTH = re.compile(rb"content-length:\s*(\d+)", re.IGNORECASE)
 
 
 class Stub:
+    """``calls`` has a row a message: seconds by the monotonic clock, recipient, reference, accepted."""
+
     def __init__(self, *, latency: float, rate: int) -> None:
         self.latency = latency
         self.rate = rate
-        self.references: list[str] = []
-        self.refused = 0
+        self.calls: list[tuple[float, str, str, bool]] = []
+        self.accepted = 0
         self.recent: collections.deque[float] = collections.deque()
-        self.first_at = self.last_at = 0.0
+        self.connections = self.most_connections = 0
 
     def take(self, body: bytes) -> tuple[int, bytes]:
         """Accept one message, or refuse it for the rate; return status and answer."""
         now = time.monotonic()
         while self.recent and self.recent[0] <= now - 1:
             self.recent.popleft()
-        if self.rate and len(self.recent) >= self.rate:
-            self.refused += 1
+        accepted = not self.rate or len(self.recent) < self.rate
+        self.calls.append((now, _first(RECIPIENT, body), _first(REFERENCE, body), accepted))
+        if not accepted:
             return 400, b'{"error":{"message":"(#130429) Rate limit hit","code":130429}}'
         self.recent.append(now)
-        self.first_at = self.first_at or now
-        self.last_at = now
-        reference = REFERENCE.search(body)
-        self.references.append(reference[1].decode() if reference else "")
-        return 200, b'{"messaging_product":"whatsapp","contacts":[],"messages":[{"id":"wamid.%d"}]}' % len(
-            self.references
+        self.accepted += 1
+        return 200, b'{"messaging_product":"whatsapp","contacts":[],"messages":[{"id":"wamid.%d"}]}' % (
+            self.accepted
         )
 
-    def report(self) -> bytes:
-        return json.dumps(
-            {
-                "references": self.references,
-                "refused": self.refused,
-                "seconds": self.last_at - self.first_at,
-            }
-        ).encode()
-
-    def forget(self) -> None:
-        self.references.clear()
-        self.refused = 0
-        self.first_at = self.last_at = 0.0
+    def report(self, path: bytes) -> bytes:
+        if path == b"/accepted":
+            return b"%d" % self.accepted
+        report: dict[str, Any] = {"calls": self.calls, "most_connections": self.most_connections}
+        return json.dumps(report).encode()
 
 
 class Connection(asyncio.Protocol):
@@ -72,6 +65,11 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
         self.loop = asyncio.get_running_loop()
+        self.stub.connections += 1
+        self.stub.most_connections = max(self.stub.most_connections, self.stub.connections)
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self.stub.connections -= 1
 
     def data_received(self, data: bytes) -> None:
         self.buffer += data
@@ -82,16 +80,11 @@ class Connection(asyncio.Protocol):
             if len(self.buffer) < total:
                 return
             body, self.buffer = self.buffer[end + 4 : total], self.buffer[total:]
-            self.handle(head.split(b" ", 1)[0], body)
-
-    def handle(self, method: bytes, body: bytes) -> None:
-        if method == b"POST":
-            self.loop.call_later(self.stub.latency, self.answer, *self.stub.take(body))
-        elif method == b"DELETE":
-            self.stub.forget()
-            self.answer(200, b"{}")
-        else:
-            self.answer(200, self.stub.report())
+            method, path, _rest = head.split(b" ", 2)
+            if method == b"POST":
+                self.loop.call_later(self.stub.latency, self.answer, *self.stub.take(body))
+            else:
+                self.answer(200, self.stub.report(path))
 
     def answer(self, status: int, body: bytes) -> None:
         if not self.transport.is_closing():
@@ -101,10 +94,15 @@ class Connection(asyncio.Protocol):
             )
 
 
+def _first(pattern: re.Pattern[bytes], body: bytes) -> str:
+    found = pattern.search(body)
+    return found[1].decode() if found else ""
+
+
 async def serve(*, port: int, latency: float, rate: int) -> None:
     stub = Stub(latency=latency, rate=rate)
     server = await asyncio.get_running_loop().create_server(
-        lambda: Connection(stub), "127.0.0.1", port, backlog=1024
+        lambda: Connection(stub), "127.0.0.1", port, backlog=4096
     )
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
