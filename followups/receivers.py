@@ -20,13 +20,14 @@ from conversations.signals import (
     message_received,
     message_status_changed,
 )
-from followups import announcements, lifecycle
+from followups import announcements, lifecycle, trials
 from followups.models import CancelCause, FollowUp, FollowUpAttempt, Status
 from followups.search import search_text
 from templates_app.models import Template
 from templates_app.signals import template_changed
+from trochai.clock import database_now
 from trochai.whatsapp.models import Channel
-from trochai.whatsapp.signals import channel_stopped, message_status
+from trochai.whatsapp.signals import channel_needs_trial, channel_stopped, message_status
 from trochai.whatsapp.webhook import MessageStatus
 
 PREFIX = "attempt:"
@@ -111,6 +112,11 @@ def warn_about_template(template: Template, changed: set[str], **_signal: Any) -
 @receiver(channel_stopped)
 def tell_the_admins(channel: Channel, reason: str, **_signal: Any) -> None:
     announcements.announce_channel_stopped(channel, reason, now=timezone.now())
+
+
+@receiver(channel_needs_trial)
+def try_channel(channel: Channel, **_signal: Any) -> None:
+    trials.let_one_through(channel, now=database_now())
 
 
 def _attempt_of(channel: Channel, reference: str) -> FollowUpAttempt | None:

@@ -12,7 +12,6 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from followups import dispatch, lifecycle, ticks
-from trochai import metrics
 from trochai.clock import database_now
 
 logger = structlog.get_logger(__name__)
@@ -28,12 +27,11 @@ def send_due_follow_ups(*, wake_others: bool = True, **_future: Any) -> None:
     silence = ticks.record(now=now)
     if silence is not None:
         logger.warning("sending_again", seconds_without_ticks=round(silence.total_seconds()))
-    with metrics.RUN_SECONDS.time():
-        dispatch.tidy_up(now)
-        for more in dispatch.send_due():
-            if more and wake_others:
-                _wake_others()
-                wake_others = False
+    dispatch.tidy_up(now)
+    for more in dispatch.send_due():
+        if more and wake_others:
+            _wake_others()
+            wake_others = False
 
 
 def _wake_others() -> None:

@@ -11,6 +11,7 @@ from trochai.celery import app
     [
         ("trochai.whatsapp.tasks.process_waiting_webhooks", "* * * * *", 55),
         ("trochai.whatsapp.tasks.purge_webhooks", "17 3 * * *", 43200),
+        ("trochai.whatsapp.tasks.probe_stopped_channels", "*/5 * * * *", 240),
     ],
 )
 @pytest.mark.django_db

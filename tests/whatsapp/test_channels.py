@@ -44,6 +44,24 @@ def test_a_resumed_channel_can_stop_again(channel, told):
     assert len(told) == 2
 
 
+def test_an_error_of_a_token_that_was_replaced_meanwhile_stops_nothing(channel, told):
+    """The call began before an admin saved the new token, and its answer came after."""
+    call = {"code": 190, "reason": "Token expired.", "now": NOW, "token": channel.access_token}
+    Channel.objects.filter(pk=channel.pk).update(access_token="a-new-token")
+    assert not channels.stop(channel.pk, **call)
+    assert told == []
+    assert channels.stop(channel.pk, **{**call, "token": "a-new-token"})
+
+
+def test_what_was_found_out_about_one_stop_does_not_end_the_next(channel):
+    stop(channel)
+    channels.resume(channel.pk)
+    later = NOW + dt.timedelta(minutes=1)
+    channels.stop(channel.pk, code=131031, reason="Locked.", now=later)
+    assert not channels.resume(channel.pk, stopped_at=NOW)
+    assert channels.resume(channel.pk, stopped_at=later)
+
+
 @pytest.mark.parametrize("reason", ["", "x" * 900])
 def test_any_reason_fits(channel, reason):
     assert stop(channel, reason)

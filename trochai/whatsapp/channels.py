@@ -11,23 +11,39 @@ from trochai.whatsapp.errors import REASON_LENGTH
 from trochai.whatsapp.models import Channel
 from trochai.whatsapp.signals import channel_stopped
 
+# How long after a stop, and after each look, it is worth finding out whether the channel works again.
+PROBE_EVERY = dt.timedelta(minutes=5)
 
-def stop(channel_id: int, *, code: int | None, reason: str, now: dt.datetime) -> bool:
+
+def stop(
+    channel_id: int, *, code: int | None, reason: str, now: dt.datetime, token: str | None = None
+) -> bool:
     """Stop a channel; return True only for the one call that stopped it.
 
-    That call sends ``channel_stopped``, in the same transaction.
+    That call sends ``channel_stopped``, in the same transaction. ``token`` is the access token with
+    which the call was made that met the error: if it has been replaced since, the error says nothing
+    about the new one, and nothing is stopped.
     """
     reason = reason[:REASON_LENGTH] or _("WhatsApp refuses to send from this number.")
     with transaction.atomic():
         working = Channel.objects.filter(pk=channel_id, stopped_at__isnull=True)
-        if not working.update(stopped_at=now, stop_code=code, stop_reason=reason):
+        channel = working.select_for_update(no_key=True).first()
+        if channel is None or (token is not None and token != channel.access_token):
             return False
-        channel = Channel.objects.get(pk=channel_id)
+        channel.stopped_at, channel.stop_code, channel.stop_reason = now, code, reason
+        channel.next_probe_at = now + PROBE_EVERY
+        channel.save(update_fields=["stopped_at", "stop_code", "stop_reason", "next_probe_at"])
         channel_stopped.send(sender=Channel, channel=channel, reason=reason)
     return True
 
 
-def resume(channel_id: int) -> bool:
-    """Let a stopped channel send again; return whether it was stopped."""
+def resume(channel_id: int, *, stopped_at: dt.datetime | None = None) -> bool:
+    """Let a stopped channel send again; return whether it was stopped.
+
+    With ``stopped_at`` only if that is still the stop in force: what was found out about one stop says
+    nothing about the next.
+    """
     stopped = Channel.objects.filter(pk=channel_id, stopped_at__isnull=False)
-    return bool(stopped.update(stopped_at=None, stop_code=None, stop_reason=""))
+    if stopped_at is not None:
+        stopped = stopped.filter(stopped_at=stopped_at)
+    return bool(stopped.update(stopped_at=None, stop_code=None, stop_reason="", next_probe_at=None))

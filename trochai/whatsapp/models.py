@@ -51,6 +51,8 @@ class Channel(models.Model):
     stopped_at = models.DateTimeField(null=True, blank=True)
     stop_code = models.IntegerField(null=True, blank=True)
     stop_reason = models.CharField(max_length=300, blank=True)
+    # While it is stopped: when to find out whether it works again. See trochai.whatsapp.probes.
+    next_probe_at = models.DateTimeField(null=True, blank=True, editable=False)
     # The line's rate over all workers: the next free slot. See trochai.whatsapp.rate.
     next_slot_at = models.DateTimeField(null=True, blank=True, editable=False)
     templates_synced_at = models.DateTimeField(null=True, blank=True, editable=False)

@@ -22,3 +22,5 @@ template_category = Signal()
 marketing_preference = Signal()
 # channel: Channel, reason: str. The channel cannot send; its admins should know.
 channel_stopped = Signal()
+# channel: Channel. It is stopped for a reason of which only a message can tell whether it is over.
+channel_needs_trial = Signal()

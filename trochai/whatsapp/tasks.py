@@ -1,4 +1,4 @@
-"""Celery tasks of the webhook. Thin: the rows are the queue."""
+"""Celery tasks of the webhook and of stopped channels. Thin: the rows are the queue."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 from celery import shared_task
 from django.utils import timezone
 
-from trochai.whatsapp import deliveries
+from trochai.clock import database_now
+from trochai.whatsapp import deliveries, probes
 
 # One sweep takes at most so many; the next is a minute away.
 SWEEP = 500
@@ -29,3 +30,9 @@ def process_waiting_webhooks(**_: Any) -> None:
 def purge_webhooks(**_: Any) -> None:
     """Once a day."""
     deliveries.purge(timezone.now())
+
+
+@shared_task
+def probe_stopped_channels(**_: Any) -> None:
+    """Every five minutes: resume what works again."""
+    probes.probe_stopped(now=database_now())
