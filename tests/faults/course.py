@@ -1,0 +1,50 @@
+"""How a scenario goes on after the fault: everything due is sent, what was left behind is decided."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+
+from django.utils import timezone
+
+from followups.models import FollowUp, Status
+from tests.faults.installation import Installation
+from tests.faults.rows import end_reconciliation, expire_leases
+
+# Seconds without any change after which what is still held counts as left behind.
+QUIET = 1.0
+
+
+def finish(trochai: Installation, *, seconds: float = 60) -> None:
+    """Tick, and let leases and reconciliation times pass, until nothing is due and nothing is held."""
+    deadline = time.monotonic() + seconds
+    while _waits():
+        assert time.monotonic() < deadline, f"not settled within {seconds:g} seconds: {states()}"
+        trochai.tick()
+        if not _comes_to_rest(trochai, deadline):
+            expire_leases()
+            end_reconciliation()
+
+
+def states() -> Counter:
+    """How many rows there are in each state, and in which of those a call has begun."""
+    rows = FollowUp.objects.values_list("status", "failure_kind", "requested_at")
+    return Counter((status, kind, requested is not None) for status, kind, requested in rows)
+
+
+def _waits() -> bool:
+    is_due = FollowUp.objects.due(timezone.now()).exists()
+    return is_due or FollowUp.objects.filter(status=Status.PROCESSING).exists()
+
+
+def _comes_to_rest(trochai: Installation, deadline: float) -> bool:
+    """Wait while anything changes; return True once nothing is left to do."""
+    last, since = states(), time.monotonic()
+    while _waits() and time.monotonic() < deadline:
+        time.sleep(0.1)
+        now = states()
+        if now != last or not trochai.cloud.is_idle:
+            last, since = now, time.monotonic()
+        elif time.monotonic() - since > QUIET:
+            return False
+    return not _waits()

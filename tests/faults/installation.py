@@ -1,0 +1,134 @@
+"""Trochai as it runs in production: real worker, beat and web processes on PostgreSQL and Redis."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import requests
+from kombu import Connection
+
+from followups.tasks import send_due_follow_ups
+from tests.faults.cloud import Cloud
+from tests.faults.servers import Postgres, Redis, free_port, kill, wait_until
+
+ROOT = Path(__file__).resolve().parents[2]
+# Seconds that a call may take, so that silence is soon noticed.
+READ_TIMEOUT = 2
+
+
+class Process:
+    """One program of the installation, with its log."""
+
+    def __init__(self, name: str, command: list[str], environment: dict[str, str], folder: Path) -> None:
+        self.log = folder / f"{name}.txt"
+        with self.log.open("w") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", *command],
+                cwd=ROOT,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    @property
+    def is_running(self) -> bool:
+        return self._process.poll() is None
+
+    def said(self, text: str) -> bool:
+        assert self.is_running, self.log.read_text()[-3000:]
+        return text in self.log.read_text()
+
+    def kill(self) -> None:
+        kill(self._process)
+
+    def stop(self, *, within: float) -> int:
+        """SIGTERM; return the exit status. Fails if it takes longer than ``within`` seconds."""
+        self._process.send_signal(signal.SIGTERM)
+        return self._process.wait(within)
+
+
+class Installation:
+    """Starts the programs on one database; ``remove`` kills whatever is left of them."""
+
+    def __init__(
+        self, *, postgres: Postgres, redis: Redis, cloud: Cloud, database: str, keys: list[str], folder: Path
+    ) -> None:
+        self.postgres = postgres
+        self.redis = redis
+        self.cloud = cloud
+        self.web_port = free_port()
+        self._folder = folder
+        self._processes: list[Process] = []
+        self._environment = {
+            **{name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ},
+            "DATABASE_URL": postgres.url(database),
+            "REDIS_URL": redis.url,
+            "WHATSAPP_API_URL": cloud.url,
+            "WHATSAPP_READ_TIMEOUT": str(READ_TIMEOUT),
+            "VAR_DIR": str(folder),
+            "DEBUG": "0",
+            "SECRET_KEY": "only-for-processes-that-live-as-long-as-one-test-does",
+            "FIELD_ENCRYPTION_KEYS": ",".join(keys),
+            "ALLOWED_HOSTS": "127.0.0.1",
+            "SECURE_SSL_REDIRECT": "0",
+        }
+
+    def worker(self, *, clock_off_by: float = 0) -> Process:
+        """Start a worker without waiting for it; ``clock_off_by`` is in seconds."""
+        program = ["celery", "--app", "trochai", "worker", "--pool", "threads", "--concurrency", "4"]
+        name = f"worker{len(self._processes)}"
+        program += ["--hostname", f"{name}@%h", "--loglevel", "INFO", "--without-gossip", "--without-mingle"]
+        if clock_off_by:
+            program = ["tests.faults.shifted_clock", str(clock_off_by), *program]
+        return self._start(name, program)
+
+    def workers(self, count: int) -> list[Process]:
+        """Start workers and wait until they take tasks."""
+        started = [self.worker() for _n in range(count)]
+        for worker in started:
+            wait_until(lambda worker=worker: worker.said(" ready."), "the worker is ready")
+        return started
+
+    def beat(self) -> Process:
+        name = f"beat{len(self._processes)}"
+        return self._start(name, ["celery", "--app", "trochai", "beat", "--loglevel", "INFO"])
+
+    def web(self) -> Process:
+        """Start the web server and wait until it answers."""
+        address = f"127.0.0.1:{self.web_port}"
+        options = ["--worker-class", "gthread", "--threads", "8", "--no-control-socket"]
+        web = self._start("web", ["gunicorn", "trochai.wsgi", "--bind", address, *options])
+        wait_until(self._is_served, "the web server answers")
+        return web
+
+    def _is_served(self) -> bool:
+        with contextlib.suppress(requests.ConnectionError):
+            return requests.get(f"http://127.0.0.1:{self.web_port}/healthz", timeout=10).status_code == 200
+        return False
+
+    def tick(self) -> None:
+        """Publish the beat's task now, instead of at the next full minute."""
+        with Connection(self.redis.url) as broker:
+            send_due_follow_ups.apply_async(connection=broker, retry=False)
+
+    def logs(self) -> str:
+        return "\n".join(
+            f"--- {process.log.name}\n{process.log.read_text()[-4000:]}" for process in self._processes
+        )
+
+    def remove(self) -> None:
+        for process in self._processes:
+            if process.is_running:
+                process.kill()
+
+    def _start(self, name: str, command: list[str]) -> Process:
+        process = Process(name, command, self._environment, self._folder)
+        self._processes.append(process)
+        return process

@@ -1,0 +1,218 @@
+"""PostgreSQL and Redis of the tests' own, on free ports, so that they may be killed.
+
+``python -m tests.faults.servers COMMAND…`` runs a command with both, and stops them when it ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import redis
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+def wait_until(condition: Callable[[], object], what: str, seconds: float = 30) -> None:
+    """Poll until ``condition()`` is true; fail with ``what`` was waited for after ``seconds``."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds:g} seconds: {what}"
+        time.sleep(0.02)
+
+
+def children(pid: int) -> list[int]:
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return []
+
+
+def is_alive(pid: int) -> bool:
+    """Whether the process still runs; one that has ended and only waits to be reaped does not."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    return False
+
+
+def kill(process: subprocess.Popen) -> None:
+    """SIGKILL a process and its children, all at once; wait until none is left."""
+    victims = [process.pid, *children(process.pid)]
+    for pid in victims:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    process.wait(10)
+    wait_until(lambda: not any(map(is_alive, victims)), "the killed processes are gone")
+
+
+def postgresql_programs() -> Path | None:
+    """Return the folder that holds ``initdb`` and ``postgres``; Debian's is not on the PATH."""
+    on_path = shutil.which("initdb")
+    folders = [Path(on_path).resolve().parent] if on_path else []
+    folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    return next((folder for folder in folders if (folder / "postgres").exists()), None)
+
+
+def missing_programs() -> list[str]:
+    found = {"postgresql": postgresql_programs(), "redis-server": shutil.which("redis-server")}
+    return [name for name, path in found.items() if path is None]
+
+
+class Postgres:
+    """A cluster in a temporary folder. Anybody on this machine may connect while the tests run."""
+
+    user = "trochai"
+
+    def __init__(self) -> None:
+        programs = postgresql_programs()
+        assert programs is not None
+        self._programs = programs
+        self._folder = Path(tempfile.mkdtemp(prefix="trochai-postgresql-"))
+        # It refuses to run as root.
+        self._run_as = "postgres" if os.geteuid() == 0 else None
+        if self._run_as:
+            owner = pwd.getpwnam(self._run_as)
+            os.chown(self._folder, owner.pw_uid, owner.pw_gid)
+        self.port = free_port()
+        self._process: subprocess.Popen | None = None
+        options = ["--username", self.user, "--auth", "trust", "--encoding", "UTF8", "--locale", "C.UTF-8"]
+        self._run("initdb", "--pgdata", "data", "--no-sync", *options)
+
+    def _options(self) -> dict[str, object]:
+        as_user = {"user": self._run_as, "group": self._run_as, "extra_groups": []} if self._run_as else {}
+        return {
+            "cwd": self._folder,
+            "stdin": subprocess.DEVNULL,
+            "env": {"PATH": os.environ["PATH"]},
+            **as_user,
+        }
+
+    def _run(self, program: str, *arguments: str) -> None:
+        done = subprocess.run(
+            [self._programs / program, *arguments],
+            **self._options(),  # type: ignore[call-overload]
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+
+    def start(self) -> None:
+        settings = {
+            "port": str(self.port),
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": "",
+            # Processes are killed here, never the machine: what was written is still in its cache.
+            "fsync": "off",
+            "max_connections": "200",
+        }
+        arguments = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        with (self._folder / "log.txt").open("a") as log:
+            self._process = subprocess.Popen(
+                [self._programs / "postgres", "-D", "data", *arguments],
+                **self._options(),  # type: ignore[call-overload]
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        wait_until(self._answers, "PostgreSQL takes connections")
+
+    def _answers(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, (self._folder / "log.txt").read_text()[-2000:]
+        try:
+            psycopg.connect(self.url("postgres"), connect_timeout=2).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def kill(self) -> None:
+        """SIGKILL the postmaster and every backend."""
+        assert self._process is not None
+        kill(self._process)
+
+    def url(self, database: str) -> str:
+        return f"postgres://{self.user}@127.0.0.1:{self.port}/{database}"
+
+    def execute(self, statement: str) -> None:
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(statement)  # type: ignore[call-overload]
+
+    def remove(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self.kill()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+class Redis:
+    """Holds everything in memory: whoever kills it empties the queue."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self._process: subprocess.Popen | None = None
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self) -> None:
+        arguments = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        arguments += ["--databases", "64"]  # one for each process of the suite
+        self._process = subprocess.Popen(
+            ["redis-server", *arguments, "--dir", tempfile.gettempdir()],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        wait_until(self._answers, "Redis answers")
+
+    def _answers(self) -> bool:
+        with contextlib.suppress(redis.RedisError), redis.Redis(port=self.port) as client:
+            return bool(client.ping())
+        return False
+
+    def empty(self) -> None:
+        with redis.Redis(port=self.port) as client:
+            client.flushall()
+
+    def kill(self) -> None:
+        assert self._process is not None
+        kill(self._process)
+
+    def remove(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self.kill()
+
+
+def main(command: list[str]) -> int:
+    if missing := missing_programs():
+        print(f"Not installed: {', '.join(missing)}.", file=sys.stderr)
+        return 2
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    postgres, redis_server = Postgres(), Redis()
+    try:
+        postgres.start()
+        redis_server.start()
+        addresses = {"DATABASE_URL": postgres.url("trochai"), "REDIS_URL": redis_server.url}
+        return subprocess.run(command, env={**os.environ, **addresses}, check=False).returncode
+    finally:
+        redis_server.remove()
+        postgres.remove()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,133 @@
+"""Anything may be killed at any instant of a burst: nothing is sent twice, nothing is lost, nothing hangs."""
+
+from __future__ import annotations
+
+import time
+
+from django.db import connection
+
+from followups.models import FailureKind, FollowUp, Status, Tick
+from tests.faults import cloud, rows
+from tests.faults.course import finish
+from tests.faults.ledger import discrepancies
+from tests.faults.servers import wait_until
+from tests.faults.test_answers import listen
+
+# Below the answer's latency and above it: calls are in flight, and answers wait to be written down.
+SLOW = cloud.Answer(latency=0.3)
+
+
+def begin_burst(trochai, count, **channel):
+    """Make follow-ups due and return once the Cloud API has been called for the first of them."""
+    line = rows.make_channel(**channel)
+    trochai.cloud.answers[line.phone_number_id] = SLOW
+    before = len(trochai.cloud.calls)
+    rows.make_follow_ups(line, count)
+    trochai.tick()
+    trochai.tick()
+    wait_until(lambda: len(trochai.cloud.calls) > before, "the burst has begun")
+    return line
+
+
+def sent_count():
+    return FollowUp.objects.filter(status=Status.SENT).count()
+
+
+def unknown_count():
+    return FollowUp.objects.filter(status=Status.FAILED, failure_kind=FailureKind.UNKNOWN).count()
+
+
+def test_workers_killed_at_random_instants(installation, kills, chance):
+    trochai = installation
+    workers = trochai.workers(2)
+    for _kill in range(kills):
+        begin_burst(trochai, 150)
+        time.sleep(chance.uniform(0, 0.8))
+        victim = workers.pop(chance.randrange(len(workers)))
+        victim.kill()
+        workers += trochai.workers(1)
+    finish(trochai, seconds=30 + 5 * kills)
+    assert discrepancies(trochai.cloud.calls) == []
+    assert sent_count() + unknown_count() == 150 * kills
+    # What is in doubt after a crash is never more than what was in flight.
+    assert unknown_count() <= 150 * kills / 2
+
+
+def test_a_worker_asked_to_stop_finishes_what_is_in_flight_and_hands_the_rest_back(installation):
+    trochai = installation
+    (worker,) = trochai.workers(1)
+    begin_burst(trochai, 400)
+    wait_until(lambda: len(trochai.cloud.calls) > 60, "the burst is under way")
+    assert worker.stop(within=15) == 0
+    states = set(FollowUp.objects.values_list("status", flat=True))
+    assert states == {Status.SENT, Status.PENDING}
+    assert sent_count() == len(trochai.cloud.calls)
+    trochai.workers(1)
+    finish(trochai)
+    assert sent_count() == 400
+    assert discrepancies(trochai.cloud.calls) == []
+
+
+def test_redis_killed_and_started_again_during_a_burst(installation, chance):
+    trochai = installation
+    trochai.workers(2)
+    begin_burst(trochai, 400)
+    time.sleep(chance.uniform(0, 0.8))
+    trochai.redis.kill()
+    time.sleep(chance.uniform(0, 1))
+    trochai.redis.start()
+    # The same workers go on, without anybody's help.
+    finish(trochai)
+    assert sent_count() + unknown_count() == 400
+    assert unknown_count() == 0
+    assert discrepancies(trochai.cloud.calls) == []
+
+
+def test_postgresql_killed_and_started_again_during_a_burst(installation, chance):
+    trochai = installation
+    trochai.workers(2)
+    trochai.web()
+    line = rows.make_channel()
+    listen(trochai, line)
+    trochai.cloud.answers[line.phone_number_id] = SLOW
+    trochai.cloud.webhooks[line.phone_number_id] = [(0.2, "sent"), (0.5, "delivered")]
+    rows.make_follow_ups(line, 300)
+    trochai.tick()
+    wait_until(lambda: len(trochai.cloud.calls) > 10, "the burst has begun")
+    time.sleep(chance.uniform(0, 0.8))
+    connection.close()
+    trochai.postgres.kill()
+    time.sleep(chance.uniform(0, 1))
+    trochai.postgres.start()
+    finish(trochai)
+    assert discrepancies(trochai.cloud.calls) == []
+    assert sent_count() + unknown_count() == 300
+
+
+def test_two_beats_one_of_which_is_killed(installation):
+    trochai = installation
+    shorten_the_minute()
+    beats = [trochai.beat(), trochai.beat()]
+    trochai.workers(2)
+    wait_until(Tick.objects.exists, "the first tick")
+    line = rows.make_channel()
+    rows.make_follow_ups(line, 200)
+    wait_until(lambda: sent_count() == 200, "both beats' ticks send everything")
+    beats[0].kill()
+    rows.make_follow_ups(line, 50)
+    wait_until(lambda: sent_count() == 250, "the other beat goes on")
+    beats[1].kill()
+    trochai.beat()
+    rows.make_follow_ups(line, 50)
+    wait_until(lambda: sent_count() == 300, "a new beat takes over")
+    assert len(trochai.cloud.calls) == 300
+    assert discrepancies(trochai.cloud.calls) == []
+
+
+def shorten_the_minute():
+    """Have beat tick every second."""
+    from django_celery_beat.models import IntervalSchedule, PeriodicTask
+
+    second = IntervalSchedule.objects.create(every=1, period=IntervalSchedule.SECONDS)
+    sending = PeriodicTask.objects.filter(task="followups.tasks.send_due_follow_ups")
+    sending.update(crontab=None, interval=second)
