@@ -3,6 +3,7 @@
 
 python3 dev.py up               everything on this machine, with demo data: http://127.0.0.1:8000
 python3 dev.py test [...]       the test suite; what follows goes to pytest
+python3 dev.py test --servers   the same on PostgreSQL and Redis, which it starts for that
 python3 dev.py check            format, lint, types, layers, migrations, deployment, tests
 python3 dev.py check --no-tests the same without the tests
 """
@@ -26,6 +27,9 @@ CHROMIUM = Path("/usr/bin/chromium")
 # Each lock holds all of the one before it.
 LOCKS = ("base", "dev", "browser")
 
+ALL_CORES = ("-n", "auto", "--maxprocesses", "8")
+# Pages look the same on either database, and the other two bring servers of their own.
+ON_SERVERS = "not browser and not end_to_end and not faults"
 PRODUCTION = {
     "DEBUG": "0",
     "SECRET_KEY": secrets.token_urlsafe(50),
@@ -83,11 +87,19 @@ def up() -> None:
 
 
 def test(arguments: list[str]) -> int:
-    """Run pytest on data of its own; the whole suite on all cores."""
+    """Run pytest on data of its own: what ``arguments`` say, or the whole suite on all cores."""
     install("browser" if CHROMIUM.exists() else "dev")
     with tempfile.TemporaryDirectory(prefix="trochai-test-") as folder:
-        command = ["pytest", *(arguments or ["-n", "auto", "--maxprocesses", "8"])]
-        return step(command, {"VAR_DIR": os.environ.get("VAR_DIR", folder)})
+        environment = {"VAR_DIR": os.environ.get("VAR_DIR", folder)}
+        if arguments[:1] == ["--servers"]:
+            what = arguments[1:] or [*ALL_CORES, "-m", ON_SERVERS]
+            command = ["python", "-m", "tests.faults.servers", str(BIN / "pytest"), *what]
+            return step(command, environment)
+        if arguments:
+            return step(["pytest", *arguments], environment)
+        failed = step(["pytest", *ALL_CORES, "-m", "not faults"], environment)
+        # Alone, since they measure out instants.
+        return step(["pytest", "tests/faults"], environment) or failed
 
 
 def check(with_tests: bool) -> int:

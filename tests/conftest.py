@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import pytest
+import redis
+from django.conf import settings as project_settings
 from django.db import connection
 from django.test import Client
 from pytest_httpserver import HTTPServer
@@ -13,6 +17,19 @@ from tests import factories
 from tests.meta import Meta
 from trochai.accounts.models import Membership, Organization, Role
 from trochai.whatsapp.models import Channel
+
+
+def pytest_configure() -> None:
+    """Give each process of the suite a Redis database of its own, emptied: ids repeat among them."""
+    if not project_settings.REDIS_URL:
+        return
+    address = urlsplit(project_settings.REDIS_URL)
+    number = int(address.path.strip("/") or 0) + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+    own = address._replace(path=f"/{number}").geturl()
+    project_settings.REDIS_URL = project_settings.CELERY_BROKER_URL = own
+    project_settings.CACHES["default"]["LOCATION"] = own
+    with redis.Redis.from_url(own) as client:
+        client.flushdb()
 
 
 @dataclass
