@@ -24,12 +24,12 @@ from trochai.whatsapp.errors import ChannelError, OutcomeUnknown, TemporaryError
 
 if TYPE_CHECKING:
     from trochai.accounts.models import User
+    from trochai.whatsapp.models import Channel
 
 logger = structlog.get_logger(__name__)
 
-# How long a person's message waits for a free slot on the channel's line, and how often it looks. Seconds.
-PATIENCE = 2.0
-LOOK_EVERY = 0.1
+# How long a person's message waits for a free slot on the channel's line.
+PATIENCE = dt.timedelta(seconds=2)
 # After this a call that never came back counts as unknown: longer than any call's own deadline.
 GIVE_UP_AFTER = dt.timedelta(minutes=10)
 
@@ -139,7 +139,7 @@ def _write(
 
 def _send(message: Message) -> None:
     conversation, log = message.conversation, logger.bind(message=str(message.uuid))
-    if not _wait_for_the_line(message.channel_id):
+    if not _wait_for_the_line(conversation.channel):
         _settle_failed(message, code=None, reason=_("Too many messages right now. Try again in a moment."))
         log.warning("reply_not_sent", why="no slot on the channel's line")
         return
@@ -161,24 +161,24 @@ def _send(message: Message) -> None:
             recording.accept(message, whatsapp_id=accepted.message_id)
             message.refresh_from_db()
             recording.apply_early_statuses(message)
+        if accepted.slow_down is not None:
+            rate.slow_down(message.channel, accepted.slow_down)
         log.info("reply_sent")
 
 
-def _wait_for_the_line(channel_id: int) -> bool:
-    deadline = time.monotonic() + PATIENCE
-    while not rate.reserve(channel_id, 1, database_now()):
-        if time.monotonic() >= deadline:
-            return False
-        time.sleep(LOOK_EVERY)
-    return True
+def _wait_for_the_line(channel: Channel) -> bool:
+    slots = rate.reserve(channel, 1, ahead=PATIENCE)
+    for moment in slots.times():
+        time.sleep(max(0.0, moment - time.monotonic()))
+    return slots.count > 0
 
 
 def _tell_channel(message: Message, error: WhatsAppError) -> None:
-    now = database_now()
     if isinstance(error, ChannelError):
+        now = database_now()
         channels.stop(message.channel_id, code=error.code, reason=error.reason, now=now)
     elif isinstance(error, TemporaryError) and error.slow_down is not None:
-        rate.slow_down(message.channel_id, error.slow_down, now)
+        rate.slow_down(message.channel, error.slow_down)
 
 
 # Unless a webhook has proved meanwhile that Meta has it ---------------------------------------------

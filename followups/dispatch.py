@@ -8,68 +8,46 @@ called again but waits for the webhook, or for a person.
 from __future__ import annotations
 
 import datetime as dt
+import math
 import threading
 import time
-import uuid
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator
+from itertools import groupby
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, connection, transaction
-from django.utils.translation import gettext as _
+from django.db import DatabaseError
 
-from conversations import consent
-from followups import lifecycle
-from followups.models import FailureKind, FollowUp, FollowUpAttempt
-from templates_app.payload import template_payload
-from templates_app.tasks import sync_soon
+from followups import lifecycle, settlement
+from followups.models import FollowUp, FollowUpAttempt
+from followups.preparation import Job, prepare
+from followups.settlement import Call
+from trochai import metrics
 from trochai.clock import database_now
-from trochai.whatsapp import channels, rate
-from trochai.whatsapp.client import Accepted, WhatsAppClient, client_for
-from trochai.whatsapp.errors import (
-    ChannelError,
-    OutcomeUnknown,
-    PermanentError,
-    TemporaryError,
-    WhatsAppError,
-)
+from trochai.whatsapp.burst import Burst, Outgoing
 
 logger = structlog.get_logger(__name__)
 
 # Set when this worker is told to stop: what is in flight is finished, the rest handed back.
 stopping = threading.Event()
 
-# Outcomes are written in groups of so many (10 to 25 is enough: 221 → 1,562 rows a second), at most this
-# long after the first of them came. Seconds.
-GROUP = 25
+# All in seconds by the monotonic clock, but for GROUP.
+#
+# Rows are marked as requested, and outcomes written, in groups of at least so many where that many wait;
+# an outcome waits at most SETTLE_EVERY, and a row is marked at most LEAD before its moment comes.
+GROUP = 50
 SETTLE_EVERY = 0.25
-# How long to wait for a line on which nothing may be sent right now, in seconds: at least, and at most.
-# One that is held back for longer is left to a later tick, as it would keep a worker idle.
+LEAD = 0.05
+# How often a line that gives only a few slots at a time is asked for more: well within rate.LOOKAHEAD.
+CLAIM_EVERY = 0.1
+# How long to wait for a line on which nothing may be sent right now: at least, and at most. One that is
+# held back for longer is left to a later tick, as it would keep a worker idle.
 LINE_PAUSE = (0.05, 6.0)
-# A run ends before the next tick begins another. Seconds.
+# A run ends before the next tick begins another.
 RUN_TIME = 50.0
-
-
-@dataclass(frozen=True)
-class Job:
-    """A follow-up that passed the re-check, the ``template`` object that Meta is sent, and by whom."""
-
-    follow_up: FollowUp
-    payload: dict[str, Any]
-    client: WhatsAppClient
-
-
-@dataclass(frozen=True)
-class Call:
-    """How one call ended, and when this process saw it end."""
-
-    follow_up: FollowUp
-    attempt: FollowUpAttempt
-    result: Accepted | WhatsAppError
+# How long outcomes are kept while the database cannot be reached, and how often it is tried.
+SETTLE_PATIENCE = 60.0
+SETTLE_AGAIN = 1.0
 
 
 def tidy_up(now: dt.datetime) -> None:
@@ -86,313 +64,163 @@ def send_due() -> Iterator[bool]:
     A bounded number of calls is in flight at any time; as some end, others begin. A row is claimed only
     just before it is sent, so that a backlog stays pending and can be canceled.
     """
-    with Window() as window:
-        started = time.monotonic()
-        while not stopping.is_set() and time.monotonic() - started < RUN_TIME:
-            now = database_now()
-            claim = lifecycle.claim(limit=settings.FOLLOWUPS_BATCH_SIZE, now=now)
-            if claim.follow_ups:
-                window.send(claim)
-                yield claim.more
-                continue
-            shortest, longest = LINE_PAUSE
-            held_back = (claim.free_at - now).total_seconds() if claim.free_at else 0
-            if not claim.more or held_back > longest:
-                # Nothing to do but what is in flight, after which something may be due again.
-                if not window.finish():
+    ends_at = time.monotonic() + RUN_TIME
+    claim_at = 0.0
+    with metrics.RUN_SECONDS.time(), Window() as window:
+        while not stopping.is_set() and time.monotonic() < ends_at:
+            if claim_at == math.inf and window.is_idle:
+                # What held rows back may have left with the last calls.
+                claim_at = 0.0
+            if window.has_room and time.monotonic() >= claim_at:
+                claim = lifecycle.claim(limit=settings.FOLLOWUPS_BATCH_SIZE, now=database_now())
+                pause = _pause_after(claim)
+                if not claim.follow_ups and window.is_idle and pause > LINE_PAUSE[1]:
                     return
-                continue
-            window.pause(max(shortest, held_back))
+                claim_at = time.monotonic() + pause
+                if claim.follow_ups:
+                    window.add(claim)
+                    yield claim.more
+                    continue
+                elif claim.more:
+                    claim_at = time.monotonic() + min(pause, LINE_PAUSE[1])
+                    metrics.LINE_WAIT_SECONDS.labels("line").inc(min(pause, LINE_PAUSE[1]))
+            if claim_at < math.inf or not window.is_idle:
+                window.work(until=min(claim_at, ends_at) if window.has_room else ends_at)
+
+
+def _pause_after(claim: lifecycle.Claim) -> float:
+    """Return how long to wait before the next claim: for ever where nothing else is due."""
+    if claim.free_in is not None:
+        return max(LINE_PAUSE[0], claim.free_in)
+    if not claim.more:
+        return math.inf
+    return 0.0 if len(claim.follow_ups) >= settings.FOLLOWUPS_BATCH_SIZE else CLAIM_EVERY
 
 
 class Window:
-    """The calls that this worker has in flight, and what is known of them but not written down yet.
+    """The calls that this worker has in flight, what waits to follow them, and what is not written down yet.
 
-    All of the database's part is done by the thread that made it; only calls run in the pool.
+    All of the database's part is done by the thread that made it; the calls run in the burst's.
     """
 
     def __init__(self) -> None:
         self._size = settings.FOLLOWUPS_CONCURRENCY
-        self._pool = ThreadPoolExecutor(max_workers=self._size)
-        self._in_flight: set[Future[Call]] = set()
+        self._burst: Burst | None = None
+        self._waiting: list[Job] = []
+        self._in_flight: dict[str, tuple[FollowUp, FollowUpAttempt]] = {}
         self._unsettled: list[Call] = []
-        self._settled_at = time.monotonic()
-        self._conversations: set[int] = set()
-        self._halted: set[int] = set()
+        self._settle_at = math.inf
 
     def __enter__(self) -> Window:
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        self.finish()
-        self._pool.shutdown()
-
-    def send(self, claim: lifecycle.Claim) -> None:
-        """Send the claimed rows; those that must not or cannot be sent now are settled without a call."""
-        jobs = deque(_prepare(claim, self._conversations, database_now()))
-        # What an earlier claim ran into does not concern this one: its channels may be claimed from.
-        self._halted.clear()
         try:
-            while jobs:
-                if stopping.is_set():
-                    return
-                free = self._size - len(self._in_flight)
-                if free >= min(GROUP, len(jobs), self._size):
-                    self._begin([jobs.popleft() for _job in range(min(free, len(jobs)))], claim.token)
-                else:
-                    self.collect(timeout=SETTLE_EVERY)
+            self._hand_back(self._waiting)
         finally:
-            lifecycle.hand_back([job.follow_up for job in jobs], token=claim.token)
+            self._finish()
 
-    def pause(self, seconds: float) -> None:
-        """Let ``seconds`` pass, settling what ends meanwhile."""
-        until = time.monotonic() + seconds
-        while not stopping.is_set() and (left := until - time.monotonic()) > 0:
-            if self._in_flight:
-                self.collect(timeout=left)
-            else:
-                stopping.wait(left)
+    @property
+    def is_idle(self) -> bool:
+        return not (self._waiting or self._in_flight or self._unsettled)
 
-    def finish(self) -> bool:
-        """Wait for all calls and settle them; return whether there were any."""
-        any_calls = bool(self._in_flight or self._unsettled)
-        while self._in_flight:
-            self.collect(timeout=SETTLE_EVERY)
-        self._settle()
-        return any_calls
+    @property
+    def has_room(self) -> bool:
+        return len(self._waiting) < GROUP
 
-    def collect(self, *, timeout: float) -> None:
-        """Wait up to ``timeout`` seconds for calls to end, and settle them in groups."""
-        done, self._in_flight = wait(self._in_flight, timeout=timeout, return_when=FIRST_COMPLETED)
-        self._unsettled += [future.result() for future in done]
-        is_time = time.monotonic() - self._settled_at >= SETTLE_EVERY
-        if len(self._unsettled) >= GROUP or is_time or not self._in_flight:
+    def add(self, claim: lifecycle.Claim) -> None:
+        """Take the claimed rows in; those that must not or cannot be sent now are settled without a call."""
+        busy = {follow_up.conversation_id for follow_up in self._held()}
+        self._waiting += prepare(claim, busy=busy, now=database_now())
+        self._waiting.sort(key=lambda job: job.at)
+
+    def work(self, *, until: float) -> None:
+        """Begin what may leave and settle what has ended, until that moment or until a call ends."""
+        begin_at = self._begin_ready()
+        now = time.monotonic()
+        self._collect(timeout=min(until, begin_at, self._settle_at) - now)
+        enough = len(self._unsettled) >= GROUP or not (self._in_flight or self._waiting)
+        if self._unsettled and (enough or time.monotonic() >= self._settle_at):
             self._settle()
 
-    def _begin(self, jobs: list[Job], token: uuid.UUID) -> None:
-        held_up = [job.follow_up for job in jobs if job.follow_up.channel_id in self._halted]
-        if held_up:
-            lifecycle.hand_back(held_up, token=token)
-        ready = [job for job in jobs if job.follow_up.channel_id not in self._halted]
+    def _begin_ready(self) -> float:
+        """Begin the calls whose moment has come; return when the next one's does."""
+        horizon = time.monotonic() + LEAD
+        ready = sum(job.at <= horizon for job in self._waiting)
+        free = self._size - len(self._in_flight)
+        if ready and free >= min(ready, GROUP, self._size):
+            jobs, self._waiting = self._waiting[:free][:ready], self._waiting[min(ready, free) :]
+            for _token, group in groupby(jobs, key=lambda job: job.token):
+                self._begin(list(group))
+        elif ready:
+            return math.inf  # as soon as enough calls have ended
+        return self._waiting[0].at - LEAD if self._waiting else math.inf
+
+    def _begin(self, jobs: list[Job]) -> None:
+        follow_ups = [job.follow_up for job in jobs]
         # Committed before the calls: what is in doubt after a crash is never more than what was in flight.
-        follow_ups = [job.follow_up for job in ready]
-        attempts = lifecycle.request(follow_ups, token=token, now=database_now()) if ready else {}
-        for job in ready:
-            if job.follow_up.pk in attempts:
-                self._conversations.add(job.follow_up.conversation_id)
-                self._in_flight.add(self._pool.submit(_call, job, attempts[job.follow_up.pk]))
+        attempts = lifecycle.request(follow_ups, token=jobs[0].token, now=database_now())
+        outgoing = []
+        for job in jobs:
+            attempt = attempts.get(job.follow_up.pk)
+            if attempt is None:
+                continue
+            reference = f"attempt:{attempt.pk}"
+            self._in_flight[reference] = (job.follow_up, attempt)
+            recipient = job.follow_up.conversation.contact.recipient
+            outgoing.append(Outgoing(job.client, recipient, job.payload, reference, job.at))
+        if self._burst is None:
+            self._burst = Burst()
+        self._burst.begin(outgoing)
+
+    def _collect(self, *, timeout: float) -> None:
+        if self._burst is None or not self._in_flight:
+            stopping.wait(max(timeout, 0) if timeout < math.inf else 0)
+            return
+        for outcome in self._burst.ended(timeout=min(timeout, SETTLE_EVERY)):
+            follow_up, attempt = self._in_flight.pop(outcome.reference)
+            metrics.CALL_SECONDS.observe(outcome.seconds)
+            self._unsettled.append(Call(follow_up, attempt, outcome.result))
+            # What an answer says of its channel is heeded before the next call on it.
+            patience = 0 if settlement.concerns_channel(outcome.result) else SETTLE_EVERY
+            self._settle_at = min(self._settle_at, time.monotonic() + patience)
 
     def _settle(self) -> None:
-        calls, self._unsettled = self._unsettled, []
-        self._settled_at = time.monotonic()
-        settle(calls, halted=self._halted)
-        self._conversations -= {call.follow_up.conversation_id for call in calls}
+        calls = self._unsettled
+        self._unsettled = settlement.settle(calls)
+        self._settle_at = time.monotonic() + SETTLE_AGAIN if self._unsettled else math.inf
+        halted = settlement.tell_channels(calls)
+        held_up = [job for job in self._waiting if job.follow_up.channel_id in halted]
+        if held_up:
+            self._waiting = [job for job in self._waiting if job.follow_up.channel_id not in halted]
+            self._hand_back(held_up)
 
+    def _finish(self) -> None:
+        """Wait for all calls and settle them, patiently if the database is away."""
+        self._waiting = []
+        while self._in_flight:
+            self._collect(timeout=SETTLE_EVERY)
+            if len(self._unsettled) >= GROUP or time.monotonic() >= self._settle_at:
+                self._settle()
+        if self._burst is not None:
+            self._burst.close()
+        give_up_at = time.monotonic() + SETTLE_PATIENCE
+        while self._unsettled and time.monotonic() < give_up_at:
+            self._settle()
+            if self._unsettled:
+                time.sleep(SETTLE_AGAIN)
+        for call in self._unsettled:
+            logger.error("follow_up_not_settled", follow_up=call.follow_up.pk, attempt=str(call.attempt.pk))
 
-# Before the call ----------------------------------------------------------------------------------
+    def _held(self) -> Iterator[FollowUp]:
+        yield from (job.follow_up for job in self._waiting)
+        yield from (follow_up for follow_up, _attempt in self._in_flight.values())
+        yield from (call.follow_up for call in self._unsettled)
 
-
-def _prepare(claim: lifecycle.Claim, in_flight: set[int], now: dt.datetime) -> Iterator[Job]:
-    """Check each row again; yield those to call, and settle or hand back the others.
-
-    ``in_flight`` has the conversations that a message is on its way to already.
-    """
-    seen = set(in_flight)
-    for follow_up in claim.follow_ups:
+    def _hand_back(self, jobs: list[Job]) -> None:
         try:
-            job = _job_for(follow_up, claim.token, seen, now)
-        except lifecycle.TransitionRefused:
-            logger.info("follow_up_moved_on", follow_up=follow_up.pk)
+            for token, group in groupby(jobs, key=lambda job: job.token):
+                lifecycle.hand_back([job.follow_up for job in group], token=token)
         except DatabaseError:
-            # Its lease brings it back.
-            logger.exception("follow_up_not_prepared", follow_up=follow_up.pk)
-        except Exception:
-            # It would break each time, and the oldest rows come first: it must not stand in the way.
-            logger.exception("follow_up_broken", follow_up=follow_up.pk)
-            _fail_broken(follow_up, claim.token, now)
-        else:
-            if job is not None:
-                seen.add(follow_up.conversation_id)
-                yield job
-
-
-def _job_for(follow_up: FollowUp, token: uuid.UUID, seen: set[int], now: dt.datetime) -> Job | None:
-    problem = problem_with(follow_up, now)
-    if problem is not None:
-        kind, reason = problem
-        lifecycle.fail_unsent(follow_up, token=token, kind=kind, reason=reason, now=now)
-        logger.info("follow_up_not_sent", follow_up=follow_up.pk, kind=kind)
-        return None
-    free_at = _contact_free_at(follow_up, seen, now)
-    if free_at > now:
-        lifecycle.hand_back([follow_up], token=token, due_at=free_at)
-        return None
-    payload = template_payload(follow_up.template, follow_up.parameters)
-    return Job(follow_up, payload, client_for(follow_up.channel))
-
-
-def _fail_broken(follow_up: FollowUp, token: uuid.UUID, now: dt.datetime) -> None:
-    reason = _("It could not be prepared for sending: something in it is broken.")
-    try:
-        lifecycle.fail_unsent(follow_up, token=token, kind=FailureKind.RECHECK, reason=reason, now=now)
-    except Exception:
-        logger.exception("follow_up_not_failed", follow_up=follow_up.pk)
-
-
-def problem_with(follow_up: FollowUp, now: dt.datetime) -> tuple[FailureKind, str] | None:
-    """Re-check at send time: return why the follow-up must not be sent any more, or None."""
-    template, contact = follow_up.template, follow_up.conversation.contact
-    limit = dt.timedelta(minutes=follow_up.organization.missed_after_minutes)
-    if follow_up.next_attempt_at is not None and now - follow_up.next_attempt_at > limit:
-        return FailureKind.MISSED, _("Missed: it could not be sent within %(hours)g hours of its time.") % {
-            "hours": limit.total_seconds() / 3600
-        }
-    if contact.is_opted_out:
-        return FailureKind.RECHECK, _("The contact no longer wants messages.")
-    if not template.is_approved:
-        return FailureKind.RECHECK, _("The template is no longer approved by WhatsApp (%(status)s).") % {
-            "status": template.status_label
-        }
-    if not template.fits(follow_up.shape):
-        return FailureKind.RECHECK, _("The template has changed since: its values no longer fit.")
-    return None
-
-
-def _contact_free_at(follow_up: FollowUp, seen: set[int], now: dt.datetime) -> dt.datetime:
-    """Return when the contact may be written to: now, or 6 seconds after the last message."""
-    if follow_up.conversation_id in seen:
-        return now + rate.PAIR_INTERVAL
-    last = follow_up.conversation.last_outbound_at
-    return now if last is None else max(now, last + rate.PAIR_INTERVAL)
-
-
-# The call -----------------------------------------------------------------------------------------
-
-
-def _call(job: Job, attempt: FollowUpAttempt) -> Call:
-    """Hand one message to Meta. Runs in a pool thread: no database here."""
-    try:
-        result: Accepted | WhatsAppError = job.client.send_template(
-            recipient=job.follow_up.conversation.contact.recipient,
-            template=job.payload,
-            reference=f"attempt:{attempt.pk}",
-        )
-    except WhatsAppError as error:
-        result = error
-    except Exception:
-        # The request may have left before whatever broke: it must not be repeated.
-        logger.exception("follow_up_call_broke", follow_up=job.follow_up.pk, attempt=str(attempt.pk))
-        result = OutcomeUnknown(_("Something unexpected happened during the call."))
-    return Call(job.follow_up, attempt, result)
-
-
-# After the call -----------------------------------------------------------------------------------
-
-
-def settle(calls: Sequence[Call], *, halted: set[int]) -> None:
-    """Write down how the calls ended: together in one transaction, or one by one if that fails.
-
-    What cannot be written at all stays requested, and after the reconciliation time becomes "delivery
-    unknown": it is never sent again by itself. ``halted`` collects channels to leave alone for now.
-    """
-    if not calls:
-        return
-    try:
-        now = database_now()
-        accepted = [
-            lifecycle.Acceptance(call.follow_up, call.attempt, call.result.message_id)
-            for call in calls
-            if isinstance(call.result, Accepted)
-        ]
-        with transaction.atomic():
-            if accepted:
-                lifecycle.settle_all_sent(accepted, now=now)
-            for call in calls:
-                if not isinstance(call.result, Accepted):
-                    _settle_one(call, now)
-    except Exception as error:
-        logger.info("follow_ups_settled_one_by_one", why=type(error).__name__)
-        if not connection.in_atomic_block:
-            # After a restart of the database this connection would refuse everything for good.
-            connection.close_if_unusable_or_obsolete()
-        for call in calls:
-            _settle_alone(call)
-    else:
-        for call in calls:
-            _log(call)
-    _tell_channels(calls, halted=halted)
-
-
-def _settle_alone(call: Call) -> None:
-    try:
-        with transaction.atomic():
-            _settle_one(call, database_now())
-    except lifecycle.TransitionRefused:
-        logger.info("follow_up_moved_on", follow_up=call.follow_up.pk)
-    except Exception:
-        logger.exception("follow_up_not_settled", follow_up=call.follow_up.pk, attempt=str(call.attempt.pk))
-    else:
-        _log(call)
-
-
-def _settle_one(call: Call, now: dt.datetime) -> None:
-    attempt, result = call.attempt, call.result
-    match result:
-        case Accepted():
-            lifecycle.settle_sent(attempt, whatsapp_id=result.message_id, at=now, now=now)
-        case TemporaryError() | ChannelError():
-            is_channel = isinstance(result, ChannelError)
-            lifecycle.settle_retry(
-                attempt,
-                kind=FailureKind.CHANNEL if is_channel else FailureKind.TEMPORARY,
-                code=result.code,
-                reason=result.reason,
-                details=result.details,
-                now=now,
-            )
-        case PermanentError():
-            later = result.retry_after
-            lifecycle.settle_failed(
-                attempt,
-                code=result.code,
-                reason=result.reason,
-                details=result.details,
-                retry_allowed_at=now + later if later else None,
-                now=now,
-            )
-            if result.opted_out:
-                consent.opt_out(call.follow_up.conversation.contact, at=now, now=now)
-            if result.template_unusable:
-                sync_soon(call.follow_up.channel_id)
-        case OutcomeUnknown():
-            lifecycle.settle_unknown(attempt, reason=result.reason, details=result.details, now=now)
-
-
-def _log(call: Call) -> None:
-    log = logger.bind(follow_up=call.follow_up.pk, attempt=str(call.attempt.pk))
-    if isinstance(call.result, Accepted):
-        log.info("follow_up_sent")
-    else:
-        log.warning("follow_up_not_accepted", outcome=type(call.result).__name__, code=call.result.code)
-
-
-def _tell_channels(calls: Iterable[Call], *, halted: set[int]) -> None:
-    """Slow down, stop or resume the channels as their answers say."""
-    for call in calls:
-        try:
-            _tell_channel(call, halted)
-        except Exception:
-            # The next call on the channel meets the same answer.
-            logger.exception("channel_not_told", channel=call.follow_up.channel_id)
-
-
-def _tell_channel(call: Call, halted: set[int]) -> None:
-    channel, result = call.follow_up.channel, call.result
-    if isinstance(result, ChannelError):
-        halted.add(channel.pk)
-        channels.stop(channel.pk, code=result.code, reason=result.reason, now=database_now())
-    elif isinstance(result, TemporaryError) and result.slow_down is not None:
-        halted.add(channel.pk)
-        rate.slow_down(channel.pk, result.slow_down, database_now())
-    elif isinstance(result, Accepted) and channel.is_stopped and channel.pk not in halted:
-        channels.resume(channel.pk)
+            # Their leases bring them back.
+            logger.exception("follow_ups_not_handed_back", count=len(jobs))

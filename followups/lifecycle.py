@@ -8,6 +8,7 @@ The table of changes is ``followups.models.TRANSITIONS``; the diagram is in docs
 from __future__ import annotations
 
 import datetime as dt
+import random
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -184,89 +185,114 @@ def purge_deleted(*, now: dt.datetime) -> int:
 
 @dataclass(frozen=True)
 class Claim:
-    """Rows that this worker now holds, oldest first. ``more``: others are due that it did not get.
+    """Rows that this worker now holds, in the order in which they may leave, each with its moment.
 
-    ``free_at`` is set where all of those wait for their line: when the first line is free again.
+    The moments are of this process's monotonic clock. ``more``: others are due that it did not get.
+    ``free_in`` says, where it got none because their lines are taken, in how many seconds the first is free.
     """
 
     token: uuid.UUID
     follow_ups: list[FollowUp]
+    times: list[float]
     more: bool
-    free_at: dt.datetime | None
+    free_in: float | None
 
 
 def claim(*, limit: int, now: dt.datetime) -> Claim:
     """pending → processing for up to ``limit`` due rows, fair between channels.
 
-    Each channel gets an equal share, no more than its line takes now, and the line that has waited
-    longest comes first. From a stopped channel come only rows that met the stop themselves: their
-    retries after 5, 15 and 60 minutes find out whether it works again.
+    Each channel gets an equal share, no more than its line takes in the next moment; where there are
+    more channels than ``limit``, chance decides. From a stopped channel come only rows that met the stop
+    themselves: their retries after 5, 15 and 60 minutes find out whether it works again.
     """
     token = uuid.uuid4()
-    due = FollowUp.objects.due(now)
-    lines = _lines_with_due(due, limit)
-    channels = [channel for channel in lines if channel.next_slot_at is None or channel.next_slot_at <= now]
-    more = len(channels) < len(lines)
-    for channel in channels:
-        share = max(1, limit // len(channels))
-        rows = due.filter(channel=channel)
-        if channel.is_stopped:
-            rows = rows.filter(failure_kind=FailureKind.CHANNEL)
-        more |= _claim_from(channel, rows, token=token, share=share, now=now)
-    claimed = _claimed().filter(status=Status.PROCESSING, claim_token=token)
-    claimed = claimed.order_by("next_attempt_at", "pk")
+    lines = [_Line(channel, now=now, token=token) for channel in _channels_with_due(now, limit)]
+    left, hungry = limit, lines
+    while left and hungry:
+        share = max(1, left // len(hungry))
+        for line in hungry[:left]:
+            left -= line.take(share)
+        hungry = [line for line in hungry if line.may_have_more and line.free_in is None]
+    times = {pk: moment for line in lines for pk, moment in line.times.items()}
+    claimed = _claimed().filter(status=Status.PROCESSING, claim_token=token) if times else ()
+    follow_ups = sorted(claimed, key=lambda follow_up: (times[follow_up.pk], follow_up.pk))
+    free_in = [line.free_in for line in lines if line.free_in is not None]
     return Claim(
         token,
-        list(claimed) if channels else [],
-        more,
-        free_at=lines[0].next_slot_at if lines and not channels else None,
+        follow_ups,
+        [times[follow_up.pk] for follow_up in follow_ups],
+        more=any(line.may_have_more for line in lines),
+        free_in=min(free_in, default=None) if not times else None,
     )
 
 
-def _lines_with_due(due: QuerySet[FollowUp], limit: int) -> list[Channel]:
-    """Return channels that have something to send; the line that has waited longest comes first.
+class _Line:
+    """A channel that has something due, and what a claim got from it."""
+
+    def __init__(self, channel: Channel, *, now: dt.datetime, token: uuid.UUID) -> None:
+        self.times: dict[int, float] = {}
+        self.may_have_more = True
+        # Seconds until it grants something again, where it has granted less than was wanted.
+        self.free_in: float | None = None
+        self._channel = channel
+        self._now = now
+        self._token = token
+
+    def take(self, wanted: int) -> int:
+        """Claim up to ``wanted`` rows, as far as the line takes them in the next moment."""
+        channel = self._channel
+        slots = rate.reserve(channel, wanted)
+        ids = self._claim(slots.count) if slots.count else []
+        rate.give_back(channel, slots, slots.count - len(ids))
+        self.times.update(zip(ids, slots.times(), strict=False))
+        if slots.count < wanted:
+            self.free_in = 0.0 if slots.count else slots.delay
+        self.may_have_more = len(ids) == slots.count
+        return len(ids)
+
+    def _claim(self, count: int) -> list[int]:
+        """Claim the ``count`` oldest of the channel's due rows; return their ids in that order.
+
+        A contact to whom a message is on its way, or left a moment ago, waits: also for another worker's.
+        """
+        rows = FollowUp.objects.due(self._now).filter(channel=self._channel)
+        if self._channel.is_stopped:
+            rows = rows.filter(failure_kind=FailureKind.CHANNEL)
+        on_its_way = FollowUp.objects.filter(
+            Q(requested_at__isnull=True) | Q(requested_at__gt=self._now - rate.PAIR_INTERVAL),
+            conversation=OuterRef("conversation"),
+            status=Status.PROCESSING,
+        )
+        with transaction.atomic():
+            # One worker after the other, or two would not see each other's rows for the same contact.
+            Channel.objects.select_for_update(no_key=True).only("pk").get(pk=self._channel.pk)
+            waiting = rows.exclude(Exists(on_its_way)).order_by("next_attempt_at", "pk")
+            oldest = waiting.select_for_update(skip_locked=True)
+            ids = list(oldest.values_list("pk", flat=True)[:count])
+            FollowUp.objects.filter(pk__in=ids, status=Status.PENDING).update(
+                status=Status.PROCESSING, claim_token=self._token, lease_expires_at=self._now + LEASE
+            )
+        return ids
+
+
+def _channels_with_due(now: dt.datetime, limit: int) -> list[Channel]:
+    """Return channels that have something to send: all, or ``limit`` of them by chance.
 
     By a look into the index for each: PostgreSQL makes an EXISTS a join, and reads the whole table.
     """
+    due = FollowUp.objects.due(now)
     first = due.filter(channel=OuterRef("pk")).order_by("next_attempt_at", "pk").values("pk")
     working = Channel.objects.filter(stopped_at__isnull=True).alias(first=Subquery(first[:1]))
-    longest_unused = F("next_slot_at").asc(nulls_first=True)
     met_a_stop = due.filter(failure_kind=FailureKind.CHANNEL)
-    lines = [
-        *working.filter(first__isnull=False).order_by(longest_unused, "pk")[:limit],
+    found = [
+        *working.filter(first__isnull=False),
         *(
             channel
-            for channel in Channel.objects.filter(stopped_at__isnull=False).order_by("pk")
+            for channel in Channel.objects.filter(stopped_at__isnull=False)
             if met_a_stop.filter(channel=channel).exists()
         ),
     ]
-    never_used = dt.datetime.min.replace(tzinfo=dt.UTC)
-    return sorted(lines, key=lambda channel: channel.next_slot_at or never_used)[:limit]
-
-
-def _claim_from(
-    channel: Channel, rows: QuerySet[FollowUp], *, token: uuid.UUID, share: int, now: dt.datetime
-) -> bool:
-    """Claim up to ``share`` of the channel's due rows; return whether some may be left.
-
-    A contact to whom a message is on its way, or left a moment ago, waits: also for another worker's.
-    """
-    on_its_way = FollowUp.objects.filter(
-        Q(requested_at__isnull=True) | Q(requested_at__gt=now - rate.PAIR_INTERVAL),
-        conversation=OuterRef("conversation"),
-        status=Status.PROCESSING,
-    )
-    with transaction.atomic():
-        # One worker after the other, or two would not see each other's rows for the same contact.
-        Channel.objects.select_for_update(no_key=True).only("pk").get(pk=channel.pk)
-        waiting = rows.exclude(Exists(on_its_way)).order_by("next_attempt_at", "pk")
-        oldest = waiting.select_for_update(skip_locked=True)
-        ids = list(oldest.values_list("pk", flat=True)[:share])
-        granted = rate.reserve(channel.pk, len(ids), now) if ids else 0
-        FollowUp.objects.filter(pk__in=ids[:granted], status=Status.PENDING).update(
-            status=Status.PROCESSING, claim_token=token, lease_expires_at=now + LEASE
-        )
-    return len(ids) == share or granted < len(ids)
+    return random.sample(found, k=min(limit, len(found)))
 
 
 def hand_back(follow_ups: Iterable[FollowUp], *, token: uuid.UUID, due_at: dt.datetime | None = None) -> None:

@@ -13,11 +13,15 @@ from werkzeug import Request, Response
 
 
 class Meta:
-    """Accepts everything unless ``answer`` says otherwise; ``requests`` has the bodies it was sent."""
+    """Accepts everything unless ``answer`` says otherwise; ``requests`` has the bodies it was sent.
+
+    ``headers`` are put into every answer.
+    """
 
     def __init__(self, server: HTTPServer) -> None:
         self.requests: list[dict[str, Any]] = []
         self.answers: list[Any] = []
+        self.headers: dict[str, str] = {}
         self.lock = threading.Lock()
         messages = re.compile(r"^/v[\d.]+/\d+/messages$")
         server.expect_request(messages, method="POST").respond_with_handler(self.handle)
@@ -38,7 +42,7 @@ class Meta:
         status, payload = answer or (200, accepted(f"wamid.{uuid.uuid4().hex}"))
         if isinstance(payload, str):
             return Response(payload, status, content_type="text/html")
-        return Response(json.dumps(payload), status, content_type="application/json")
+        return Response(json.dumps(payload), status, self.headers, content_type="application/json")
 
 
 def accepted(whatsapp_id: str) -> dict[str, Any]:

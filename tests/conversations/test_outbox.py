@@ -15,7 +15,7 @@ from werkzeug import Request, Response
 from conversations import outbox, tasks
 from conversations.models import Conversation, EarlyStatus, Message
 from tests import factories
-from trochai.whatsapp import signals
+from trochai.whatsapp import rate, signals
 from trochai.whatsapp.webhook import MessageStatus
 
 NOW = dt.datetime(2026, 11, 20, 15, 0, tzinfo=dt.UTC)
@@ -149,10 +149,10 @@ def test_an_answer_that_nobody_can_read_leaves_it_unknown(meta):
 
 
 @pytest.mark.django_db
-def test_a_full_line_fails_with_a_plain_sentence_and_without_a_call(meta, monkeypatch):
-    monkeypatch.setattr(outbox, "PATIENCE", 0.0)
-    monkeypatch.setattr(outbox.rate, "reserve", lambda *_: 0)
-    message = send(open_conversation())
+def test_a_full_line_fails_with_a_plain_sentence_and_without_a_call(meta):
+    conversation = open_conversation()
+    rate.slow_down(conversation.channel, dt.timedelta(minutes=1))
+    message = send(conversation)
     assert (message.delivery, message.error_reason) == (
         "failed",
         "Too many messages right now. Try again in a moment.",

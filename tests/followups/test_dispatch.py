@@ -191,16 +191,35 @@ def test_a_temporary_error_is_retried_5_minutes_later_and_keeps_code_and_meaning
     assert attempt.reason
 
 
-def test_a_rate_limit_slows_the_whole_channel_down(meta, due, settings):
+@pytest.mark.parametrize("code", [4, 80007])
+def test_a_used_up_limit_slows_the_whole_channel_down(meta, due, settings, code):
     settings.FOLLOWUPS_CONCURRENCY = 1
-    meta.answer(130429)
+    meta.answer(code)
     _first, second = due(minutes_late=2), due(minutes_late=1)
-    with dispatch.Window() as window:
-        window.send(lifecycle.claim(limit=10, now=timezone.now()))
+    tick()
     assert len(meta.requests) == 1
     assert refreshed(second).status == Status.PENDING
     assert refreshed(second).failures == 0
     assert lifecycle.claim(limit=10, now=timezone.now()).follow_ups == []
+
+
+def test_after_a_rate_limit_the_channels_next_message_leaves_5_seconds_later(meta, due, settings):
+    settings.FOLLOWUPS_CONCURRENCY = 1
+    meta.answer(130429)
+    refused, next_one = due(minutes_late=2), due(minutes_late=1)
+    tick()
+    assert refreshed(next_one).status == Status.SENT
+    gap = refreshed(next_one).attempts.get().requested_at - refreshed(refused).attempts.get().finished_at
+    assert dt.timedelta(seconds=4.8) < gap < dt.timedelta(seconds=8)
+
+
+def test_usage_headers_slow_the_channel_down_although_the_message_was_accepted(meta, due, settings):
+    settings.FOLLOWUPS_CONCURRENCY = 1
+    meta.headers["X-App-Usage"] = '{"call_count": 100, "total_time": 20, "total_cputime": 20}'
+    first, second = due(minutes_late=2), due(minutes_late=1)
+    tick()
+    assert refreshed(first).status == Status.SENT
+    assert (refreshed(second).status, refreshed(second).failures) == (Status.PENDING, 0)
 
 
 def test_a_permanent_error_fails_at_once(meta, due):
@@ -327,11 +346,12 @@ def test_two_follow_ups_for_one_contact_leave_6_seconds_apart(meta, due):
 
 def test_a_worker_that_is_told_to_stop_hands_its_rows_back(meta, due):
     follow_up = due()
-    claim = lifecycle.claim(limit=10, now=timezone.now())
+    run = dispatch.send_due()
+    next(run)
+    assert refreshed(follow_up).status == Status.PROCESSING
     dispatch.stopping.set()
     try:
-        with dispatch.Window() as window:
-            window.send(claim)
+        assert list(run) == []
     finally:
         dispatch.stopping.clear()
     assert meta.requests == []

@@ -159,7 +159,7 @@ def test_a_broker_that_is_down_keeps_this_worker_from_nothing(meta, due, setting
 
 def test_a_line_that_is_held_back_for_long_is_left_to_a_later_tick(due, team, django_assert_max_num_queries):
     row = due()
-    rate.slow_down(team.channel.pk, dt.timedelta(minutes=5), timezone.now())
+    rate.slow_down(team.channel, dt.timedelta(minutes=5))
     began = time.monotonic()
     with django_assert_max_num_queries(12):
         tick()
@@ -180,7 +180,7 @@ def test_a_line_that_is_held_back_takes_nothing_from_the_others_share(due, team)
     slow = factories.ChannelFactory(organization=team.organization)
     conversation = factories.ConversationFactory(organization=team.organization, channel=slow)
     due(conversation=conversation)
-    rate.slow_down(slow.pk, dt.timedelta(minutes=1), timezone.now())
+    rate.slow_down(slow, dt.timedelta(minutes=1))
     rows = [due() for _n in range(4)]
     claim = lifecycle.claim(limit=4, now=timezone.now())
     assert {row.pk for row in claim.follow_ups} == {row.pk for row in rows}

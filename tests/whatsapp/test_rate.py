@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter
+import itertools
+import time
 
 import pytest
 
@@ -9,93 +10,115 @@ from tests.factories import ChannelFactory
 from trochai.whatsapp import rate
 from trochai.whatsapp.models import Channel
 
-NOW = dt.datetime(2026, 11, 22, 15, 0, tzinfo=dt.UTC)
 SECOND = dt.timedelta(seconds=1)
-MILLISECOND = dt.timedelta(milliseconds=1)
 
 
-def grants(channel, *, seconds, step=10 * MILLISECOND, wanted=1000):
-    """Ask for as much as there is, every ``step``; return when each message was granted."""
-    moments, now = [], NOW
-    while now < NOW + seconds * SECOND:
-        moments += [now] * rate.reserve(channel.pk, wanted, now)
-        now += step
-    return moments
+@pytest.fixture(params=["database", "redis"])
+def line(request, settings, db):
+    """A channel with 75 messages a second, on each of the two places where lines are kept."""
+    if request.param == "database":
+        settings.REDIS_URL = ""
+    elif not settings.REDIS_URL:
+        pytest.skip("needs REDIS_URL")
+    return ChannelFactory()
 
 
 def most_in_a_second(moments):
-    return max(sum(1 for other in moments if start <= other < start + SECOND) for start in set(moments))
+    return max(sum(1 for other in moments if start <= other < start + 1) for start in set(moments))
 
 
-@pytest.mark.parametrize("limit", [1, 2, 5, 10, 75, 80, 250, 1000])
-def test_no_second_sees_more_than_the_limit_and_nearly_all_of_it_is_used(db, limit):
-    moments = grants(ChannelFactory(messages_per_second=limit), seconds=3)
-    assert most_in_a_second(moments) <= limit
-    assert len(moments) >= 3 * limit * 0.85
+def drain(channel, *, seconds):
+    """Ask every 20 ms for all there is; return when each message may leave."""
+    moments, until = [], time.monotonic() + seconds
+    while time.monotonic() < until:
+        moments += rate.reserve(channel, 1000).times()
+        time.sleep(0.02)
+    return moments
 
 
-def test_a_pause_earns_no_more_than_a_short_burst(channel):
-    assert rate.reserve(channel.pk, 1000, NOW) == 9
-    assert rate.reserve(channel.pk, 1000, NOW) == 0
-    assert rate.reserve(channel.pk, 1000, NOW + dt.timedelta(hours=5)) == 9
+@pytest.mark.parametrize("limit", [1, 20, 75, 1000])
+def test_all_of_the_rate_is_used_and_no_second_sees_a_sixteenth_more(line, limit):
+    line.messages_per_second = limit
+    moments = drain(line, seconds=1.5)
+    assert most_in_a_second(moments) <= max(limit * 17 // 16, 1)
+    ahead = rate.LOOKAHEAD.total_seconds()
+    assert len(moments) >= int((1.5 + ahead - 0.1) * limit)
 
 
-def test_only_what_is_wanted_is_taken(channel):
-    assert [rate.reserve(channel.pk, 2, NOW) for _ in range(6)] == [2, 2, 2, 2, 1, 0]
-    assert rate.reserve(channel.pk, 0, NOW + SECOND) == 0
-    assert rate.reserve(channel.pk, -1, NOW + SECOND) == 0
+def test_messages_leave_evenly(line):
+    moments = list(rate.reserve(line, 1000).times())[5:]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(moments)]
+    assert gaps == pytest.approx([1 / 75] * len(gaps), rel=0.01)
 
 
-def test_a_channel_that_is_gone_grants_nothing(db):
-    assert rate.reserve(999, 5, NOW) == 0
+def test_a_pause_earns_a_twentieth_of_a_second_and_no_more(line):
+    rate.reserve(line, 1)
+    time.sleep(0.3)
+    late = [moment for moment in rate.reserve(line, 1000).times() if moment < time.monotonic()]
+    assert len(late) <= 75 // 20 + 1
 
 
-def test_channels_do_not_share_a_line(channel):
-    rate.reserve(channel.pk, 1000, NOW)
-    assert rate.reserve(ChannelFactory().pk, 1000, NOW) == 9
+def test_only_what_is_wanted_is_taken(line):
+    assert rate.reserve(line, 2).count == 2
+    assert rate.reserve(line, 3).count == 3
+    assert rate.reserve(line, 0).count == 0
+    assert rate.reserve(line, -1).count == 0
 
 
-def test_the_next_free_slot_is_known(channel):
-    assert rate.free_at(channel.pk, NOW) == NOW
-    rate.reserve(channel.pk, 1000, NOW)
-    free = rate.free_at(channel.pk, NOW)
-    assert NOW < free <= NOW + 20 * MILLISECOND
-    assert rate.reserve(channel.pk, 1000, free - dt.timedelta(microseconds=1)) == 0
-    assert rate.reserve(channel.pk, 1000, free) == 1
+def test_what_was_not_used_is_there_for_the_next(line):
+    first = rate.reserve(line, 15)
+    rate.give_back(line, first, 10)
+    second = rate.reserve(line, 1)
+    assert next(iter(second.times())) == pytest.approx(list(first.times())[5], abs=0.02)
 
 
-def test_slowing_down_holds_the_whole_line_back_and_lets_no_burst_follow(channel):
-    rate.slow_down(channel.pk, 30 * SECOND, NOW)
-    assert rate.reserve(channel.pk, 1000, NOW + 29 * SECOND) == 0
-    assert rate.reserve(channel.pk, 1000, NOW + 30 * SECOND) == 1
+def test_channels_do_not_share_a_line(line):
+    rate.reserve(line, 1000)
+    assert rate.reserve(line, 1).count == 0
+    assert rate.reserve(ChannelFactory(), 1).count == 1
 
 
-def test_slowing_down_never_speeds_up_and_never_lasts_more_than_five_minutes(channel):
-    rate.slow_down(channel.pk, dt.timedelta(days=3), NOW)
-    rate.slow_down(channel.pk, SECOND, NOW)
-    assert rate.free_at(channel.pk, NOW) == NOW + dt.timedelta(minutes=5)
+def test_slowing_down_holds_the_whole_line_back(line):
+    rate.slow_down(line, 30 * SECOND)
+    refused = rate.reserve(line, 10)
+    assert refused.count == 0
+    assert 29 < refused.delay <= 30
 
 
-def test_a_slot_far_ahead_by_somebodys_wrong_clock_does_not_block_the_line_for_long(channel):
-    Channel.objects.update(next_slot_at=NOW + dt.timedelta(days=400))
-    assert rate.free_at(channel.pk, NOW) == NOW + dt.timedelta(minutes=5)
+def test_a_person_who_can_wait_gets_a_slot_that_a_worker_does_not(line):
+    rate.slow_down(line, SECOND)
+    assert rate.reserve(line, 1).count == 0
+    slots = rate.reserve(line, 1, ahead=2 * SECOND)
+    assert [moment - time.monotonic() for moment in slots.times()] == [pytest.approx(1, abs=0.2)]
 
 
-def test_it_costs_two_short_statements(channel, django_assert_max_num_queries):
-    with django_assert_max_num_queries(4):
-        rate.reserve(channel.pk, 10, NOW)
+def test_slowing_down_never_speeds_up_and_never_lasts_more_than_five_minutes(line):
+    rate.slow_down(line, dt.timedelta(days=3))
+    rate.slow_down(line, SECOND)
+    assert 299 < rate.reserve(line, 1).delay <= 300
+
+
+def test_a_slot_far_ahead_by_somebodys_wrong_clock_does_not_block_the_line_for_long(line, settings):
+    settings.REDIS_URL = ""
+    Channel.objects.update(next_slot_at=dt.datetime.now(dt.UTC) + dt.timedelta(days=400))
+    assert 299 < rate.reserve(line, 1).delay <= 300
+
+
+def test_without_redis_the_line_is_in_the_database(line, settings):
+    rate.slow_down(line, 30 * SECOND)
+    settings.REDIS_URL = "redis://:secret@127.0.0.1:1/0"
+    assert 29 < rate.reserve(line, 1).delay <= 30
+
+
+def test_the_address_of_redis_is_not_logged(line, settings, caplog):
+    settings.REDIS_URL = "redis://:secret@127.0.0.1:1/0"
+    assert rate.reserve(line, 1).count == 1
+    assert "line_without_redis" in caplog.text
+    assert "secret" not in caplog.text
 
 
 @pytest.mark.django_db(transaction=True)
-def test_workers_on_connections_of_their_own_share_one_limit(in_threads):
-    channel = ChannelFactory()
-
-    def work(number):
-        return [(tick, rate.reserve(channel.pk, 3, NOW + tick * 50 * MILLISECOND)) for tick in range(20)]
-
-    by_tick = Counter()
-    for ticks in in_threads(work, 6):
-        for tick, granted in ticks:
-            by_tick[tick] += granted
-    assert sum(by_tick.values()) <= 75
-    assert sum(by_tick.values()) >= 60
+def test_workers_on_connections_of_their_own_share_one_limit(line, in_threads):
+    moments = [moment for each in in_threads(lambda _n: drain(line, seconds=1.2), 4) for moment in each]
+    assert most_in_a_second(moments) <= 75 * 17 // 16
+    assert len(moments) >= 75 * 1.2

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 from django.conf import settings
@@ -22,10 +23,14 @@ from trochai.whatsapp.errors import (
     TemporaryError,
     WhatsAppError,
     classify,
+    used_up,
 )
 from trochai.whatsapp.fields import Secret
 from trochai.whatsapp.models import Channel
 from trochai.whatsapp.transport import Answer, NoAnswer, NotSent, Transport
+
+if TYPE_CHECKING:
+    from trochai.whatsapp.async_transport import AsyncTransport
 
 # Idle connections that a channel keeps; more calls at once are made, but not kept alive.
 POOL_SIZE = 128
@@ -34,15 +39,20 @@ MAX_PAGES = 100
 TEMPLATE_FIELDS = "id,name,language,status,category,components,parameter_format,rejected_reason,quality_score"
 PHONE_NUMBER_FIELDS = "id,display_phone_number,verified_name,quality_rating"
 
+JSON = {"Content-Type": "application/json"}
 _TOKEN = re.compile(r"[!-~]+", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Accepted:
-    """Meta took the message. ``wa_id`` is the recipient's WhatsApp id, or empty if Meta did not say."""
+    """Meta took the message. ``wa_id`` is the recipient's WhatsApp id, or empty if Meta did not say.
+
+    ``slow_down`` is how long the whole channel should wait, where Meta says that its limit is used up.
+    """
 
     message_id: str
     wa_id: str = ""
+    slow_down: dt.timedelta | None = None
 
 
 class WhatsAppClient:
@@ -64,12 +74,36 @@ class WhatsAppClient:
     def send_template(
         self, *, recipient: Mapping[str, str], template: Mapping[str, Any], reference: str
     ) -> Accepted:
-        return self._send(
-            lambda: payloads.template_message(recipient=recipient, template=template, reference=reference)
-        )
+        body = _built(payloads.template_message, recipient=recipient, template=template, reference=reference)
+        return self._taken(self._call("POST", self._messages, body=body))
+
+    async def asend_template(
+        self,
+        *,
+        recipient: Mapping[str, str],
+        template: Mapping[str, Any],
+        reference: str,
+        transport: AsyncTransport,
+    ) -> Accepted:
+        """``send_template`` as one of many calls on an event loop, over its ``transport``."""
+        body = _built(payloads.template_message, recipient=recipient, template=template, reference=reference)
+        failure: WhatsAppError
+        try:
+            # Masked at once: a traceback shows what a frame holds.
+            answer = self._masked(
+                await transport.call(
+                    "POST", f"{self._base_url}/{self._messages}", headers=self._headers(JSON), body=body
+                )
+            )
+        except (NotSent, NoAnswer) as error:
+            failure = _translated(error)
+        else:
+            return self._taken(answer)
+        raise failure
 
     def send_text(self, *, recipient: Mapping[str, str], text: str, reference: str) -> Accepted:
-        return self._send(lambda: payloads.text_message(recipient=recipient, text=text, reference=reference))
+        body = _built(payloads.text_message, recipient=recipient, text=text, reference=reference)
+        return self._taken(self._call("POST", self._messages, body=body))
 
     def templates(self, waba_id: str) -> Iterator[dict[str, Any]]:
         """Yield every template of the account.
@@ -97,12 +131,11 @@ class WhatsAppClient:
         """Return what Meta says of the number: proves that the token and the id work."""
         return self._get(quote(self.phone_number_id, safe=""), {"fields": PHONE_NUMBER_FIELDS})
 
-    def _send(self, build: Callable[[], dict[str, Any]]) -> Accepted:
-        try:
-            body = build()
-        except payloads.Unsendable as refusal:
-            raise PermanentError(str(refusal)) from None
-        answer = self._call("POST", f"{quote(self.phone_number_id, safe='')}/messages", json=body)
+    @property
+    def _messages(self) -> str:
+        return f"{quote(self.phone_number_id, safe='')}/messages"
+
+    def _taken(self, answer: Answer) -> Accepted:
         accepted = _accepted(answer)
         if accepted is None:
             raise classify(answer.status, answer.body, answer.headers)
@@ -121,22 +154,30 @@ class WhatsAppClient:
             return found
         raise failure
 
-    def _call(self, method: str, path: str, **content: Any) -> Answer:
-        if not _TOKEN.fullmatch(self._token):
-            raise ChannelError(_("The WhatsApp channel is not connected. An admin needs to enter its token."))
-        headers = {"Authorization": Secret(f"Bearer {self._token}")}
+    def _call(
+        self, method: str, path: str, *, params: Mapping[str, str] | None = None, body: bytes | None = None
+    ) -> Answer:
+        headers = self._headers({} if body is None else JSON)
         failure: WhatsAppError
         try:
-            answer = self._transport.call(method, f"{self._base_url}/{path}", headers=headers, **content)
-            # "Malformed access token …": Meta repeats it.
-            return replace(answer, body=answer.body.replace(self._token.encode(), b"..."))
-        except NotSent as error:
-            failure = TemporaryError(_("WhatsApp could not be reached. Try again later."), details=str(error))
-        except NoAnswer as error:
-            failure = OutcomeUnknown(
-                _("WhatsApp did not answer: the message may have reached the contact."), details=str(error)
+            answer = self._transport.call(
+                method, f"{self._base_url}/{path}", headers=headers, params=params, body=body
             )
+        except (NotSent, NoAnswer) as error:
+            failure = _translated(error)
+        else:
+            return self._masked(answer)
         raise failure
+
+    def _headers(self, more: Mapping[str, str]) -> dict[str, str]:
+        if not _TOKEN.fullmatch(self._token):
+            raise ChannelError(_("The WhatsApp channel is not connected. An admin needs to enter its token."))
+        return {**more, "Authorization": Secret(f"Bearer {self._token}")}
+
+    def _masked(self, answer: Answer) -> Answer:
+        """Take the token out of an answer: "Malformed access token …", Meta repeats it."""
+        token = self._token.encode()
+        return replace(answer, body=answer.body.replace(token, b"...")) if token in answer.body else answer
 
 
 def client_for(channel: Channel) -> WhatsAppClient:
@@ -173,6 +214,21 @@ def _forget_clients() -> None:
 os.register_at_fork(after_in_child=_forget_clients)
 
 
+def _built(build: Callable[..., dict[str, Any]], **content: Any) -> bytes:
+    try:
+        return json.dumps(build(**content)).encode()
+    except payloads.Unsendable as refusal:
+        raise PermanentError(str(refusal)) from None
+
+
+def _translated(error: NotSent | NoAnswer) -> WhatsAppError:
+    if isinstance(error, NotSent):
+        return TemporaryError(_("WhatsApp could not be reached. Try again later."), details=str(error))
+    return OutcomeUnknown(
+        _("WhatsApp did not answer: the message may have reached the contact."), details=str(error)
+    )
+
+
 def _accepted(answer: Answer) -> Accepted | None:
     found = _json_object(answer.body) if 200 <= answer.status < 300 else None
     if found is None or "error" in found:
@@ -181,7 +237,9 @@ def _accepted(answer: Answer) -> Accepted | None:
     if not isinstance(message_id, str) or not message_id:
         return None
     contact = _first(found.get("contacts"))
-    return Accepted(message_id, str(contact.get("wa_id") or contact.get("user_id") or ""))
+    return Accepted(
+        message_id, str(contact.get("wa_id") or contact.get("user_id") or ""), used_up(answer.headers)
+    )
 
 
 def _first(items: object) -> dict[str, Any]:

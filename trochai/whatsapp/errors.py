@@ -203,6 +203,14 @@ def _details(envelope: Mapping[str, Any]) -> str:
     return text.replace("\x00", "").encode(errors="replace").decode()[:DETAILS_LENGTH]
 
 
+def used_up(headers: Mapping[str, str]) -> dt.timedelta | None:
+    """Return how long to wait where an answer's usage headers say that a limit is used up, else None.
+
+    Source: Graph API, "Rate limits": the headers come with every answer, also with one that succeeded.
+    """
+    return _longest([_regain_access(headers), _full_usage(headers)])
+
+
 def _longest(hints: Iterable[dt.timedelta | None]) -> dt.timedelta | None:
     return max((hint for hint in hints if hint), default=None)
 

@@ -1,6 +1,6 @@
 """One HTTP call to Meta, with a deadline, that tells "surely not sent" from "nobody knows".
 
-The only module that knows ``requests``: another HTTP library would replace this file alone.
+The only module that knows ``requests``. ``async_transport`` is the same for many calls at once.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ MAX_ANSWER = 1024 * 1024
 # Seconds. A connection that idled longer is not used again: a server that closes it just when
 # the next request goes out would leave that request's outcome unknown.
 MAX_IDLE = 20.0
+HEADERS = {"User-Agent": "trochai", "Accept": "application/json", "Accept-Encoding": "identity"}
 
 _FAILURES = (
     requests.RequestException,
@@ -63,9 +64,7 @@ class Transport:
         # No proxies, .netrc or CA bundles by environment variable; and half the CPU time a call.
         self._session.trust_env = False
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self._session.headers = requests.structures.CaseInsensitiveDict(
-            {"User-Agent": "trochai", "Accept": "application/json", "Accept-Encoding": "identity"}
-        )
+        self._session.headers = requests.structures.CaseInsensitiveDict(HEADERS)
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, _Adapter(pool_connections=1, pool_maxsize=pool_size, max_retries=0))
 
@@ -76,7 +75,7 @@ class Transport:
         *,
         headers: Mapping[str, str],
         params: Mapping[str, str] | None = None,
-        json: Mapping[str, Any] | None = None,
+        body: bytes | None = None,
     ) -> Answer:
         """Make one call. Raises ``NotSent`` or ``NoAnswer``, which name the failure and nothing else."""
         _call.has_left = False
@@ -87,7 +86,7 @@ class Transport:
                 url,
                 headers=dict(headers),
                 params=params,
-                json=json,
+                data=body,
                 timeout=self._timeouts,
                 allow_redirects=False,
                 stream=True,

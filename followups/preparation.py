@@ -1,0 +1,114 @@
+"""Before the call: looks once more at each claimed row, and puts together what Meta is sent."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from django.db import DatabaseError
+from django.utils.translation import gettext as _
+
+from followups import lifecycle
+from followups.models import FailureKind, FollowUp
+from templates_app.payload import template_payload
+from trochai import metrics
+from trochai.whatsapp import rate
+from trochai.whatsapp.client import WhatsAppClient, client_for
+
+logger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A follow-up that may be sent: what Meta is sent, by whom, and under which claim.
+
+    ``at`` is when its line lets it go, by this process's monotonic clock.
+    """
+
+    follow_up: FollowUp
+    token: uuid.UUID
+    at: float
+    payload: dict[str, Any]
+    client: WhatsAppClient
+
+
+def prepare(claim: lifecycle.Claim, *, busy: Collection[int], now: dt.datetime) -> Iterator[Job]:
+    """Yield the jobs to do; what must not or cannot be sent now is settled or handed back.
+
+    ``busy`` has the conversations that a message is on its way to already.
+    """
+    seen = set(busy)
+    for follow_up, at in zip(claim.follow_ups, claim.times, strict=True):
+        try:
+            job = _job_for(follow_up, claim.token, at, seen, now)
+        except lifecycle.TransitionRefused:
+            logger.info("follow_up_moved_on", follow_up=follow_up.pk)
+        except DatabaseError:
+            # Its lease brings it back.
+            logger.exception("follow_up_not_prepared", follow_up=follow_up.pk)
+        except Exception:
+            # It would break each time, and the oldest rows come first: it must not stand in the way.
+            logger.exception("follow_up_broken", follow_up=follow_up.pk)
+            _fail_broken(follow_up, claim.token, now)
+        else:
+            if job is not None:
+                seen.add(follow_up.conversation_id)
+                yield job
+
+
+def _job_for(
+    follow_up: FollowUp, token: uuid.UUID, at: float, seen: set[int], now: dt.datetime
+) -> Job | None:
+    problem = problem_with(follow_up, now)
+    if problem is not None:
+        kind, reason = problem
+        lifecycle.fail_unsent(follow_up, token=token, kind=kind, reason=reason, now=now)
+        metrics.UNSENT.labels(kind).inc()
+        logger.info("follow_up_not_sent", follow_up=follow_up.pk, kind=kind)
+        return None
+    free_at = _contact_free_at(follow_up, seen, now)
+    if free_at > now:
+        lifecycle.hand_back([follow_up], token=token, due_at=free_at)
+        metrics.LINE_WAIT_SECONDS.labels("contact").inc((free_at - now).total_seconds())
+        return None
+    payload = template_payload(follow_up.template, follow_up.parameters)
+    return Job(follow_up, token, at, payload, client_for(follow_up.channel))
+
+
+def _fail_broken(follow_up: FollowUp, token: uuid.UUID, now: dt.datetime) -> None:
+    reason = _("It could not be prepared for sending: something in it is broken.")
+    try:
+        lifecycle.fail_unsent(follow_up, token=token, kind=FailureKind.RECHECK, reason=reason, now=now)
+    except Exception:
+        logger.exception("follow_up_not_failed", follow_up=follow_up.pk)
+
+
+def problem_with(follow_up: FollowUp, now: dt.datetime) -> tuple[FailureKind, str] | None:
+    """Re-check at send time: return why the follow-up must not be sent any more, or None."""
+    template, contact = follow_up.template, follow_up.conversation.contact
+    limit = dt.timedelta(minutes=follow_up.organization.missed_after_minutes)
+    if follow_up.next_attempt_at is not None and now - follow_up.next_attempt_at > limit:
+        return FailureKind.MISSED, _("Missed: it could not be sent within %(hours)g hours of its time.") % {
+            "hours": limit.total_seconds() / 3600
+        }
+    if contact.is_opted_out:
+        return FailureKind.RECHECK, _("The contact no longer wants messages.")
+    if not template.is_approved:
+        return FailureKind.RECHECK, _("The template is no longer approved by WhatsApp (%(status)s).") % {
+            "status": template.status_label
+        }
+    if not template.fits(follow_up.shape):
+        return FailureKind.RECHECK, _("The template has changed since: its values no longer fit.")
+    return None
+
+
+def _contact_free_at(follow_up: FollowUp, seen: Collection[int], now: dt.datetime) -> dt.datetime:
+    """Return when the contact may be written to: now, or 6 seconds after the last message."""
+    if follow_up.conversation_id in seen:
+        return now + rate.PAIR_INTERVAL
+    last = follow_up.conversation.last_outbound_at
+    return now if last is None else max(now, last + rate.PAIR_INTERVAL)

@@ -1,0 +1,116 @@
+"""Many messages under way to Meta at once, while the caller does something else."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import queue
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from trochai.whatsapp.async_transport import AsyncTransport
+from trochai.whatsapp.client import Accepted, WhatsAppClient
+from trochai.whatsapp.errors import OutcomeUnknown, WhatsAppError
+
+logger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """A template message: ``at`` is when it may leave, by this process's monotonic clock."""
+
+    client: WhatsAppClient
+    recipient: Mapping[str, str]
+    template: Mapping[str, Any]
+    reference: str
+    at: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How the call for ``reference`` ended, and how many seconds it took."""
+
+    reference: str
+    result: Accepted | WhatsAppError
+    seconds: float
+
+
+class Burst:
+    """Calls on an event loop in a thread of its own; everything else here is for the caller's thread.
+
+    How many calls are under way is the caller's to bound. ``close`` waits for those that are.
+    """
+
+    def __init__(self) -> None:
+        self._ended: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._ready: Future[None] = Future()
+        self._thread = threading.Thread(target=asyncio.run, args=[self._serve()], name="burst", daemon=True)
+        self._thread.start()
+        self._ready.result()
+
+    def begin(self, messages: Iterable[Outgoing]) -> None:
+        """Send each message when its time comes."""
+        self._loop.call_soon_threadsafe(self._start, list(messages))
+
+    def ended(self, *, timeout: float) -> list[Outcome]:
+        """Return the calls that have ended since the last time; wait up to ``timeout`` seconds for one."""
+        outcomes: list[Outcome] = []
+        with contextlib.suppress(queue.Empty):
+            outcomes.append(self._ended.get(timeout=max(timeout, 0)))
+            while True:
+                outcomes.append(self._ended.get_nowait())
+        return outcomes
+
+    def close(self) -> None:
+        self._loop.call_soon_threadsafe(self._closing.set)
+        self._thread.join()
+
+    async def _serve(self) -> None:
+        try:
+            self._loop = asyncio.get_running_loop()
+            self._closing = asyncio.Event()
+            self._transport = AsyncTransport(
+                connect_timeout=settings.WHATSAPP_CONNECT_TIMEOUT, read_timeout=settings.WHATSAPP_READ_TIMEOUT
+            )
+        except BaseException as error:
+            self._ready.set_exception(error)
+            raise
+        self._ready.set_result(None)
+        await self._closing.wait()
+        while self._under_way:
+            await asyncio.wait(self._under_way)
+        await self._transport.close()
+
+    def _start(self, messages: list[Outgoing]) -> None:
+        for message in messages:
+            task = self._loop.create_task(self._send(message))
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)
+
+    async def _send(self, message: Outgoing) -> None:
+        await asyncio.sleep(message.at - time.monotonic())
+        began = time.monotonic()
+        result: Accepted | WhatsAppError
+        try:
+            result = await message.client.asend_template(
+                recipient=message.recipient,
+                template=message.template,
+                reference=message.reference,
+                transport=self._transport,
+            )
+        except WhatsAppError as error:
+            result = error
+        except Exception:
+            # The request may have left before whatever broke: it must not be repeated.
+            logger.exception("call_broke", reference=message.reference)
+            result = OutcomeUnknown(_("Something unexpected happened during the call."))
+        self._ended.put(Outcome(message.reference, result, time.monotonic() - began))
