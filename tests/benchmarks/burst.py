@@ -11,6 +11,7 @@ import argparse
 import importlib.util
 from collections.abc import Callable
 
+from tests.benchmarks import processes
 from tests.benchmarks.measure import (
     PROCRASTINATE,
     TASK_A_ROW,
@@ -21,7 +22,6 @@ from tests.benchmarks.measure import (
     median_of,
     print_table,
 )
-from tests.benchmarks.processes import Database
 
 ONE, TWO = "Trochai, 1 worker", "Trochai, 2 workers"
 PLANS = {ONE: Plan(workers=1), TWO: Plan(workers=2)}
@@ -99,6 +99,7 @@ def compared(results: dict[str, list[Result]], one: str, other: str) -> str:
 
 
 def main() -> None:
+    processes.stop_on_sigterm()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=10_000)
     parser.add_argument("--repeat", type=int, default=1)
@@ -106,7 +107,7 @@ def main() -> None:
     options = parser.parse_args()
     chosen = plans(compare=options.compare)
     results: dict[str, list[Result]] = {name: [] for name in chosen}
-    with Database() as template:
+    with processes.Database() as template:
         filled(template, count=options.count)
         for turn in range(options.repeat):
             for name in list(chosen) if turn % 2 == 0 else reversed(chosen):

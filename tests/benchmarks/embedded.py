@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import argparse
 
+from tests.benchmarks import processes
 from tests.benchmarks.measure import Plan, Result, filled, measured, median_of, print_table
-from tests.benchmarks.processes import Database, Embedded
 
 
 def row(name: str, results: list[Result]) -> list[str]:
@@ -18,11 +18,12 @@ def row(name: str, results: list[Result]) -> list[str]:
 
 
 def main() -> None:
+    processes.stop_on_sigterm()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=10_000)
     parser.add_argument("--repeat", type=int, default=1)
     options = parser.parse_args()
-    with Embedded() as files, Database() as server:
+    with processes.Embedded() as files, processes.Database() as server:
         templates = {"SQLite, files": files, "PostgreSQL, Redis": server}
         results: dict[str, list[Result]] = {name: [] for name in templates}
         for template in templates.values():

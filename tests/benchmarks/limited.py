@@ -12,8 +12,8 @@ import argparse
 import statistics
 from dataclasses import dataclass
 
+from tests.benchmarks import processes
 from tests.benchmarks.measure import Plan, Result, filled, measured, print_table
-from tests.benchmarks.processes import Database
 
 # What the stub adds to every message. Seconds.
 LATENCY = 0.15
@@ -65,6 +65,7 @@ def composed(result: Result) -> str:
 
 
 def main() -> None:
+    processes.stop_on_sigterm()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, nargs=2, default=[20, 10], help="at 75 and at 937 a second")
     options = parser.parse_args()
@@ -75,7 +76,7 @@ def main() -> None:
             "2 workers": Plan(workers=2, stub_rate=line.stub),
             "2 workers, people writing": Plan(workers=2, stub_rate=line.stub, composer=line.composer),
         }
-        with Database() as template:
+        with processes.Database() as template:
             filled(template, count=round(line.own * seconds), messages_per_second=line.own, talking=400)
             for name, plan in plans.items():
                 with template.clone() as database:

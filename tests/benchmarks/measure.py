@@ -96,12 +96,17 @@ def measured(database: processes.Database | processes.Embedded, plan: Plan) -> R
     environment["DJANGO_SETTINGS_MODULE"] = (
         "trochai.settings" if plan.design == TROCHAI else "tests.benchmarks.plain_settings"
     )
-    done = subprocess.run(
-        command, cwd=processes.ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=False
-    )
-    if done.returncode:
+    with subprocess.Popen(
+        command, cwd=processes.ROOT, env=environment, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            output, _errors = process.communicate()
+        except BaseException:
+            process.terminate()  # it stops the workers that it has started
+            raise
+    if process.returncode:
         sys.exit(f"A run failed: {plan}")
-    result = Result(**json.loads(done.stdout.splitlines()[-1]))
+    result = Result(**json.loads(output.splitlines()[-1]))
     wrong = {what: number for what, number in result.recorded.items() if number != result.count}
     if wrong or result.doubled:
         sys.exit(f"Not all is right: of {result.count}, {wrong} recorded, {result.doubled} doubled ({plan})")

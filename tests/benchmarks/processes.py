@@ -106,6 +106,11 @@ def _on_server(statement: str) -> None:
         connection.execute(statement)
 
 
+def stop_on_sigterm() -> None:
+    """Let SIGTERM end this process as Ctrl-C does, so that nothing that it started is left behind."""
+    signal.signal(signal.SIGTERM, lambda *_signal: sys.exit("stopped"))
+
+
 def python(*arguments: str) -> list[str]:
     return [sys.executable, "-m", *arguments]
 

@@ -206,6 +206,7 @@ def run(plan: Plan) -> Result:
 
 
 def main() -> None:
+    processes.stop_on_sigterm()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("plan", type=json.loads)
     plan = Plan(**parser.parse_args().plan)

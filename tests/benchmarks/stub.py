@@ -65,11 +65,10 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
         self.loop = asyncio.get_running_loop()
-        self.stub.connections += 1
-        self.stub.most_connections = max(self.stub.most_connections, self.stub.connections)
+        self.has_called = False
 
     def connection_lost(self, _error: Exception | None) -> None:
-        self.stub.connections -= 1
+        self.stub.connections -= self.has_called
 
     def data_received(self, data: bytes) -> None:
         self.buffer += data
@@ -82,9 +81,17 @@ class Connection(asyncio.Protocol):
             body, self.buffer = self.buffer[end + 4 : total], self.buffer[total:]
             method, path, _rest = head.split(b" ", 2)
             if method == b"POST":
+                self.count()
                 self.loop.call_later(self.stub.latency, self.answer, *self.stub.take(body))
             else:
                 self.answer(200, self.stub.report(path))
+
+    def count(self) -> None:
+        """Count the connections over which messages come."""
+        if not self.has_called:
+            self.has_called = True
+            self.stub.connections += 1
+            self.stub.most_connections = max(self.stub.most_connections, self.stub.connections)
 
     def answer(self, status: int, body: bytes) -> None:
         if not self.transport.is_closing():

@@ -1,0 +1,145 @@
+"""A table of follow-ups of any size: ``python -m tests.benchmarks.table --rows 1000000`` fills a database.
+
+On ten numbers of five organizations. Each conversation has ten: eight sent, one pending in the next 90 days,
+and one failed or canceled. PostgreSQL only.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import django
+from django.core.management import call_command
+from django.db import connection, transaction
+
+LINES = 10
+# Rows that a benchmark adds have higher ids.
+FIRST_ADDED = 1_000_000_000
+VALUES = {
+    "lines": LINES,
+    "parameters": '{"body.1": "María", "body.2": "Casa EC-204", "body.3": "sábado 28"}',
+    "shape": '["body.1", "body.2", "body.3"]',
+}
+
+CONTACTS = """
+    INSERT INTO conversations_contact (id, organization_id, name, phone, whatsapp_user_id, created_at)
+    SELECT n, organization_id, 'Contact ' || n, '+506' || lpad(n::text, 8, '0'), '', now()
+      FROM generate_series(1, %(conversations)s) n JOIN line ON line.number = n %% %(lines)s
+"""
+CONVERSATIONS = """
+    INSERT INTO conversations_conversation (id, organization_id, channel_id, contact_id, status, unread_count,
+           last_message_at, preview, preview_is_outbound, preview_is_template, last_outbound_at, created_at)
+    SELECT n, organization_id, channel_id, n, 'open', 0, now() - n * interval '1 second', 'Hola', true, true,
+           now() - n * interval '1 second' - interval '1 day', now()
+      FROM generate_series(1, %(conversations)s) n JOIN line ON line.number = n %% %(lines)s
+"""
+MESSAGES = """
+    INSERT INTO conversations_message (id, conversation_id, channel_id, uuid, direction, kind, text, content,
+           template_name, language, whatsapp_id, delivery, error_reason, sent_by_id, at, created_at)
+    SELECT n, conversation, channel_id, gen_random_uuid(), 'out', 'template',
+           'Hola María, le recordamos su visita a Casa EC-204 el sábado 28.', '{}', 'visit_reminder', 'es',
+           'wamid.' || n, 'read', '', creator_id, at, at
+      FROM (SELECT n, 1 + n / 100 * 10 + n %% 10 AS conversation, now() - n * interval '6 seconds' AS at
+              FROM generate_series(0, %(rows)s - 1) n
+             WHERE n / 10 %% 10 < 8) message
+      JOIN line ON line.number = conversation %% %(lines)s
+"""
+FOLLOW_UPS = """
+    INSERT INTO followups_followup (id, organization_id, channel_id, conversation_id, template_id, parameters,
+           shape, note, cancel_on_reply, created_by_id, created_at, submission, search_text, status,
+           scheduled_for, next_attempt_at, failures, sent_at, message_id, failed_at, failure_kind,
+           failure_code, failure_reason, canceled_at, cancel_cause)
+    SELECT n, organization_id, channel_id, conversation, template_id, %(parameters)s, %(shape)s, '', false,
+           creator_id, at - interval '7 days', gen_random_uuid(), 'contact ' || n, status, at,
+           CASE status WHEN 'pending' THEN at END, 0,
+           CASE status WHEN 'sent' THEN at END, CASE status WHEN 'sent' THEN n END,
+           CASE status WHEN 'failed' THEN at END, CASE status WHEN 'failed' THEN 'permanent' ELSE '' END,
+           CASE status WHEN 'failed' THEN 131026 END,
+           CASE status WHEN 'failed' THEN 'This number isn’t on WhatsApp.' ELSE '' END,
+           CASE status WHEN 'canceled' THEN at END, CASE status WHEN 'canceled' THEN 'member' ELSE '' END
+      FROM (SELECT n, status, 1 + n / 100 * 10 + n %% 10 AS conversation, CASE status WHEN 'pending'
+                   THEN now() + interval '1 day' + random() * interval '89 days'
+                   ELSE now() - n * interval '6 seconds' END AS at
+              FROM generate_series(0, %(rows)s - 1) n
+             CROSS JOIN LATERAL (SELECT CASE WHEN n / 10 %% 10 < 8 THEN 'sent'
+                                             WHEN n / 10 %% 10 = 8 THEN 'pending'
+                                             WHEN n %% 5 < 3 THEN 'failed' ELSE 'canceled' END) kind (status)
+           ) follow_up
+      JOIN line ON line.number = conversation %% %(lines)s
+"""
+ADD_DUE = """
+    INSERT INTO followups_followup (id, organization_id, channel_id, conversation_id, template_id, parameters,
+           shape, note, cancel_on_reply, created_by_id, created_at, submission, search_text, status,
+           scheduled_for, next_attempt_at, failures, failure_kind, failure_reason, cancel_cause)
+    SELECT %(first)s + row_number() OVER (ORDER BY conversation.id), organization_id, channel_id,
+           conversation.id, template_id, %(parameters)s, %(shape)s, '', false, creator_id, now(),
+           gen_random_uuid(), 'due', 'pending', due_at, due_at, 0, '', '', ''
+      FROM conversations_conversation conversation
+      JOIN line USING (organization_id, channel_id)
+     CROSS JOIN (SELECT now() - interval '1 minute' AS due_at) moment
+     WHERE line.number < %(lines)s
+     ORDER BY conversation.id
+     LIMIT %(count)s
+"""
+
+
+def add_due(count: int, *, lines: int) -> None:
+    """Let ``count`` more be due at one instant, on the first ``lines`` numbers."""
+    with connection.cursor() as cursor:
+        cursor.execute(ADD_DUE, {**VALUES, "first": FIRST_ADDED, "count": count, "lines": lines})
+        cursor.execute("VACUUM ANALYZE followups_followup")
+
+
+def remove_due() -> None:
+    """Take away what ``add_due`` added."""
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM followups_followup WHERE id > %s", [FIRST_ADDED])
+        cursor.execute("VACUUM ANALYZE followups_followup")
+
+
+def make_lines() -> None:
+    """Make organizations and numbers, and the table ``line`` that the statements above join."""
+    from tests import factories
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE TABLE line (number int, organization_id bigint, channel_id bigint, template_id bigint,"
+            " creator_id bigint)"
+        )
+        for number in range(LINES):
+            if number % 2 == 0:
+                member = factories.MembershipFactory()
+            channel = factories.ChannelFactory(organization=member.organization, messages_per_second=1000)
+            template = factories.TemplateFactory(channel=channel, name="visit_reminder")
+            cursor.execute(
+                "INSERT INTO line VALUES (%s, %s, %s, %s, %s)",
+                [number, member.organization_id, channel.pk, template.pk, member.user_id],
+            )
+
+
+def fill(rows: int) -> None:
+    # At least 10,000 conversations on one number.
+    values = {**VALUES, "rows": rows, "conversations": max(10_000 * LINES, rows // 10)}
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
+        if cursor.fetchone() == (True,):
+            # The rows fit by construction: looking up each foreign key would take most of the time.
+            cursor.execute("SET LOCAL session_replication_role = replica")
+        for statement in (CONTACTS, CONVERSATIONS, MESSAGES, FOLLOW_UPS):
+            cursor.execute(statement, values)
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=10_000, help="a multiple of 100")
+    options = parser.parse_args()
+    django.setup()
+    call_command("migrate", verbosity=0)
+    make_lines()
+    fill(options.rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,149 @@
+"""Measures ticks and claims in the database that the environment names, and prints the seconds as JSON.
+
+Run by ``tests.benchmarks.tick``. What is claimed is handed back, and the lines are freed, before the next.
+Commits do not wait for the disk meanwhile: that would cost the same at any size, and hide what does not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import django
+import redis
+from django.conf import settings
+from django.db import connection, transaction
+
+from tests.benchmarks import table
+
+EMPTY, HUNDRED = "empty tick", "claim 100 due"
+ONE_OF_HUNDRED, ONE_OF_MANY = "claim 1 of 100 due", "claim 1 of 10,000 due"
+WARM_UP = 5
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement of a claim as PostgreSQL carried it out: ``EXPLAIN (ANALYZE, BUFFERS)``."""
+
+    sql: str
+    plan: str
+
+    @property
+    def sorted_rows(self) -> int:
+        """Return the most rows that went through a sort: 0 where nothing is sorted."""
+        sorts = re.findall(
+            r"^\s*(?:->\s+)?(?:Incremental )?Sort\b.*?rows=(\d+) loops", self.plan, re.MULTILINE
+        )
+        return max(map(int, sorts), default=0)
+
+    @property
+    def scans_all(self) -> bool:
+        return "Seq Scan on followups_followup" in self.plan
+
+    @property
+    def blocks(self) -> int:
+        """Return the blocks of 8 kB that it looked at."""
+        first = re.search(r"Buffers: shared( hit=(\d+))?( read=(\d+))?", self.plan)
+        return int(first[2] or 0) + int(first[4] or 0) if first else 0
+
+
+def tick(limit: int) -> Any:
+    from followups import dispatch, lifecycle
+    from trochai.clock import database_now
+
+    now = database_now()
+    dispatch.tidy_up(now)
+    return lifecycle.claim(limit=limit, now=now)
+
+
+def claim(limit: int) -> Any:
+    from followups import lifecycle
+    from trochai.clock import database_now
+
+    return lifecycle.claim(limit=limit, now=database_now())
+
+
+def undo(claimed: Any) -> None:
+    from followups import lifecycle
+    from trochai.whatsapp.models import Channel
+
+    lifecycle.hand_back(claimed.follow_ups, token=claimed.token)
+    Channel.objects.update(next_slot_at=None)
+    redis.Redis.from_url(settings.REDIS_URL).flushdb()
+
+
+def times(work: Callable[[int], Any], limit: int, *, expected: int, repeat: int) -> list[float]:
+    """Return the seconds of ``repeat`` runs of ``work``, each of which claims ``expected`` rows."""
+    seconds = []
+    for turn in range(WARM_UP + repeat):
+        begun = time.perf_counter()
+        claimed = work(limit)
+        if turn >= WARM_UP:
+            seconds.append(time.perf_counter() - begun)
+        assert len(claimed.follow_ups) == expected, f"claimed {len(claimed.follow_ups)}, not {expected}"
+        undo(claimed)
+    return seconds
+
+
+@contextlib.contextmanager
+def explained() -> Iterator[list[Statement]]:
+    """Explain each statement on follow-ups just before it is executed, and take back what that did."""
+    statements: list[Statement] = []
+
+    def explain(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if re.match(r"\s*(SELECT|UPDATE|WITH)\b", sql) and "followups_followup" in sql and not many:
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS) {sql}", params)
+                statements.append(Statement(sql, "\n".join(line for (line,) in cursor.fetchall())))
+                transaction.set_rollback(True)
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(explain):
+        yield statements
+
+
+def explain_once(work: Callable[[int], Any], limit: int) -> list[dict[str, str]]:
+    with explained() as statements:
+        claimed = work(limit)
+    undo(claimed)
+    return [asdict(statement) for statement in statements]
+
+
+def run(repeat: int) -> dict[str, Any]:
+    """Return for each case the seconds of each repetition, and the statements with their plans."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET synchronous_commit = off")
+    cases = [
+        (EMPTY, tick, settings.FOLLOWUPS_BATCH_SIZE, 0, 0, 1),
+        (HUNDRED, claim, settings.FOLLOWUPS_BATCH_SIZE, 100, 100, table.LINES),
+        (ONE_OF_HUNDRED, claim, 1, 1, 100, 1),
+        (ONE_OF_MANY, claim, 1, 1, 10_000, 1),
+    ]
+    result = {}
+    for name, work, limit, expected, due, lines in cases:
+        if due:
+            table.add_due(due, lines=lines)
+        seconds = times(work, limit, expected=expected, repeat=repeat)
+        result[name] = {"seconds": seconds, "statements": explain_once(work, limit)}
+        table.remove_due()
+    return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeat", type=int, default=50)
+    options = parser.parse_args()
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "trochai.settings")
+    django.setup()
+    print(json.dumps(run(options.repeat)))
+
+
+if __name__ == "__main__":
+    main()
