@@ -5,19 +5,23 @@ ENV PYTHONUNBUFFERED=1 \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_ROOT_USER_ACTION=ignore
 
-RUN useradd --system --uid 10001 --home-dir /app --shell /usr/sbin/nologin trochai
+RUN groupadd --system --gid 10001 trochai \
+    && useradd --system --uid 10001 --gid trochai --home-dir /app --shell /usr/sbin/nologin trochai
 WORKDIR /app
 
 # Dependencies change seldom: a layer of their own.
 COPY requirements/base.txt requirements/base.txt
 RUN pip install --require-hashes --requirement requirements/base.txt
 
+# Owned by root: what runs may read it and not change it.
 COPY . .
 # The settings that files with hashed names need; none of them stays in the image.
 RUN DEBUG=0 VAR_DIR=/tmp/build python manage.py collectstatic --noinput --verbosity 0 \
     && python -m compileall -q . \
     && rm -r /tmp/build
 
-USER trochai
+# By number, so that an orchestrator can see that it is not root.
+USER 10001:10001
 EXPOSE 8000
-CMD ["gunicorn", "trochai.wsgi", "--bind", "0.0.0.0:8000", "--worker-class", "gthread", "--threads", "8", "--no-control-socket"]
+# PORT 8000, whatever the host publishes. /dev/shm: a heartbeat file on a slow disk would look like a hang.
+CMD ["gunicorn", "trochai.wsgi", "--bind", "0.0.0.0:8000", "--worker-class", "gthread", "--workers", "2", "--threads", "8", "--worker-tmp-dir", "/dev/shm", "--no-control-socket"]

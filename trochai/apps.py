@@ -10,4 +10,5 @@ class TrochaiConfig(AppConfig):
     label = "trochai"
 
     def ready(self) -> None:
-        from trochai import checks  # noqa: F401  (registers the checks)
+        # Imported for what they register: the checks, what a worker and beat do when they start.
+        from trochai import alive, checks, metrics  # noqa: F401

@@ -252,7 +252,7 @@ WHATSAPP_READ_TIMEOUT = float(os.environ.get("WHATSAPP_READ_TIMEOUT", "30"))  # 
 
 # How many follow-ups one worker claims at a time, and how many calls it makes at once.
 FOLLOWUPS_BATCH_SIZE = int(os.environ.get("FOLLOWUPS_BATCH_SIZE", "250"))
-FOLLOWUPS_CONCURRENCY = int(os.environ.get("FOLLOWUPS_CONCURRENCY", "64"))
+FOLLOWUPS_CONCURRENCY = int(os.environ.get("FOLLOWUPS_CONCURRENCY", "256"))
 # How many workers may send at once when more is due than one batch: fewer than a worker process has
 # threads, so that webhooks are processed meanwhile.
 FOLLOWUPS_MAX_WORKERS = int(os.environ.get("FOLLOWUPS_MAX_WORKERS", "2"))
@@ -261,6 +261,8 @@ FOLLOWUPS_MAX_WORKERS = int(os.environ.get("FOLLOWUPS_MAX_WORKERS", "2"))
 METRICS_TOKEN = os.environ.get("METRICS_TOKEN", "")
 METRICS_PORT = int(os.environ.get("METRICS_PORT") or 0)
 METRICS_ADDRESS = os.environ.get("METRICS_ADDRESS", "127.0.0.1")
+# A worker and beat touch this file while they are alive, for a health check.
+ALIVE_FILE = os.environ.get("ALIVE_FILE", "")
 
 # Logs: one structured line an event; never a message's text or a token --------------------------------
 
@@ -275,8 +277,8 @@ _SHARED_PROCESSORS: list[structlog.typing.Processor] = [
 ]
 structlog.configure(
     processors=[
-        *_SHARED_PROCESSORS,
         structlog.stdlib.filter_by_level,
+        *_SHARED_PROCESSORS,
         structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
     ],
     logger_factory=structlog.stdlib.LoggerFactory(),

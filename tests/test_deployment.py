@@ -1,0 +1,64 @@
+"""docker-compose.yml against what the settings read and what the manual says."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+SERVICES = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
+SETTINGS = (ROOT / "trochai" / "settings.py").read_text(encoding="utf-8")
+MANUAL = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+READ = set(re.findall(r"(?:environ\.get|env_bool|env_list)\(\s*\"([A-Z_]+)\"", SETTINGS)) | {"DATABASE_URL"}
+OURS = {name for name, service in SERVICES.items() if service.get("image") == "trochai"}
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_a_container_can_do_no_more_than_it_must(name):
+    service = SERVICES[name]
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["read_only"] is True
+    assert name in OURS or service["user"] not in {"root", "0"}
+    assert service["logging"]["options"]["max-size"], "a log may fill the disk"
+
+
+@pytest.mark.parametrize("name", sorted(set(SERVICES) - {"migrate"}))
+def test_what_runs_for_ever_is_looked_at_and_started_again(name):
+    assert SERVICES[name]["healthcheck"]["test"]
+    assert SERVICES[name]["restart"] == "unless-stopped"
+
+
+@pytest.mark.parametrize("name", sorted(OURS - {"migrate"}))
+def test_nothing_starts_before_the_migrations_are_done(name):
+    assert SERVICES[name]["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
+
+
+def test_only_web_is_published_and_only_to_this_machine():
+    published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
+    assert list(published) == ["web"]
+    assert all(port.startswith("127.0.0.1:") for port in published["web"])
+
+
+def test_no_secret_is_in_the_file():
+    secrets = {
+        f"{name}.{key}": str(value)
+        for name, service in SERVICES.items()
+        for key, value in service.get("environment", {}).items()
+        if re.search("SECRET|PASSWORD|KEY|TOKEN", key)
+    }
+    assert "web.SECRET_KEY" in secrets
+    assert [key for key, value in secrets.items() if not value.startswith("${")] == []
+
+
+@pytest.mark.parametrize("name", sorted(OURS))
+def test_every_variable_that_is_set_is_one_that_is_read(name):
+    assert set(SERVICES[name]["environment"]) - READ == set()
+
+
+@pytest.mark.parametrize("variable", sorted(READ))
+def test_every_variable_is_in_the_manual(variable):
+    assert f"`{variable}`" in MANUAL
