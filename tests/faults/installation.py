@@ -15,6 +15,7 @@ from kombu import Connection
 from followups.tasks import send_due_follow_ups
 from tests.faults.cloud import Cloud
 from tests.faults.servers import Postgres, Redis, free_port, kill, wait_until
+from trochai.whatsapp.tasks import process_waiting_webhooks
 
 ROOT = Path(__file__).resolve().parents[2]
 # Seconds that a call may take, so that silence is soon noticed.
@@ -114,9 +115,10 @@ class Installation:
         return False
 
     def tick(self) -> None:
-        """Publish the beat's task now, instead of at the next full minute."""
+        """Publish the minute's tasks now, instead of at the next full minute."""
         with Connection(self.redis.url) as broker:
-            send_due_follow_ups.apply_async(connection=broker, retry=False)
+            for task in (process_waiting_webhooks, send_due_follow_ups):
+                task.apply_async(connection=broker, retry=False)
 
     def logs(self) -> str:
         return "\n".join(

@@ -10,7 +10,7 @@ from django.utils import timezone
 from conversations.models import Contact, Conversation
 from followups.models import FollowUp, Status
 from tests import factories
-from trochai.whatsapp.models import Channel
+from trochai.whatsapp.models import Channel, WebhookDelivery
 
 
 def make_channel(*, messages_per_second: int = 200) -> Channel:
@@ -53,13 +53,13 @@ def make_follow_ups(channel: Channel, count: int, *, due_for: dt.timedelta = dt.
 
 
 def expire_leases() -> None:
-    """As if two minutes had passed since the rows were claimed whose calls have not begun."""
-    held = FollowUp.objects.filter(status=Status.PROCESSING, requested_at__isnull=True)
+    """As if two minutes had passed since the rows were claimed."""
+    held = FollowUp.objects.filter(status=Status.PROCESSING)
     held.update(lease_expires_at=F("lease_expires_at") - dt.timedelta(minutes=3))
 
 
 def end_reconciliation() -> None:
-    """As if ten minutes had passed since the calls whose outcome is unknown."""
+    """As if ten minutes had passed since the calls began whose outcome is unknown."""
     unknown = FollowUp.objects.filter(status=Status.PROCESSING, requested_at__isnull=False)
     unknown.update(reconcile_until=F("reconcile_until") - dt.timedelta(minutes=11))
 
@@ -69,3 +69,8 @@ def make_retries_due() -> None:
     FollowUp.objects.filter(status=Status.PENDING, failures__gt=0).update(
         next_attempt_at=timezone.now() - dt.timedelta(seconds=1)
     )
+
+
+def make_webhooks_due() -> None:
+    """As if the next try had come for webhooks whose processing failed, or whose worker died."""
+    WebhookDelivery.objects.filter(processed_at__isnull=True).update(next_attempt_at=timezone.now())
