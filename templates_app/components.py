@@ -51,7 +51,12 @@ class Components:
 
 
 def read(components: object, parameter_format: str) -> Components:
-    """Return the parts of Meta's list of components; never raises, whatever the JSON holds."""
+    """Return the parts of Meta's list of components; never raises, whatever the JSON holds.
+
+    Parts that have been read before are returned as they are.
+    """
+    if isinstance(components, Components):
+        return components
     # The first of a kind counts.
     found = dict(reversed(list(_parts(components))))
     header, body = found.get("header", {}), found.get("body", {})

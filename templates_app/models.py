@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from templates_app import components as parts
 from templates_app import parameters, rendering
 from trochai.folding import fold
 
@@ -84,6 +85,15 @@ class TemplateQuerySet(models.QuerySet["Template"]):
         return self.exclude(status=TemplateStatus.DELETED)
 
 
+class Reading(NamedTuple):
+    """What was read from a template's columns, and from which values of theirs."""
+
+    source: Any
+    format: str
+    parts: parts.Components
+    parameters: tuple[parameters.Parameter, ...]
+
+
 class Template(models.Model):
     """One template in one language. Never deleted: follow-ups and history refer to it."""
 
@@ -128,9 +138,23 @@ class Template(models.Model):
         return self.status == TemplateStatus.APPROVED
 
     @property
+    def parts(self) -> parts.Components:
+        """Meta's JSON, made safe to work with."""
+        return self._reading().parts
+
+    @property
     def parameters(self) -> tuple[parameters.Parameter, ...]:
         """What has to be filled in before this template can be sent."""
-        return parameters.parameters_of(self.components, self.parameter_format)
+        return self._reading().parameters
+
+    def _reading(self) -> Reading:
+        """Read the JSON once for as long as it stays the same: a burst looks at it for every message."""
+        known: Reading | None = self.__dict__.get("_known_reading")
+        if known is None or known.source is not self.components or known.format != self.parameter_format:
+            read = parts.read(self.components, self.parameter_format)
+            found = parameters.parameters_of(read, self.parameter_format)
+            known = self._known_reading = Reading(self.components, self.parameter_format, read, found)
+        return known
 
     @property
     def shape(self) -> list[str]:
@@ -144,11 +168,11 @@ class Template(models.Model):
     @property
     def is_sendable(self) -> bool:
         """Whether Trochai can fill every part of it (carousels and the like it cannot, yet)."""
-        return parameters.is_supported(self.components, self.parameter_format)
+        return self.parts.is_supported
 
     def render(self, values: dict[str, Any]) -> rendering.RenderedTemplate:
         """Return the message as the contact will see it, with ``values`` by parameter key."""
-        return rendering.render(self.components, self.parameter_format, values)
+        return rendering.render(self.parts, self.parameter_format, values)
 
     @property
     def outline(self) -> rendering.RenderedTemplate:

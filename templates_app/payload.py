@@ -5,11 +5,10 @@ Source: WhatsApp Cloud API, "Send messages", and "Template components".
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from templates_app import components as parts
-from templates_app.parameters import Parameter, ParameterKind, parameters_of
+from templates_app.parameters import Parameter, ParameterKind
 
 if TYPE_CHECKING:
     from templates_app.models import Template
@@ -21,20 +20,19 @@ def template_payload(template: Template, values: Mapping[str, Any]) -> dict[str,
     Raises ``KeyError`` when a parameter has no value.
     """
     payload: dict[str, Any] = {"name": template.name, "language": {"code": template.language}}
-    components = components_payload(template.components, template.parameter_format, values)
+    components = components_payload(template.parameters, values, is_named=template.parts.is_named)
     if components:
         payload["components"] = components
     return payload
 
 
 def components_payload(
-    components: object, parameter_format: str, values: Mapping[str, Any]
+    parameters: Iterable[Parameter], values: Mapping[str, Any], *, is_named: bool
 ) -> list[dict[str, Any]]:
-    is_named = parts.read(components, parameter_format).is_named
     header: list[dict[str, Any]] = []
     body: list[Parameter] = []
     buttons: list[dict[str, Any]] = []
-    for parameter in parameters_of(components, parameter_format):
+    for parameter in parameters:
         value = values[parameter.key]
         match parameter.kind:
             case ParameterKind.HEADER_TEXT:

@@ -83,7 +83,7 @@ def test_a_missing_value_is_an_error_here_not_at_meta():
 def test_as_many_parameters_are_sent_as_the_template_has(template):
     found = parameters_of(template.components, template.parameter_format)
     values = {each.key: f"value of {each.key}" for each in found}
-    sent = components_payload(template.components, template.parameter_format, values)
+    sent = components_payload(found, values, is_named=template.parameter_format == "NAMED")
     assert sum(len(component["parameters"]) for component in sent) == len(found)
     written = json.dumps(sent)
     for value in values.values():
