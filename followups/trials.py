@@ -7,6 +7,7 @@ import datetime as dt
 import structlog
 
 from followups.models import FailureKind, FollowUp, Status
+from followups.retries import DELAYS
 from trochai.whatsapp.models import Channel
 
 logger = structlog.get_logger(__name__)
@@ -19,7 +20,8 @@ def let_one_through(channel: Channel, *, now: dt.datetime) -> bool:
     as missed proves nothing, so it is left alone.
     """
     pending = FollowUp.objects.filter(channel=channel, status=Status.PENDING)
-    if pending.filter(failure_kind=FailureKind.CHANNEL).exists():
+    soon = pending.filter(next_attempt_at__lte=now + max(DELAYS))
+    if soon.filter(failure_kind=FailureKind.CHANNEL).exists():
         return False
     limit = dt.timedelta(minutes=channel.organization.missed_after_minutes)
     in_time = pending.filter(next_attempt_at__gt=now - limit, next_attempt_at__lte=now)
