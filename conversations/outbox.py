@@ -175,8 +175,13 @@ def _wait_for_the_line(channel: Channel) -> bool:
 
 def _tell_channel(message: Message, error: WhatsAppError) -> None:
     if isinstance(error, ChannelError):
-        now = database_now()
-        channels.stop(message.channel_id, code=error.code, reason=error.reason, now=now)
+        channels.stop(
+            message.channel_id,
+            code=error.code,
+            reason=error.reason,
+            token=message.conversation.channel.access_token,
+            now=database_now(),
+        )
     elif isinstance(error, TemporaryError) and error.slow_down is not None:
         rate.slow_down(message.channel, error.slow_down)
 

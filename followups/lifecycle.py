@@ -285,10 +285,10 @@ def _channels_with_due(now: dt.datetime, limit: int) -> list[Channel]:
     working = Channel.objects.filter(stopped_at__isnull=True).alias(first=Subquery(first[:1]))
     met_a_stop = due.filter(failure_kind=FailureKind.CHANNEL)
     found = [
-        *working.filter(first__isnull=False),
+        *working.filter(first__isnull=False).order_by(),
         *(
             channel
-            for channel in Channel.objects.filter(stopped_at__isnull=False)
+            for channel in Channel.objects.filter(stopped_at__isnull=False).order_by()
             if met_a_stop.filter(channel=channel).exists()
         ),
     ]

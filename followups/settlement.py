@@ -176,11 +176,17 @@ def tell_channels(calls: Iterable[Call]) -> set[int]:
         try:
             if channel_id in stopped:
                 error = stopped[channel_id]
-                channels.stop(channel_id, code=error.code, reason=error.reason, now=database_now())
+                channels.stop(
+                    channel_id,
+                    code=error.code,
+                    reason=error.reason,
+                    token=known[channel_id].access_token,
+                    now=database_now(),
+                )
             elif channel_id in slow_down:
                 rate.slow_down(known[channel_id], slow_down[channel_id])
             else:
-                channels.resume(channel_id)
+                channels.resume(channel_id, stopped_at=known[channel_id].stopped_at)
         except Exception:
             # The next call on the channel meets the same answer.
             logger.exception("channel_not_told", channel=channel_id)

@@ -268,6 +268,25 @@ def test_an_unusable_token_stops_the_channel_and_its_other_rows_stay_pending(met
     assert [notification.recipient_id for notification in told] == [team.admin.user_id]
 
 
+@pytest.mark.django_db(transaction=True)
+def test_an_error_of_the_old_token_does_not_stop_a_channel_that_has_a_new_one(meta, due, team):
+    def save_a_new_token(_body):
+        channel = Channel.objects.get(pk=team.channel.pk)
+        channel.access_token = "EAANewToken"
+        channel.save()
+        connection.close()
+        return 401, {"error": {"message": "Session has expired", "code": 190}}
+
+    meta.answer(save_a_new_token)
+    met_it = due()
+    tick()
+    assert not Channel.objects.get(pk=team.channel.pk).is_stopped
+    assert (refreshed(met_it).status, refreshed(met_it).failures) == (Status.PENDING, 1)
+    other = due()
+    tick()
+    assert refreshed(other).status == Status.SENT
+
+
 def test_a_stopped_channel_resumes_when_the_row_that_met_the_stop_gets_through(meta, due, team):
     Channel.objects.filter(pk=team.channel.pk).update(stopped_at=timezone.now(), stop_reason="Token expired.")
     met_it = due(failure_kind=FailureKind.CHANNEL, failures=1)
