@@ -12,6 +12,7 @@ from django.test import Client
 from django.urls import reverse
 
 from followups import lifecycle
+from followups.lifecycle import people
 from followups.models import CancelCause, FailureKind, FollowUp, Status
 from tests import factories
 from tests.conftest import signed_in
@@ -244,13 +245,13 @@ class TestTooLate:
     def overtaken(self, team, monkeypatch):
         """A worker claims the row between the look at it and the change."""
         follow_up = make(team, scheduled_for=NOW)
-        change = lifecycle._change
+        change = people.change
 
         def claimed_first(row, leaving, **columns):
             lifecycle.claim(limit=10, now=NOW)
             return change(row, leaving, **columns)
 
-        monkeypatch.setattr(lifecycle, "_change", claimed_first)
+        monkeypatch.setattr(people, "change", claimed_first)
         return follow_up
 
     def test_losing_the_race_says_so_and_shows_the_row_as_it_is(self, team, overtaken):

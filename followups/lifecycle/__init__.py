@@ -1,0 +1,72 @@
+"""The only writer of a follow-up's status.
+
+Every change is one conditional UPDATE on the status it leaves (and, for workers, on the claim they
+hold); when no row matched, somebody else was faster and ``TransitionRefused`` says so in plain words.
+The table of changes is ``followups.models.TRANSITIONS``; the diagram is in docs/architecture.md.
+"""
+
+from followups.lifecycle.acceptance import (
+    Acceptance,
+    fail_undelivered,
+    record_undelivered,
+    settle_all_sent,
+    settle_sent,
+)
+from followups.lifecycle.changes import TransitionRefused
+from followups.lifecycle.claims import (
+    LEASE,
+    RECONCILIATION,
+    Claim,
+    claim,
+    hand_back,
+    release_expired,
+    request,
+)
+from followups.lifecycle.failure import (
+    fail_unsent,
+    give_up_on_unknown,
+    settle_failed,
+    settle_retry,
+    settle_unknown,
+)
+from followups.lifecycle.people import (
+    KEEP_DELETED,
+    MANUAL_RETRY_DELAY,
+    cancel,
+    cancel_by_system,
+    delete,
+    purge_deleted,
+    restore,
+    retry,
+    schedule,
+)
+
+__all__ = [
+    "KEEP_DELETED",
+    "LEASE",
+    "MANUAL_RETRY_DELAY",
+    "RECONCILIATION",
+    "Acceptance",
+    "Claim",
+    "TransitionRefused",
+    "cancel",
+    "cancel_by_system",
+    "claim",
+    "delete",
+    "fail_undelivered",
+    "fail_unsent",
+    "give_up_on_unknown",
+    "hand_back",
+    "purge_deleted",
+    "record_undelivered",
+    "release_expired",
+    "request",
+    "restore",
+    "retry",
+    "schedule",
+    "settle_all_sent",
+    "settle_failed",
+    "settle_retry",
+    "settle_sent",
+    "settle_unknown",
+]

@@ -1,0 +1,165 @@
+"""Meta accepted a message: what becomes of its follow-up, then and when it later says that it failed."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.db.models import OuterRef, Q, Subquery
+from django.utils.translation import gettext as _
+
+from conversations import bulk_recording
+from conversations.models import Delivery, Message
+from followups import announcements
+from followups.lifecycle.changes import NO_FAILURE, RELEASED, TransitionRefused, fail, finish, locked, record
+from followups.models import FailureKind, FollowUp, FollowUpAttempt, Outcome, Status
+from trochai.whatsapp.errors import manual_retry_delay
+
+
+def settle_sent(attempt: FollowUpAttempt, *, whatsapp_id: str, at: dt.datetime, now: dt.datetime) -> Message:
+    """Meta accepted this attempt: record the message and, unless it was canceled, mark the row sent.
+
+    Both the worker (HTTP 200) and the webhook (a status that carries the attempt's id) come here, in
+    either order: ``Message.attempt`` is unique, so the second finds what the first has written. A row
+    that failed as unknown, or waits for another try, becomes sent as well; that try is withdrawn.
+    """
+    with transaction.atomic():
+        follow_up = locked(attempt.follow_up_id)
+        recorded = Message.objects.filter(attempt=attempt.pk).first()
+        if recorded is not None:
+            return recorded
+        message = record(follow_up, attempt, whatsapp_id=whatsapp_id, at=at)
+        finish(attempt, Outcome.ACCEPTED, now=now)
+        provable = Q(status__in=[Status.PROCESSING, Status.FAILED, Status.PENDING])
+        changed = FollowUp.objects.filter(provable, pk=follow_up.pk).update(
+            status=Status.SENT,
+            sent_at=at,
+            message=message,
+            next_attempt_at=None,
+            **RELEASED,
+            **NO_FAILURE,
+        )
+        if changed:
+            announcements.announce_sent([follow_up], now=now)
+        if message.delivery == Delivery.FAILED:  # a webhook that came first had said so
+            fail_undelivered(message, attempt, now=now)
+    return message
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """An attempt that Meta accepted, and its follow-up as it was claimed, with all that is recorded."""
+
+    follow_up: FollowUp
+    attempt: FollowUpAttempt
+    whatsapp_id: str
+
+
+def settle_all_sent(acceptances: Sequence[Acceptance], *, now: dt.datetime) -> None:
+    """processing → sent for a group: what ``settle_sent`` does for one, in a handful of statements.
+
+    Rows that a webhook has settled meanwhile, or that are no longer held, go the long way one by one.
+    """
+    with transaction.atomic():
+        held = _lock_held([acceptance.attempt for acceptance in acceptances])
+        group = [acceptance for acceptance in acceptances if acceptance.attempt.pk in held]
+        records = [_record_of(acceptance) for acceptance in group]
+        messages = bulk_recording.record_templates(records, at=now) if records else []
+        _mark_sent([acceptance.attempt for acceptance in group], now=now)
+        announcements.announce_sent([acceptance.follow_up for acceptance in group], now=now)
+        for acceptance, message in zip(group, messages, strict=True):
+            if message.delivery == Delivery.FAILED:  # a webhook that came first had said so
+                fail_undelivered(message, acceptance.attempt, now=now)
+        for acceptance in acceptances:
+            if acceptance.attempt.pk not in held:
+                settle_sent(acceptance.attempt, whatsapp_id=acceptance.whatsapp_id, at=now, now=now)
+
+
+def _lock_held(attempts: Sequence[FollowUpAttempt]) -> set[uuid.UUID]:
+    """Lock the attempts' rows, in one order everywhere; return the attempts that nobody has settled."""
+    by_row = {attempt.follow_up_id: attempt for attempt in attempts}
+    rows = FollowUp.objects.filter(pk__in=by_row, status=Status.PROCESSING).order_by("pk")
+    tokens = dict(rows.select_for_update().values_list("pk", "claim_token"))
+    recorded = Message.objects.filter(attempt__in=[attempt.pk for attempt in attempts])
+    return {attempt.pk for pk, attempt in by_row.items() if tokens.get(pk) == attempt.claim_token} - set(
+        recorded.values_list("attempt", flat=True)
+    )
+
+
+def _mark_sent(attempts: Sequence[FollowUpAttempt], *, now: dt.datetime) -> None:
+    """Mark the locked rows sent, each with the message that carries its attempt's id."""
+    ids = [attempt.pk for attempt in attempts]
+    FollowUpAttempt.objects.filter(pk__in=ids).update(outcome=Outcome.ACCEPTED, finished_at=now)
+    calls = FollowUpAttempt.objects.filter(pk__in=ids, follow_up=OuterRef(OuterRef("pk")))
+    message = Message.objects.filter(attempt__in=calls.values("pk")).values("pk")
+    FollowUp.objects.filter(pk__in=[attempt.follow_up_id for attempt in attempts]).update(
+        status=Status.SENT,
+        sent_at=now,
+        message=Subquery(message),
+        next_attempt_at=None,
+        **RELEASED,
+        **NO_FAILURE,
+    )
+
+
+def _record_of(acceptance: Acceptance) -> bulk_recording.TemplateRecord:
+    follow_up = acceptance.follow_up
+    return bulk_recording.TemplateRecord(
+        conversation=follow_up.conversation,
+        rendered=follow_up.template.render(follow_up.parameters),
+        template_name=follow_up.template.name,
+        language=follow_up.template.language,
+        whatsapp_id=acceptance.whatsapp_id,
+        sent_by_id=follow_up.created_by_id,
+        attempt=acceptance.attempt.pk,
+    )
+
+
+def fail_undelivered(message: Message, attempt: FollowUpAttempt, *, now: dt.datetime) -> bool:
+    """sent or processing → failed: Meta had accepted the message and now says that it failed.
+
+    A row that stood as "delivery unknown" learns the true reason. Returns whether the row changed;
+    it does not when another attempt has taken its place since.
+    """
+    with transaction.atomic():
+        follow_up = locked(attempt.follow_up_id)
+        newest = follow_up.attempts.order_by("-requested_at", "-pk").first()
+        if newest is None or newest.pk != attempt.pk:
+            return False
+        delay = manual_retry_delay(message.error_code)
+        concerned = FollowUp.objects.filter(
+            Q(status=Status.SENT, message=message)
+            | Q(status=Status.PROCESSING, claim_token=attempt.claim_token)
+            | Q(status=Status.FAILED, failure_kind=FailureKind.UNKNOWN),
+            pk=follow_up.pk,
+        )
+        try:
+            fail(
+                follow_up,
+                concerned,
+                kind=FailureKind.UNDELIVERED,
+                code=message.error_code,
+                reason=message.error_reason or _("WhatsApp could not deliver it."),
+                now=now,
+                retry_allowed_at=now + delay if delay else None,
+                message=message,
+            )
+        except TransitionRefused:
+            return False
+    return True
+
+
+def record_undelivered(
+    attempt: FollowUpAttempt, *, whatsapp_id: str, at: dt.datetime, now: dt.datetime
+) -> Message:
+    """Record the message of an attempt whose first news is that it failed; its row is settled next."""
+    with transaction.atomic():
+        follow_up = locked(attempt.follow_up_id)
+        recorded = Message.objects.filter(attempt=attempt.pk).first()
+        if recorded is not None:
+            return recorded
+        finish(attempt, Outcome.ACCEPTED, now=now)
+        return record(follow_up, attempt, whatsapp_id=whatsapp_id, at=at)

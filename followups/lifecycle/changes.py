@@ -1,0 +1,111 @@
+"""What all changes of a follow-up have in common."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.utils.translation import gettext as _
+
+from conversations import recording
+from conversations.models import Message
+from followups import announcements
+from followups.models import FailureKind, FollowUp, FollowUpAttempt, Outcome, Status
+
+RELEASED: dict[str, Any] = {
+    "claim_token": None,
+    "lease_expires_at": None,
+    "requested_at": None,
+    "reconcile_until": None,
+}
+NO_FAILURE: dict[str, Any] = {
+    "failed_at": None,
+    "failure_kind": "",
+    "failure_code": None,
+    "failure_reason": "",
+    "retry_allowed_at": None,
+}
+
+
+class TransitionRefused(Exception):
+    """The follow-up is no longer in the state that this change leaves. ``str()`` is for people."""
+
+
+def change(follow_up: FollowUp, leaving: Q, **columns: Any) -> FollowUp:
+    visible = FollowUp.objects.visible().filter(pk=follow_up.pk)
+    if not visible.filter(leaving).update(**columns):
+        raise TransitionRefused(refusal(follow_up))
+    return loaded().get(pk=follow_up.pk)
+
+
+def fail(
+    follow_up: FollowUp,
+    rows: QuerySet[FollowUp],
+    *,
+    kind: FailureKind,
+    code: int | None,
+    reason: str,
+    now: dt.datetime,
+    **columns: Any,
+) -> None:
+    failure = {"failed_at": now, "failure_kind": kind, "failure_code": code, "failure_reason": reason[:300]}
+    changed = rows.update(
+        **{"status": Status.FAILED, "next_attempt_at": None, **RELEASED, **failure, **columns}
+    )
+    if not changed:
+        raise TransitionRefused(refusal(follow_up))
+    for name, value in failure.items():
+        setattr(follow_up, name, value)
+    announcements.announce_failed(follow_up, now=now)
+
+
+def refusal(follow_up: FollowUp) -> str:
+    """Return in plain words why a change is refused: what the row is by now."""
+    current = FollowUp.objects.visible().filter(pk=follow_up.pk).first()
+    if current is None:
+        return _("This follow-up no longer exists.")
+    return {
+        Status.PENDING: _("It is waiting to be sent."),
+        Status.PROCESSING: _("It is already being sent."),
+        Status.SENT: _("It has already been sent."),
+        Status.FAILED: _("It has failed in the meantime."),
+        Status.CANCELED: _("It is already canceled."),
+    }[Status(current.status)]
+
+
+def loaded() -> QuerySet[FollowUp]:
+    return FollowUp.objects.select_related(
+        "organization", "channel", "conversation__contact", "template__channel", "created_by"
+    )
+
+
+def locked(pk: int) -> FollowUp:
+    """Return the row, locked until the transaction ends: webhook and worker settle one after the other."""
+    return loaded().select_for_update(of=("self",)).get(pk=pk)
+
+
+def held(attempt: FollowUpAttempt) -> QuerySet[FollowUp]:
+    return FollowUp.objects.filter(
+        pk=attempt.follow_up_id, status=Status.PROCESSING, claim_token=attempt.claim_token
+    )
+
+
+def finish(attempt: FollowUpAttempt, outcome: Outcome, *, now: dt.datetime, **columns: Any) -> None:
+    columns["reason"] = columns.get("reason", "")[:300]
+    columns["details"] = columns.get("details", "")[:1000]
+    FollowUpAttempt.objects.filter(pk=attempt.pk).update(outcome=outcome, finished_at=now, **columns)
+
+
+def record(follow_up: FollowUp, attempt: FollowUpAttempt, *, whatsapp_id: str, at: dt.datetime) -> Message:
+    """Write the message into the conversation's history, as the contact sees it."""
+    return recording.record_template(
+        conversation=follow_up.conversation,
+        rendered=follow_up.template.render(follow_up.parameters),
+        template_name=follow_up.template.name,
+        language=follow_up.template.language,
+        whatsapp_id=whatsapp_id,
+        at=at,
+        sent_by=follow_up.created_by,
+        attempt=attempt.pk,
+    )

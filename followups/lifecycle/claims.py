@@ -1,0 +1,181 @@
+"""Rows that a worker holds: claimed, handed back, released, and marked before their calls."""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+
+from followups.lifecycle.changes import RELEASED
+from followups.models import FailureKind, FollowUp, FollowUpAttempt, Status
+from trochai.whatsapp import rate
+from trochai.whatsapp.models import Channel
+
+# Longer than the whole deadline of a call, so that no lease runs out while its call is being prepared.
+LEASE = dt.timedelta(minutes=2)
+# How long a webhook may take to tell how a call ended that nobody saw the end of.
+RECONCILIATION = dt.timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Rows that this worker now holds, in the order in which they may leave, each with its moment.
+
+    The moments are of this process's monotonic clock. ``more``: others are due that it did not get.
+    ``free_in`` says, where it got none because their lines are taken, in how many seconds the first is free.
+    """
+
+    token: uuid.UUID
+    follow_ups: list[FollowUp]
+    times: list[float]
+    more: bool
+    free_in: float | None
+
+
+def claim(*, limit: int, now: dt.datetime) -> Claim:
+    """pending → processing for up to ``limit`` due rows, fair between channels.
+
+    Each channel gets an equal share, no more than its line takes in the next moment; where there are
+    more channels than ``limit``, chance decides. From a stopped channel come only rows that met the stop
+    themselves: their retries after 5, 15 and 60 minutes find out whether it works again.
+    """
+    token = uuid.uuid4()
+    lines = [_Line(channel, now=now, token=token) for channel in _channels_with_due(now, limit)]
+    left, hungry = limit, lines
+    while left and hungry:
+        share = max(1, left // len(hungry))
+        for line in hungry[:left]:
+            left -= line.take(share)
+        hungry = [line for line in hungry if line.may_have_more and line.free_in is None]
+    times = {pk: moment for line in lines for pk, moment in line.times.items()}
+    held = _loaded().filter(status=Status.PROCESSING, claim_token=token) if times else ()
+    follow_ups = sorted(held, key=lambda follow_up: (times[follow_up.pk], follow_up.pk))
+    free_in = [line.free_in for line in lines if line.free_in is not None]
+    return Claim(
+        token,
+        follow_ups,
+        [times[follow_up.pk] for follow_up in follow_ups],
+        more=any(line.may_have_more for line in lines),
+        free_in=min(free_in, default=None) if not times else None,
+    )
+
+
+class _Line:
+    """A channel that has something due, and what a claim got from it."""
+
+    def __init__(self, channel: Channel, *, now: dt.datetime, token: uuid.UUID) -> None:
+        self.times: dict[int, float] = {}
+        self.may_have_more = True
+        # Seconds until it grants something again, where it has granted less than was wanted.
+        self.free_in: float | None = None
+        self._channel = channel
+        self._now = now
+        self._token = token
+
+    def take(self, wanted: int) -> int:
+        """Claim up to ``wanted`` rows, as far as the line takes them in the next moment."""
+        channel = self._channel
+        slots = rate.reserve(channel, wanted)
+        ids = self._claim(slots.count) if slots.count else []
+        rate.give_back(channel, slots, slots.count - len(ids))
+        self.times.update(zip(ids, slots.times(), strict=False))
+        if slots.count < wanted:
+            self.free_in = 0.0 if slots.count else slots.delay
+        self.may_have_more = len(ids) == slots.count
+        return len(ids)
+
+    def _claim(self, count: int) -> list[int]:
+        """Claim the ``count`` oldest of the channel's due rows; return their ids in that order.
+
+        A contact to whom a message is on its way, or left a moment ago, waits: also for another worker's.
+        """
+        rows = FollowUp.objects.due(self._now).filter(channel=self._channel)
+        if self._channel.is_stopped:
+            rows = rows.filter(failure_kind=FailureKind.CHANNEL)
+        on_its_way = FollowUp.objects.filter(
+            Q(requested_at__isnull=True) | Q(requested_at__gt=self._now - rate.PAIR_INTERVAL),
+            conversation=OuterRef("conversation"),
+            status=Status.PROCESSING,
+        )
+        with transaction.atomic():
+            # One worker after the other, or two would not see each other's rows for the same contact.
+            Channel.objects.select_for_update(no_key=True).only("pk").get(pk=self._channel.pk)
+            waiting = rows.exclude(Exists(on_its_way)).order_by("next_attempt_at", "pk")
+            oldest = waiting.select_for_update(skip_locked=True)
+            ids = list(oldest.values_list("pk", flat=True)[:count])
+            FollowUp.objects.filter(pk__in=ids, status=Status.PENDING).update(
+                status=Status.PROCESSING, claim_token=self._token, lease_expires_at=self._now + LEASE
+            )
+        return ids
+
+
+def _channels_with_due(now: dt.datetime, limit: int) -> list[Channel]:
+    """Return channels that have something to send: all, or ``limit`` of them by chance.
+
+    By a look into the index for each: PostgreSQL makes an EXISTS a join, and reads the whole table.
+    """
+    due = FollowUp.objects.due(now)
+    first = due.filter(channel=OuterRef("pk")).order_by("next_attempt_at", "pk").values("pk")
+    working = Channel.objects.filter(stopped_at__isnull=True).alias(first=Subquery(first[:1]))
+    met_a_stop = due.filter(failure_kind=FailureKind.CHANNEL)
+    found = [
+        *working.filter(first__isnull=False).order_by(),
+        *(
+            channel
+            for channel in Channel.objects.filter(stopped_at__isnull=False).order_by()
+            if met_a_stop.filter(channel=channel).exists()
+        ),
+    ]
+    return random.sample(found, k=min(limit, len(found)))
+
+
+def _loaded() -> QuerySet[FollowUp]:
+    """With all that is needed to send; what rows have in common (a channel's tokens!) is read once."""
+    return FollowUp.objects.select_related("conversation__contact").prefetch_related(
+        "organization", "channel", "template"
+    )
+
+
+def hand_back(follow_ups: Iterable[FollowUp], *, token: uuid.UUID, due_at: dt.datetime | None = None) -> None:
+    """processing → pending before any call was made: no failure is counted."""
+    later = {} if due_at is None else {"next_attempt_at": due_at}
+    FollowUp.objects.filter(
+        pk__in=[follow_up.pk for follow_up in follow_ups],
+        status=Status.PROCESSING,
+        claim_token=token,
+        requested_at__isnull=True,
+    ).update(status=Status.PENDING, **later, **RELEASED)
+
+
+def release_expired(*, now: dt.datetime) -> int:
+    """processing → pending for rows whose worker vanished before it began the call."""
+    return FollowUp.objects.lease_expired(now).update(status=Status.PENDING, **RELEASED)
+
+
+def request(
+    follow_ups: Sequence[FollowUp], *, token: uuid.UUID, now: dt.datetime
+) -> dict[int, FollowUpAttempt]:
+    """Record durably that the calls are about to be made; return the attempts by follow-up id.
+
+    Rows that this worker no longer holds, or whose lease has run out, are left out: they must not be
+    called. A requested row is never claimed again, so this must be committed before the call.
+    """
+    with transaction.atomic():
+        held = FollowUp.objects.filter(
+            pk__in=[follow_up.pk for follow_up in follow_ups],
+            status=Status.PROCESSING,
+            claim_token=token,
+            requested_at__isnull=True,
+            lease_expires_at__gt=now,
+        ).select_for_update()
+        ids = list(held.values_list("pk", flat=True))
+        FollowUp.objects.filter(pk__in=ids).update(requested_at=now, reconcile_until=now + RECONCILIATION)
+        attempts = FollowUpAttempt.objects.bulk_create(
+            FollowUpAttempt(follow_up_id=pk, claim_token=token, requested_at=now) for pk in ids
+        )
+    return {attempt.follow_up_id: attempt for attempt in attempts}

@@ -1,0 +1,123 @@
+"""A follow-up that was not sent, or of which nobody knows: tried again, failed, or left to a person."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+
+import structlog
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from conversations.models import Message
+from followups import retries
+from followups.lifecycle.changes import (
+    RELEASED,
+    TransitionRefused,
+    fail,
+    finish,
+    held,
+    locked,
+    refusal,
+)
+from followups.models import FailureKind, FollowUp, FollowUpAttempt, Outcome, Status
+
+logger = structlog.get_logger(__name__)
+
+
+def settle_retry(
+    attempt: FollowUpAttempt,
+    *,
+    kind: FailureKind,
+    code: int | None,
+    reason: str,
+    details: str,
+    now: dt.datetime,
+) -> None:
+    """processing → pending after a temporary error, or → failed after the fourth.
+
+    Raises ``TransitionRefused`` when the row has moved on (a webhook has settled it).
+    """
+    with transaction.atomic():
+        follow_up = locked(attempt.follow_up_id)
+        failures = follow_up.failures + 1
+        due_at = retries.next_attempt_at(failures, now)
+        outcome = Outcome.CHANNEL if kind == FailureKind.CHANNEL else Outcome.TEMPORARY
+        finish(attempt, outcome, now=now, code=code, reason=reason, details=details)
+        if due_at is None:
+            fail(follow_up, held(attempt), kind=kind, code=code, reason=reason, now=now, failures=failures)
+            return
+        changed = held(attempt).update(
+            status=Status.PENDING,
+            next_attempt_at=due_at,
+            failures=failures,
+            failure_kind=kind,
+            failure_code=code,
+            failure_reason=reason,
+            **RELEASED,
+        )
+        if not changed:
+            raise TransitionRefused(refusal(follow_up))
+
+
+def settle_failed(
+    attempt: FollowUpAttempt,
+    *,
+    code: int | None,
+    reason: str,
+    details: str,
+    retry_allowed_at: dt.datetime | None,
+    now: dt.datetime,
+) -> None:
+    """processing → failed after a permanent error. Raises ``TransitionRefused`` as above."""
+    with transaction.atomic():
+        follow_up = locked(attempt.follow_up_id)
+        finish(attempt, Outcome.PERMANENT, now=now, code=code, reason=reason, details=details)
+        fail(
+            follow_up,
+            held(attempt),
+            kind=FailureKind.PERMANENT,
+            code=code,
+            reason=reason,
+            now=now,
+            retry_allowed_at=retry_allowed_at,
+        )
+
+
+def settle_unknown(attempt: FollowUpAttempt, *, reason: str, details: str, now: dt.datetime) -> None:
+    """Nobody knows how the call ended: the row stays processing until a webhook or the time decides.
+
+    What a webhook has said about the attempt meanwhile is left alone.
+    """
+    if not Message.objects.filter(attempt=attempt.pk).exists():
+        finish(attempt, Outcome.UNKNOWN, now=now, reason=reason, details=details)
+
+
+def fail_unsent(
+    follow_up: FollowUp, *, token: uuid.UUID, kind: FailureKind, reason: str, now: dt.datetime
+) -> None:
+    """processing → failed without a call: missed, or no longer sendable."""
+    with transaction.atomic():
+        held = FollowUp.objects.filter(
+            pk=follow_up.pk, status=Status.PROCESSING, claim_token=token, requested_at__isnull=True
+        )
+        fail(follow_up, held, kind=kind, code=None, reason=reason, now=now)
+
+
+def give_up_on_unknown(*, now: dt.datetime) -> int:
+    """processing → failed for rows whose outcome stayed unknown past the reconciliation time."""
+    given_up = 0
+    for pk in FollowUp.objects.unknown_past(now).values_list("pk", flat=True):
+        try:
+            with transaction.atomic():
+                still_unknown = FollowUp.objects.unknown_past(now).filter(pk=pk)
+                reason = _("Delivery unknown: it may have reached the contact.")
+                fail(locked(pk), still_unknown, kind=FailureKind.UNKNOWN, code=None, reason=reason, now=now)
+        except TransitionRefused:
+            continue  # a webhook was faster
+        except Exception:
+            # One row must not keep the others, and what is due now, from being looked after.
+            logger.exception("follow_up_not_given_up", follow_up=pk)
+        else:
+            given_up += 1
+    return given_up

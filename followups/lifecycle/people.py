@@ -1,0 +1,139 @@
+"""What people do with a follow-up, and what the system cancels and removes."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
+from django.utils.translation import gettext as _
+
+from conversations.models import Conversation
+from followups import announcements
+from followups.lifecycle.changes import NO_FAILURE, TransitionRefused, change, loaded
+from followups.models import CancelCause, FollowUp, Status
+from followups.search import search_text
+
+if TYPE_CHECKING:
+    from templates_app.models import Template
+    from trochai.accounts.models import Membership
+
+MANUAL_RETRY_DELAY = dt.timedelta(minutes=5)
+KEEP_DELETED = dt.timedelta(days=30)
+PURGE_CHUNK = 500
+
+
+def schedule(
+    *,
+    conversation: Conversation,
+    template: Template,
+    parameters: Mapping[str, str],
+    scheduled_for: dt.datetime,
+    note: str,
+    cancel_on_reply: bool,
+    submission: uuid.UUID,
+    by: Membership,
+    now: dt.datetime,
+) -> FollowUp:
+    """Create a pending follow-up; the same submission again returns the one it made before.
+
+    The values are frozen together with the template's shape: if the template changes so that they no
+    longer fit, the re-check at send time says so.
+    """
+    follow_up, _created = FollowUp.objects.get_or_create(
+        organization=by.organization,
+        submission=submission,
+        defaults={
+            "channel_id": conversation.channel_id,
+            "conversation": conversation,
+            "template": template,
+            "parameters": dict(parameters),
+            "shape": template.shape,
+            "scheduled_for": scheduled_for,
+            "next_attempt_at": scheduled_for,
+            "note": note,
+            "cancel_on_reply": cancel_on_reply,
+            "created_by": by.user,
+            "created_at": now,
+            "search_text": search_text(conversation.contact, note),
+        },
+    )
+    return follow_up
+
+
+def cancel(follow_up: FollowUp, *, by: Membership, now: dt.datetime) -> FollowUp:
+    """pending → canceled, by a member."""
+    return change(
+        follow_up,
+        Q(status=Status.PENDING),
+        status=Status.CANCELED,
+        next_attempt_at=None,
+        canceled_at=now,
+        canceled_by=by.user,
+        cancel_cause=CancelCause.MEMBER,
+    )
+
+
+def retry(follow_up: FollowUp, *, by: Membership, now: dt.datetime) -> FollowUp:
+    """failed → pending, due in 5 minutes, with a fresh set of three automatic retries."""
+    due_at = now + MANUAL_RETRY_DELAY
+    if FollowUp.objects.filter(pk=follow_up.pk, status=Status.FAILED, retry_allowed_at__gt=now).exists():
+        raise TransitionRefused(_("WhatsApp allows another try only 24 hours after it refused this one."))
+    return change(
+        follow_up,
+        Q(status=Status.FAILED) & (Q(retry_allowed_at__isnull=True) | Q(retry_allowed_at__lte=now)),
+        status=Status.PENDING,
+        scheduled_for=due_at,
+        next_attempt_at=due_at,
+        failures=0,
+        message=None,
+        sent_at=None,
+        **NO_FAILURE,
+    )
+
+
+def restore(follow_up: FollowUp, *, by: Membership, now: dt.datetime) -> FollowUp:
+    """canceled → pending: undo the system's cancel-on-reply, while the date is still ahead."""
+    return change(
+        follow_up,
+        Q(status=Status.CANCELED, cancel_cause=CancelCause.REPLY, scheduled_for__gt=now),
+        status=Status.PENDING,
+        next_attempt_at=F("scheduled_for"),
+        # The reply that canceled it is answered by the person who restores it.
+        cancel_on_reply=False,
+        canceled_at=None,
+        canceled_by=None,
+        cancel_cause="",
+    )
+
+
+def delete(follow_up: FollowUp, *, by: Membership, now: dt.datetime) -> FollowUp:
+    """Hide a failed or canceled row at once; ``purge_deleted`` removes it 30 days later."""
+    final = Q(status__in=[Status.FAILED, Status.CANCELED])
+    return change(follow_up, final, deleted_at=now)
+
+
+def cancel_by_system(follow_ups: QuerySet[FollowUp], *, cause: CancelCause, now: dt.datetime) -> int:
+    """pending → canceled for all of ``follow_ups`` that still wait; their creators are told why."""
+    with transaction.atomic():
+        pending = follow_ups.filter(status=Status.PENDING).select_for_update(of=("self",))
+        ids = list(pending.values_list("pk", flat=True))
+        FollowUp.objects.filter(pk__in=ids).update(
+            status=Status.CANCELED, next_attempt_at=None, canceled_at=now, cancel_cause=cause
+        )
+        for follow_up in loaded().filter(pk__in=ids):
+            announcements.announce_canceled(follow_up, now=now)
+    return len(ids)
+
+
+def purge_deleted(*, now: dt.datetime) -> int:
+    """Remove rows that were deleted 30 days ago; return how many."""
+    deleted = FollowUp.objects.filter(deleted_at__lte=now - KEEP_DELETED)
+    purged = 0
+    while ids := list(deleted.values_list("pk", flat=True)[:PURGE_CHUNK]):
+        FollowUp.objects.filter(pk__in=ids).delete()
+        purged += len(ids)
+    return purged
