@@ -196,7 +196,13 @@ class FollowUp(models.Model):
                 condition=Q(status="pending"),
                 name="follow_up_due",
             ),
-            # lifecycle.recover and lifecycle.give_up_on_unknown: rows that somebody holds.
+            # lifecycle.claim: a stopped channel's rows that met the stop, among all that wait for it.
+            models.Index(
+                fields=["channel", "next_attempt_at", "id"],
+                condition=Q(status="pending", failure_kind="channel"),
+                name="follow_up_met_a_stop",
+            ),
+            # lifecycle.release_expired and lifecycle.give_up_on_unknown: rows that somebody holds.
             models.Index(
                 fields=["lease_expires_at"],
                 condition=Q(status="processing"),
