@@ -80,8 +80,11 @@ def main() -> None:
             filled(template, count=round(line.own * seconds), messages_per_second=line.own, talking=400)
             for name, plan in plans.items():
                 with template.clone() as database:
-                    rows.append(row(line, name, measured(database, plan)))
+                    result = measured(database, plan)
+                rows.append(row(line, name, result))
                 print(" | ".join(rows[-1]), flush=True)
+                if refusals := result.seconds_of_refusals:
+                    print(f"refused between {refusals[0]:.2f} and {refusals[-1]:.2f} s after the first call")
     print_table(HEADER, rows)
 
 
