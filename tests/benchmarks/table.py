@@ -82,12 +82,25 @@ ADD_DUE = """
      LIMIT %(count)s
 """
 
+BEGIN = """
+    UPDATE followups_followup
+       SET status = 'processing', claim_token = gen_random_uuid(), requested_at = now(),
+           lease_expires_at = now() + interval '2 minutes', reconcile_until = now() + interval '10 minutes'
+     WHERE id IN (SELECT id FROM followups_followup WHERE id > %(first)s ORDER BY id DESC LIMIT %(count)s)
+"""
+
 
 def add_due(count: int, *, lines: int) -> None:
     """Let ``count`` more be due at one instant, on the first ``lines`` numbers."""
     with connection.cursor() as cursor:
         cursor.execute(ADD_DUE, {**VALUES, "first": FIRST_ADDED, "count": count, "lines": lines})
         cursor.execute("VACUUM ANALYZE followups_followup")
+
+
+def begin(count: int) -> None:
+    """Mark the last ``count`` of those as being sent. Statistics do not know of it, as in a burst."""
+    with connection.cursor() as cursor:
+        cursor.execute(BEGIN, {"first": FIRST_ADDED, "count": count})
 
 
 def remove_due() -> None:

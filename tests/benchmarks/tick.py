@@ -58,21 +58,27 @@ def kind_of(statement: Statement) -> str:
     return "SELECT FOR UPDATE" if words[0] != "UPDATE" and "UPDATE" in words else words[0]
 
 
-def show_plans(cases: dict[str, Any], *, whole: bool) -> None:
+def by_kind(case: dict[str, Any]) -> dict[str, list[Statement]]:
+    statements = sorted((Statement(**row) for row in case["statements"]), key=kind_of)
+    return {kind: list(group) for kind, group in itertools.groupby(statements, kind_of)}
+
+
+def show_plans(results: dict[int, dict[str, Any]], *, whole: bool) -> None:
     """Print what the statements of each kind did: was anything sorted, was the whole table read?"""
+    smallest, largest = results[min(results)], results[max(results)]
     rows = []
-    for name, case in cases.items():
-        statements = sorted((Statement(**row) for row in case["statements"]), key=kind_of)
-        for kind, group in itertools.groupby(statements, kind_of):
-            of_kind = list(group)
-            blocks = sum(statement.blocks for statement in of_kind)
-            sorted_rows = max(statement.sorted_rows for statement in of_kind)
-            scans = any(statement.scans_all for statement in of_kind)
-            figures = [str(blocks), f"{sorted_rows} rows" if sorted_rows else "no", "yes" if scans else "no"]
-            rows.append([name, f"{len(of_kind)} {kind}", *figures])
-        if whole:
-            print(*(f"\n{name}\n{statement.sql}\n{statement.plan}" for statement in statements))
-    print_table(["", "statements", "blocks", "sort", "whole table"], rows)
+    for name, case in largest.items():
+        small = by_kind(smallest[name])
+        for kind, statements in by_kind(case).items():
+            sorted_rows = max(statement.sorted_rows for statement in statements)
+            scans = any(statement.scans_all for statement in statements)
+            blocks = [sum(of.blocks for of in group) for group in (small.get(kind, []), statements)]
+            figures = [f"{sorted_rows} rows" if sorted_rows else "no", "yes" if scans else "no"]
+            rows.append([name, f"{len(statements)} {kind}", *map(str, blocks), *figures])
+            if whole:
+                print(*(f"\n{name}\n{statement.sql}\n{statement.plan}" for statement in statements))
+    blocks_in = [f"blocks in {rows:,} rows" for rows in (min(results), max(results))]
+    print_table(["", "statements", *blocks_in, "sort", "whole table"], rows)
 
 
 def main() -> None:
@@ -98,7 +104,7 @@ def main() -> None:
                     seen["seconds"] += case["seconds"]
                     seen["statements"] = case["statements"]
     show(results)
-    show_plans(results[max(results)], whole=options.plans)
+    show_plans(results, whole=options.plans)
 
 
 if __name__ == "__main__":
