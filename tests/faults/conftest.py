@@ -18,6 +18,7 @@ import pytest
 from cryptography.fernet import Fernet
 from django.core.management import call_command
 from django.db import connection, connections
+from pytest_django import DjangoDbBlocker, Settings
 
 from tests.faults.cloud import Cloud
 from tests.faults.installation import Installation
@@ -89,11 +90,11 @@ def connected_to(url: str) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def migrated(servers: tuple[Postgres, Redis, Cloud], django_db_blocker: object) -> str:
+def migrated(servers: tuple[Postgres, Redis, Cloud], django_db_blocker: DjangoDbBlocker) -> str:
     """The name of a database to copy: migrating one for each test would take most of the time."""
     postgres = servers[0]
     postgres.execute("CREATE DATABASE migrated")
-    with django_db_blocker.unblock(), connected_to(postgres.url("migrated")):  # type: ignore[attr-defined]
+    with django_db_blocker.unblock(), connected_to(postgres.url("migrated")):
         call_command("migrate", verbosity=0)
     return "migrated"
 
@@ -102,22 +103,25 @@ def migrated(servers: tuple[Postgres, Redis, Cloud], django_db_blocker: object) 
 def installation(
     servers: tuple[Postgres, Redis, Cloud],
     migrated: str,
-    django_db_blocker: object,
-    settings: object,
+    django_db_blocker: DjangoDbBlocker,
+    settings: Settings,
     tmp_path: Path,
 ) -> Iterator[Installation]:
     """Trochai with a fresh database, an empty queue, and a Cloud API that remembers nothing yet."""
     postgres, redis, cloud = servers
+    # The test before may have failed between a kill and the start after it.
+    postgres.start()
+    redis.start()
     name = f"faults_{uuid.uuid4().hex[:8]}"
     postgres.execute(f"CREATE DATABASE {name} TEMPLATE {migrated}")
     redis.empty()
     cloud.forget()
     keys = [Fernet.generate_key().decode()]
-    settings.FIELD_ENCRYPTION_KEYS = keys  # type: ignore[attr-defined]
+    settings.FIELD_ENCRYPTION_KEYS = keys
     trochai = Installation(
         postgres=postgres, redis=redis, cloud=cloud, database=name, keys=keys, folder=tmp_path
     )
-    with django_db_blocker.unblock(), connected_to(postgres.url(name)):  # type: ignore[attr-defined]
+    with django_db_blocker.unblock(), connected_to(postgres.url(name)):
         try:
             yield trochai
         finally:

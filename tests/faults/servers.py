@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -23,9 +24,12 @@ import redis
 
 
 def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
+    """Return a port below those of outgoing connections, which would take it while its server is dead."""
+    for port in random.sample(range(20_000, 30_000), 100):
+        with contextlib.suppress(OSError), socket.socket() as taken:
+            taken.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")
 
 
 def wait_until(condition: Callable[[], object], what: str, seconds: float = 30) -> None:
@@ -104,14 +108,21 @@ class Postgres:
     def _run(self, program: str, *arguments: str) -> None:
         done = subprocess.run(
             [self._programs / program, *arguments],
-            **self._options(),  # type: ignore[call-overload]
+            **self._options(),
             capture_output=True,
             text=True,
             check=False,
         )
         assert done.returncode == 0, done.stderr
 
+    @property
+    def _is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
     def start(self) -> None:
+        """Start it, unless it runs; return when it takes connections."""
+        if self._is_running:
+            return
         settings = {
             "port": str(self.port),
             "listen_addresses": "127.0.0.1",
@@ -124,7 +135,7 @@ class Postgres:
         with (self._folder / "log.txt").open("a") as log:
             self._process = subprocess.Popen(
                 [self._programs / "postgres", "-D", "data", *arguments],
-                **self._options(),  # type: ignore[call-overload]
+                **self._options(),
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
@@ -150,10 +161,10 @@ class Postgres:
 
     def execute(self, statement: str) -> None:
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
-            connection.execute(statement)  # type: ignore[call-overload]
+            connection.execute(statement)
 
     def remove(self) -> None:
-        if self._process is not None and self._process.poll() is None:
+        if self._is_running:
             self.kill()
         shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -169,7 +180,14 @@ class Redis:
     def url(self) -> str:
         return f"redis://127.0.0.1:{self.port}/0"
 
+    @property
+    def _is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
     def start(self) -> None:
+        """Start it, unless it runs; return when it answers."""
+        if self._is_running:
+            return
         arguments = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
         arguments += ["--databases", "64"]  # one for each process of the suite
         self._process = subprocess.Popen(
@@ -194,7 +212,7 @@ class Redis:
         kill(self._process)
 
     def remove(self) -> None:
-        if self._process is not None and self._process.poll() is None:
+        if self._is_running:
             self.kill()
 
 
