@@ -38,6 +38,7 @@ PRODUCTION = {
     "DATABASE_URL": "postgres://trochai@127.0.0.1/never_connected_to",
     "REDIS_URL": "redis://127.0.0.1/0",
     "WHATSAPP_API_URL": "https://graph.facebook.com",
+    "METRICS_TOKEN": secrets.token_urlsafe(32),
 }
 CHECKS = {
     "format": ["ruff", "format", "--check", "."],
