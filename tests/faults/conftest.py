@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import sys
 import uuid
 from collections.abc import Iterator
@@ -63,6 +64,8 @@ def servers() -> Iterator[tuple[Postgres, Redis, Cloud]]:
         # Where they have to be there, a skipped test would look like a passed one.
         (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
     postgres, redis, cloud = Postgres(), Redis(), Cloud()
+    # Whoever stops the tests wants no servers and workers left over.
+    before = signal.signal(signal.SIGTERM, lambda *_: pytest.exit("asked to stop", returncode=143))
     try:
         postgres.start()
         redis.start()
@@ -71,6 +74,7 @@ def servers() -> Iterator[tuple[Postgres, Redis, Cloud]]:
         cloud.stop()
         redis.remove()
         postgres.remove()
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
