@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import uuid
+from collections import defaultdict
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import structlog
@@ -31,20 +34,35 @@ class Job:
 
     follow_up: FollowUp
     token: uuid.UUID
-    at: float
     payload: dict[str, Any]
     client: WhatsAppClient
+    at: float = math.inf
 
 
-def prepare(claim: lifecycle.Claim, *, busy: Collection[int], now: dt.datetime) -> Iterator[Job]:
-    """Yield the jobs to do; what must not or cannot be sent now is settled or handed back.
+def prepare(claim: lifecycle.Claim, *, busy: Collection[int], now: dt.datetime) -> list[Job]:
+    """Return the jobs to do; what must not or cannot be sent now is settled or handed back.
 
-    ``busy`` has the conversations that a message is on its way to already.
+    ``busy`` has the conversations that a message is on its way to already. Slots of a line that are not
+    needed are given back to it.
     """
-    seen = set(busy)
-    for follow_up, at in zip(claim.follow_ups, claim.times, strict=True):
+    by_channel: dict[int, list[Job]] = defaultdict(list)
+    for job in _jobs(claim, set(busy), now):
+        by_channel[job.follow_up.channel_id].append(job)
+    jobs = []
+    for channel in {follow_up.channel for follow_up in claim.follow_ups}:
+        of_channel, slots = by_channel[channel.pk], claim.slots[channel.pk]
+        times = chain.from_iterable(each.times() for each in slots)
+        jobs += [replace(job, at=at) for job, at in zip(of_channel, times, strict=False)]
+        unused = sum(each.count for each in slots) - len(of_channel)
+        # A line takes back its end alone.
+        rate.give_back(channel, slots[-1], min(unused, slots[-1].count))
+    return jobs
+
+
+def _jobs(claim: lifecycle.Claim, seen: set[int], now: dt.datetime) -> Iterator[Job]:
+    for follow_up in claim.follow_ups:
         try:
-            job = _job_for(follow_up, claim.token, at, seen, now)
+            job = _job_for(follow_up, claim.token, seen, now)
         except lifecycle.TransitionRefused:
             logger.info("follow_up_moved_on", follow_up=follow_up.pk)
         except DatabaseError:
@@ -60,9 +78,7 @@ def prepare(claim: lifecycle.Claim, *, busy: Collection[int], now: dt.datetime) 
                 yield job
 
 
-def _job_for(
-    follow_up: FollowUp, token: uuid.UUID, at: float, seen: set[int], now: dt.datetime
-) -> Job | None:
+def _job_for(follow_up: FollowUp, token: uuid.UUID, seen: set[int], now: dt.datetime) -> Job | None:
     problem = problem_with(follow_up, now)
     if problem is not None:
         kind, reason = problem
@@ -76,13 +92,14 @@ def _job_for(
         metrics.LINE_WAIT_SECONDS.labels("contact").inc((free_at - now).total_seconds())
         return None
     payload = template_payload(follow_up.template, follow_up.parameters)
-    return Job(follow_up, token, at, payload, client_for(follow_up.channel))
+    return Job(follow_up, token, payload, client_for(follow_up.channel))
 
 
 def _fail_broken(follow_up: FollowUp, token: uuid.UUID, now: dt.datetime) -> None:
     reason = _("It could not be prepared for sending: something in it is broken.")
     try:
         lifecycle.fail_unsent(follow_up, token=token, kind=FailureKind.RECHECK, reason=reason, now=now)
+        metrics.UNSENT.labels(FailureKind.RECHECK).inc()
     except Exception:
         logger.exception("follow_up_not_failed", follow_up=follow_up.pk)
 
@@ -111,4 +128,5 @@ def _contact_free_at(follow_up: FollowUp, seen: Collection[int], now: dt.datetim
     if follow_up.conversation_id in seen:
         return now + rate.PAIR_INTERVAL
     last = follow_up.conversation.last_outbound_at
-    return now if last is None else max(now, last + rate.PAIR_INTERVAL)
+    # By Meta's clock, or another machine's: it may lie ahead.
+    return now if last is None else max(now, min(last, now) + rate.PAIR_INTERVAL)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 from django.db import InterfaceError, OperationalError, connection, transaction
@@ -49,7 +50,7 @@ def settle(calls: Sequence[Call]) -> list[Call]:
         return []
     with metrics.SETTLEMENT_SECONDS.time():
         try:
-            _settle_together(calls)
+            now = _settle_together(calls)
         except Exception as error:
             logger.info("follow_ups_settled_one_by_one", why=type(error).__name__)
             if not connection.in_atomic_block:
@@ -58,11 +59,11 @@ def settle(calls: Sequence[Call]) -> list[Call]:
             return [call for call in calls if not _settle_alone(call)]
     metrics.BATCH_SIZE.observe(len(calls))
     for call in calls:
-        _log(call)
+        _log(call, now)
     return []
 
 
-def _settle_together(calls: Sequence[Call]) -> None:
+def _settle_together(calls: Sequence[Call]) -> dt.datetime:
     now = database_now()
     accepted = [
         lifecycle.Acceptance(call.follow_up, call.attempt, call.result.message_id)
@@ -75,17 +76,17 @@ def _settle_together(calls: Sequence[Call]) -> None:
         for call in calls:
             if not isinstance(call.result, Accepted):
                 _settle_one(call, now)
-    for acceptance in accepted:
-        if (due_at := acceptance.follow_up.next_attempt_at) is not None:
-            metrics.LATENESS_SECONDS.observe((now - due_at).total_seconds())
+    return now
 
 
 def _settle_alone(call: Call) -> bool:
     """Return False where it should be tried again."""
     try:
+        now = database_now()
         with transaction.atomic():
-            _settle_one(call, database_now())
+            _settle_one(call, now)
     except lifecycle.TransitionRefused:
+        _count(call, now)
         logger.info("follow_up_moved_on", follow_up=call.follow_up.pk)
     except (OperationalError, InterfaceError) as error:
         logger.warning("follow_up_not_settled_yet", follow_up=call.follow_up.pk, why=type(error).__name__)
@@ -94,7 +95,7 @@ def _settle_alone(call: Call) -> bool:
     except Exception:
         logger.exception("follow_up_not_settled", follow_up=call.follow_up.pk, attempt=str(call.attempt.pk))
     else:
-        _log(call)
+        _log(call, now)
     return True
 
 
@@ -140,9 +141,16 @@ _OUTCOMES: dict[type[Accepted | WhatsAppError], str] = {
 }
 
 
-def _log(call: Call) -> None:
+def _count(call: Call, now: dt.datetime) -> None:
+    metrics.CALLS.labels(_OUTCOMES[type(call.result)]).inc()
+    due_at = call.follow_up.next_attempt_at
+    if isinstance(call.result, Accepted) and due_at is not None:
+        metrics.LATENESS_SECONDS.observe((now - due_at).total_seconds())
+
+
+def _log(call: Call, now: dt.datetime) -> None:
+    _count(call, now)
     outcome = _OUTCOMES[type(call.result)]
-    metrics.CALLS.labels(outcome).inc()
     ids = {"follow_up": call.follow_up.pk, "attempt": str(call.attempt.pk)}
     if isinstance(call.result, Accepted):
         logger.info("follow_up_sent", **ids)
@@ -159,35 +167,42 @@ def concerns_channel(result: Accepted | WhatsAppError) -> bool:
 
 def tell_channels(calls: Iterable[Call]) -> set[int]:
     """Slow down, stop or resume the channels as their answers say; return those to leave alone for now."""
-    known: dict[int, Channel] = {}
-    slow_down: dict[int, dt.timedelta] = {}
-    stopped: dict[int, ChannelError] = {}
-    working: set[int] = set()
+    slow_down: dict[int, tuple[Channel, dt.timedelta]] = {}
+    stopped: dict[int, tuple[Channel, ChannelError]] = {}
+    working: dict[int, Channel] = {}
     for call in calls:
         channel, result = call.follow_up.channel, call.result
-        known[channel.pk] = channel
         if isinstance(result, ChannelError):
-            stopped[channel.pk] = result
+            stopped[channel.pk] = channel, result
         elif isinstance(result, Accepted | TemporaryError) and result.slow_down is not None:
-            slow_down[channel.pk] = max(result.slow_down, slow_down.get(channel.pk, dt.timedelta()))
+            _channel, longest = slow_down.get(channel.pk, (channel, dt.timedelta()))
+            slow_down[channel.pk] = channel, max(result.slow_down, longest)
         elif isinstance(result, Accepted) and channel.is_stopped:
-            working.add(channel.pk)
-    for channel_id in {*stopped, *slow_down, *working}:
-        try:
-            if channel_id in stopped:
-                error = stopped[channel_id]
-                channels.stop(
-                    channel_id,
-                    code=error.code,
-                    reason=error.reason,
-                    token=known[channel_id].access_token,
-                    now=database_now(),
-                )
-            elif channel_id in slow_down:
-                rate.slow_down(known[channel_id], slow_down[channel_id])
-            else:
-                channels.resume(channel_id, stopped_at=known[channel_id].stopped_at)
-        except Exception:
-            # The next call on the channel meets the same answer.
-            logger.exception("channel_not_told", channel=channel_id)
+            working[channel.pk] = channel
+    for channel, error in stopped.values():
+        _tell(channel, _stop, error)
+    for channel, delay in slow_down.values():
+        _tell(channel, rate.slow_down, delay)
+    for channel in working.values():
+        if channel.pk not in stopped:
+            _tell(channel, _resume, channel.stopped_at)
     return {*stopped, *slow_down}
+
+
+def _tell(channel: Channel, change: Callable[[Channel, Any], Any], news: Any) -> None:
+    try:
+        change(channel, news)
+    except Exception:
+        # The next call on the channel meets the same answer.
+        logger.exception("channel_not_told", channel=channel.pk)
+
+
+def _stop(channel: Channel, error: ChannelError) -> None:
+    # The token that met the error: another call of the group may have had a newer one.
+    channels.stop(
+        channel.pk, code=error.code, reason=error.reason, token=channel.access_token, now=database_now()
+    )
+
+
+def _resume(channel: Channel, stopped_at: dt.datetime | None) -> None:
+    channels.resume(channel.pk, stopped_at=stopped_at)

@@ -16,6 +16,9 @@ from trochai.clock import database_now
 
 logger = structlog.get_logger(__name__)
 
+# How often a call for help is passed on by a process that is sending already.
+PASSES = 8
+
 
 @shared_task(ignore_result=True)
 def send_due_follow_ups(*, wake_others: bool = True, **_future: Any) -> None:
@@ -28,19 +31,41 @@ def send_due_follow_ups(*, wake_others: bool = True, **_future: Any) -> None:
     if silence is not None:
         logger.warning("sending_again", seconds_without_ticks=round(silence.total_seconds()))
     dispatch.tidy_up(now)
-    for more in dispatch.send_due():
+    _send(wake_others=wake_others)
+
+
+@shared_task(ignore_result=True)
+def help_to_send(*, passes: int = 0, **_future: Any) -> None:
+    """Send with another worker that has more than enough to do.
+
+    Where that worker's own process has taken this task, it is passed on: a second thread of one process
+    sends no faster than the first.
+    """
+    if dispatch.is_sending():
+        if passes:
+            _wake(passes=passes - 1)
+        return
+    _send(wake_others=False)
+
+
+def _send(*, wake_others: bool) -> None:
+    more = False
+    for more in dispatch.send_in_this_process():
         if more and wake_others:
-            _wake_others()
+            for _worker in range(settings.FOLLOWUPS_MAX_WORKERS - 1):
+                _wake(passes=PASSES)
             wake_others = False
+    if more and not dispatch.stopping.is_set():
+        # The run's time was up: the rest must not wait for the next tick, nor other tasks for the rest.
+        _wake(passes=PASSES)
 
 
-def _wake_others() -> None:
+def _wake(*, passes: int) -> None:
     try:
-        for _worker in range(settings.FOLLOWUPS_MAX_WORKERS - 1):
-            send_due_follow_ups.apply_async(kwargs={"wake_others": False}, expires=55, retry=False)
+        help_to_send.apply_async(kwargs={"passes": passes}, expires=55, retry=False)
     except OperationalError:
         # This worker sends on alone.
-        logger.exception("no broker: no further workers were woken")
+        logger.exception("no broker: no further worker was woken")
 
 
 @shared_task(ignore_result=True)

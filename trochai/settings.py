@@ -111,6 +111,8 @@ DATABASES = {"default": dj_database_url.config(default=f"sqlite:///{VAR_DIR / 'd
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = _SQLITE_OPTIONS
 else:
+    # After a restart of the database each pooled connection would fail once more.
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
     DATABASES["default"]["OPTIONS"] = {
         **DATABASES["default"].get("OPTIONS", {}),
         # Our queries take milliseconds; compiling one takes hundreds.
@@ -129,6 +131,9 @@ if REDIS_URL:
         # Redelivery after a killed worker is throttled; leases in the database are what counts.
         "unacked_restore_throttle": 1,
         "visibility_timeout": 600,
+        # Seconds. A Redis that hangs must not hold a worker that has answers of Meta's to write down.
+        "socket_timeout": 10,
+        "socket_connect_timeout": 5,
     }
 else:
     CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}

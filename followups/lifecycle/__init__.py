@@ -21,6 +21,7 @@ from followups.lifecycle.claims import (
     hand_back,
     release_expired,
     request,
+    withdraw,
 )
 from followups.lifecycle.failure import (
     fail_unsent,
@@ -69,4 +70,5 @@ __all__ = [
     "settle_retry",
     "settle_sent",
     "settle_unknown",
+    "withdraw",
 ]

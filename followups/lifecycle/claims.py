@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 
 from followups.lifecycle.changes import RELEASED
 from followups.models import FailureKind, FollowUp, FollowUpAttempt, Status
@@ -18,50 +18,54 @@ from trochai.whatsapp.models import Channel
 
 # Longer than the whole deadline of a call, so that no lease runs out while its call is being prepared.
 LEASE = dt.timedelta(minutes=2)
+# A claim looks at so many channels at most: each costs four statements.
+MOST_LINES = 16
 # How long a webhook may take to tell how a call ended that nobody saw the end of.
 RECONCILIATION = dt.timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
 class Claim:
-    """Rows that this worker now holds, in the order in which they may leave, each with its moment.
+    """Rows that this worker now holds, oldest first, and the slots of their channels' lines, as many as rows.
 
-    The moments are of this process's monotonic clock. ``more``: others are due that it did not get.
-    ``free_in`` says, where it got none because their lines are taken, in how many seconds the first is free.
+    ``more``: others are due that it did not get; ``full``: not because of their lines, but because it
+    would have been too much at once. ``free_in`` says, where it got none because their lines are taken,
+    in how many seconds the first is free.
     """
 
     token: uuid.UUID
     follow_ups: list[FollowUp]
-    times: list[float]
+    slots: dict[int, list[rate.Slots]]
     more: bool
+    full: bool
     free_in: float | None
 
 
 def claim(*, limit: int, now: dt.datetime) -> Claim:
     """pending → processing for up to ``limit`` due rows, fair between channels.
 
-    Each channel gets an equal share, no more than its line takes in the next moment; where there are
-    more channels than ``limit``, chance decides. From a stopped channel come only rows that met the stop
+    Each channel gets an equal share, no more than its line takes in the next moment; where there are many
+    channels, chance decides whose turn it is. From a stopped channel come only rows that met the stop
     themselves: their retries after 5, 15 and 60 minutes find out whether it works again.
     """
     token = uuid.uuid4()
-    lines = [_Line(channel, now=now, token=token) for channel in _channels_with_due(now, limit)]
+    channels, others = _channels_with_due(now, min(limit, MOST_LINES))
+    lines = [_Line(channel, now=now, token=token) for channel in channels]
     left, hungry = limit, lines
     while left and hungry:
         share = max(1, left // len(hungry))
         for line in hungry[:left]:
             left -= line.take(share)
         hungry = [line for line in hungry if line.may_have_more and line.free_in is None]
-    times = {pk: moment for line in lines for pk, moment in line.times.items()}
-    held = _loaded().filter(status=Status.PROCESSING, claim_token=token) if times else ()
-    follow_ups = sorted(held, key=lambda follow_up: (times[follow_up.pk], follow_up.pk))
+    held = _loaded().filter(status=Status.PROCESSING, claim_token=token) if left < limit else ()
     free_in = [line.free_in for line in lines if line.free_in is not None]
     return Claim(
         token,
-        follow_ups,
-        [times[follow_up.pk] for follow_up in follow_ups],
-        more=any(line.may_have_more for line in lines),
-        free_in=min(free_in, default=None) if not times else None,
+        list(held),
+        {line.channel.pk: line.slots for line in lines},
+        more=others or any(line.may_have_more for line in lines),
+        full=others or left == 0,
+        free_in=min(free_in, default=None) if left == limit else None,
     )
 
 
@@ -69,76 +73,74 @@ class _Line:
     """A channel that has something due, and what a claim got from it."""
 
     def __init__(self, channel: Channel, *, now: dt.datetime, token: uuid.UUID) -> None:
-        self.times: dict[int, float] = {}
+        self.channel = channel
+        self.slots: list[rate.Slots] = []
         self.may_have_more = True
         # Seconds until it grants something again, where it has granted less than was wanted.
         self.free_in: float | None = None
-        self._channel = channel
         self._now = now
         self._token = token
 
     def take(self, wanted: int) -> int:
         """Claim up to ``wanted`` rows, as far as the line takes them in the next moment."""
-        channel = self._channel
-        slots = rate.reserve(channel, wanted)
-        ids = self._claim(slots.count) if slots.count else []
-        rate.give_back(channel, slots, slots.count - len(ids))
-        self.times.update(zip(ids, slots.times(), strict=False))
-        if slots.count < wanted:
+        slots = rate.reserve(self.channel, wanted)
+        claimed = self._claim(slots.count) if slots.count else 0
+        self.may_have_more = claimed == slots.count
+        if self.may_have_more and slots.count < wanted:
             self.free_in = 0.0 if slots.count else slots.delay
-        self.may_have_more = len(ids) == slots.count
-        return len(ids)
+        self.slots.append(rate.give_back(self.channel, slots, slots.count - claimed))
+        return claimed
 
-    def _claim(self, count: int) -> list[int]:
-        """Claim the ``count`` oldest of the channel's due rows; return their ids in that order.
+    def _claim(self, count: int) -> int:
+        """Claim the ``count`` oldest of the channel's due rows; return how many there were.
 
         A contact to whom a message is on its way, or left a moment ago, waits: also for another worker's.
         """
-        rows = FollowUp.objects.due(self._now).filter(channel=self._channel)
-        if self._channel.is_stopped:
+        rows = FollowUp.objects.due(self._now).filter(channel=self.channel)
+        if self.channel.is_stopped:
             rows = rows.filter(failure_kind=FailureKind.CHANNEL)
+        # A plain list of few, looked up by hash: as an EXISTS it would be read again for every row.
         on_its_way = FollowUp.objects.filter(
             Q(requested_at__isnull=True) | Q(requested_at__gt=self._now - rate.PAIR_INTERVAL),
-            conversation=OuterRef("conversation"),
+            channel=self.channel,
             status=Status.PROCESSING,
         )
         with transaction.atomic():
             # One worker after the other, or two would not see each other's rows for the same contact.
-            Channel.objects.select_for_update(no_key=True).only("pk").get(pk=self._channel.pk)
-            waiting = rows.exclude(Exists(on_its_way)).order_by("next_attempt_at", "pk")
-            oldest = waiting.select_for_update(skip_locked=True)
+            Channel.objects.select_for_update(no_key=True).only("pk").get(pk=self.channel.pk)
+            waiting = rows.exclude(conversation__in=on_its_way.values("conversation"))
+            oldest = waiting.order_by("next_attempt_at", "pk").select_for_update(skip_locked=True)
             ids = list(oldest.values_list("pk", flat=True)[:count])
             FollowUp.objects.filter(pk__in=ids, status=Status.PENDING).update(
                 status=Status.PROCESSING, claim_token=self._token, lease_expires_at=self._now + LEASE
             )
-        return ids
+        return len(ids)
 
 
-def _channels_with_due(now: dt.datetime, limit: int) -> list[Channel]:
-    """Return channels that have something to send: all, or ``limit`` of them by chance.
+def _channels_with_due(now: dt.datetime, limit: int) -> tuple[list[Channel], bool]:
+    """Return channels that have something to send, ``limit`` of them by chance, and whether there are others.
 
     By a look into the index for each: PostgreSQL makes an EXISTS a join, and reads the whole table.
     """
-    due = FollowUp.objects.due(now)
-    first = due.filter(channel=OuterRef("pk")).order_by("next_attempt_at", "pk").values("pk")
-    working = Channel.objects.filter(stopped_at__isnull=True).alias(first=Subquery(first[:1]))
+    due = FollowUp.objects.due(now).filter(channel=OuterRef("pk")).order_by("next_attempt_at", "pk")
     met_a_stop = due.filter(failure_kind=FailureKind.CHANNEL)
-    found = [
-        *working.filter(first__isnull=False).order_by(),
-        *(
-            channel
-            for channel in Channel.objects.filter(stopped_at__isnull=False).order_by()
-            if met_a_stop.filter(channel=channel).exists()
-        ),
+    working = Channel.objects.filter(stopped_at__isnull=True).alias(first=Subquery(due.values("pk")[:1]))
+    stopped = Channel.objects.filter(stopped_at__isnull=False)
+    stopped = stopped.alias(first=Subquery(met_a_stop.values("pk")[:1]))
+    ids = [
+        pk
+        for channels in (working, stopped)
+        for pk in channels.filter(first__isnull=False).order_by().values_list("pk", flat=True)
     ]
-    return random.sample(found, k=min(limit, len(found)))
+    chosen = random.sample(ids, k=min(limit, len(ids)))
+    channels = list(Channel.objects.filter(pk__in=chosen).order_by()) if chosen else []
+    return channels, len(ids) > limit
 
 
 def _loaded() -> QuerySet[FollowUp]:
     """With all that is needed to send; what rows have in common (a channel's tokens!) is read once."""
-    return FollowUp.objects.select_related("conversation__contact").prefetch_related(
-        "organization", "channel", "template"
-    )
+    rows = FollowUp.objects.select_related("conversation__contact").order_by("next_attempt_at", "pk")
+    return rows.prefetch_related("organization", "channel", "template")
 
 
 def hand_back(follow_ups: Iterable[FollowUp], *, token: uuid.UUID, due_at: dt.datetime | None = None) -> None:
@@ -150,6 +152,19 @@ def hand_back(follow_ups: Iterable[FollowUp], *, token: uuid.UUID, due_at: dt.da
         claim_token=token,
         requested_at__isnull=True,
     ).update(status=Status.PENDING, **later, **RELEASED)
+
+
+def withdraw(attempts: Sequence[FollowUpAttempt]) -> None:
+    """processing → pending although the rows were marked: this worker knows that it made no call.
+
+    Nobody else has heard of the attempts, so they are removed.
+    """
+    with transaction.atomic():
+        for attempt in attempts:
+            FollowUp.objects.filter(
+                pk=attempt.follow_up_id, status=Status.PROCESSING, claim_token=attempt.claim_token
+            ).update(status=Status.PENDING, **RELEASED)
+        FollowUpAttempt.objects.filter(pk__in=[attempt.pk for attempt in attempts], outcome="").delete()
 
 
 def release_expired(*, now: dt.datetime) -> int:

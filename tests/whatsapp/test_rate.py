@@ -5,6 +5,7 @@ import itertools
 import time
 
 import pytest
+import redis
 
 from tests.factories import ChannelFactory
 from trochai.whatsapp import rate
@@ -41,25 +42,25 @@ def drain(channel, *, seconds):
 
 
 @pytest.mark.parametrize("limit", [1, 20, 75, 1000])
-def test_all_of_the_rate_is_used_and_no_second_sees_a_sixteenth_more(line, limit):
+def test_all_of_the_rate_is_used_and_no_second_sees_more(line, limit):
     line.messages_per_second = limit
     moments = drain(line, seconds=1.5)
-    assert most_in_a_second(moments) <= max(limit * 17 // 16, 1)
+    assert most_in_a_second(moments) <= limit + 1
     ahead = rate.LOOKAHEAD.total_seconds()
     assert len(moments) >= int((1.5 + ahead - 0.1) * limit)
 
 
 def test_messages_leave_evenly(line):
-    moments = list(rate.reserve(line, 1000).times())[5:]
+    moments = list(rate.reserve(line, 1000).times())
     gaps = [later - earlier for earlier, later in itertools.pairwise(moments)]
     assert gaps == pytest.approx([1 / 75] * len(gaps), rel=0.01)
 
 
-def test_a_pause_earns_a_twentieth_of_a_second_and_no_more(line):
+def test_a_pause_earns_nothing(line):
     rate.reserve(line, 1)
     time.sleep(0.3)
-    late = [moment for moment in rate.reserve(line, 1000).times() if moment < time.monotonic()]
-    assert len(late) <= 75 // 20 + 1
+    began = time.monotonic()
+    assert min(rate.reserve(line, 1000).times()) >= began
 
 
 def test_only_what_is_wanted_is_taken(line):
@@ -124,5 +125,21 @@ def test_the_address_of_redis_is_not_logged(line, settings, caplog):
 @pytest.mark.django_db(transaction=True)
 def test_workers_on_connections_of_their_own_share_one_limit(line, in_threads):
     moments = [moment for each in in_threads(lambda _n: drain(line, seconds=1.2), 4) for moment in each]
-    assert most_in_a_second(moments) <= 75 * 17 // 16
+    assert most_in_a_second(moments) <= 76
     assert len(moments) >= 75 * 1.2
+
+
+def test_slots_behind_which_others_were_reserved_are_not_given_twice(line):
+    first = rate.reserve(line, 5)
+    second = rate.reserve(line, 3)
+    rate.give_back(line, first, 4)
+    assert min(rate.reserve(line, 1).times()) > max(second.times())
+
+
+def test_a_slow_down_outlives_a_restart_of_redis(line, settings):
+    if not settings.REDIS_URL:
+        pytest.skip("about Redis")
+    rate.slow_down(line, 30 * SECOND)
+    redis.Redis.from_url(settings.REDIS_URL).flushdb()
+    refused = rate.reserve(Channel.objects.get(pk=line.pk), 1)
+    assert (refused.count, refused.delay) == (0, pytest.approx(30, abs=1))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
+from functools import cache
 
 import aiohttp
 import certifi
@@ -38,8 +39,7 @@ class AsyncTransport:
         connector = aiohttp.TCPConnector(
             limit=0,
             keepalive_timeout=transport.MAX_IDLE,
-            # The authorities that requests trusts, not whatever this machine has.
-            ssl=ssl.create_default_context(cafile=certifi.where()),
+            ssl=_authorities(),
         )
         self._session = aiohttp.ClientSession(
             connector=connector,
@@ -70,6 +70,12 @@ class AsyncTransport:
 
     async def close(self) -> None:
         await self._session.close()
+
+
+@cache
+def _authorities() -> ssl.SSLContext:
+    """Return what requests trusts, not whatever this machine has; read from disk once."""
+    return ssl.create_default_context(cafile=certifi.where())
 
 
 async def _bounded(response: aiohttp.ClientResponse) -> bytes:

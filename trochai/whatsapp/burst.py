@@ -16,6 +16,7 @@ import structlog
 from django.conf import settings
 from django.utils.translation import gettext as _
 
+from trochai.whatsapp import rate
 from trochai.whatsapp.async_transport import AsyncTransport
 from trochai.whatsapp.client import Accepted, WhatsAppClient
 from trochai.whatsapp.errors import OutcomeUnknown, WhatsAppError
@@ -25,7 +26,7 @@ logger = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Outgoing:
-    """A template message: ``at`` is when it may leave, by this process's monotonic clock."""
+    """A template message: ``at`` is when it should leave, by this process's monotonic clock."""
 
     client: WhatsAppClient
     recipient: Mapping[str, str]
@@ -36,10 +37,13 @@ class Outgoing:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How the call for ``reference`` ended, and how many seconds it took."""
+    """How the call for ``reference`` ended, and how many seconds it took.
+
+    ``result`` is None where its moment had passed before it could leave: no call was made.
+    """
 
     reference: str
-    result: Accepted | WhatsAppError
+    result: Accepted | WhatsAppError | None
     seconds: float
 
 
@@ -47,13 +51,14 @@ class Burst:
     """Calls on an event loop in a thread of its own; everything else here is for the caller's thread.
 
     How many calls are under way is the caller's to bound. ``close`` waits for those that are.
+    Raises what keeps an event loop from starting, such as ``OSError`` where no file can be opened.
     """
 
     def __init__(self) -> None:
         self._ended: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
         self._under_way: set[asyncio.Task[None]] = set()
         self._ready: Future[None] = Future()
-        self._thread = threading.Thread(target=asyncio.run, args=[self._serve()], name="burst", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="burst", daemon=True)
         self._thread.start()
         self._ready.result()
 
@@ -70,25 +75,38 @@ class Burst:
                 outcomes.append(self._ended.get_nowait())
         return outcomes
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether calls that are under way can still end."""
+        return self._thread.is_alive()
+
     def close(self) -> None:
-        self._loop.call_soon_threadsafe(self._closing.set)
+        with contextlib.suppress(RuntimeError):  # it has ended by itself
+            self._loop.call_soon_threadsafe(self._closing.set)
         self._thread.join()
 
-    async def _serve(self) -> None:
+    def _run(self) -> None:
         try:
-            self._loop = asyncio.get_running_loop()
-            self._closing = asyncio.Event()
-            self._transport = AsyncTransport(
-                connect_timeout=settings.WHATSAPP_CONNECT_TIMEOUT, read_timeout=settings.WHATSAPP_READ_TIMEOUT
-            )
+            asyncio.run(self._serve())
         except BaseException as error:
-            self._ready.set_exception(error)
-            raise
+            if not self._ready.done():
+                self._ready.set_exception(error)
+                return
+            logger.exception("burst_ended")
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._closing = asyncio.Event()
+        self._transport = AsyncTransport(
+            connect_timeout=settings.WHATSAPP_CONNECT_TIMEOUT, read_timeout=settings.WHATSAPP_READ_TIMEOUT
+        )
         self._ready.set_result(None)
-        await self._closing.wait()
-        while self._under_way:
-            await asyncio.wait(self._under_way)
-        await self._transport.close()
+        try:
+            await self._closing.wait()
+            while self._under_way:
+                await asyncio.wait(self._under_way)
+        finally:
+            await self._transport.close()
 
     def _start(self, messages: list[Outgoing]) -> None:
         for message in messages:
@@ -99,6 +117,10 @@ class Burst:
     async def _send(self, message: Outgoing) -> None:
         await asyncio.sleep(message.at - time.monotonic())
         began = time.monotonic()
+        if began - message.at > rate.TOLERANCE.total_seconds():
+            # What was held up must not leave all at once.
+            self._ended.put(Outcome(message.reference, None, 0.0))
+            return
         result: Accepted | WhatsAppError
         try:
             result = await message.client.asend_template(

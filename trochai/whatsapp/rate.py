@@ -2,9 +2,9 @@
 
 Each channel is a line of slots, one every ``1 / messages_per_second`` seconds (the "generic cell rate
 algorithm"). Who wants to send reserves slots a moment ahead and sends when they come, so that messages
-leave evenly: no second, wherever it begins, sees more than the rate and a twentieth (slots that nobody
-took, for at most a twentieth of a second, may be used late). Meta counts up to a sixteenth more than
-the channel's own limit (80 against 75), which leaves room for what the network bunches together.
+leave evenly. Who comes late gives its slots up and takes new ones, or what was late would leave at once:
+no second, wherever it begins, sees more than the rate and what ``TOLERANCE`` lets through. Meta counts up
+to a sixteenth more than the channel's own limit (80 against 75), which leaves room for the network.
 
 The lines are kept in Redis and timed by its clock. Without Redis, or while it cannot be reached, they are
 in ``Channel.next_slot_at`` and timed by the database's clock.
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -39,29 +39,32 @@ PAIR_INTERVAL = dt.timedelta(seconds=6)
 # Whatever Meta's headers or a wrong clock say, a line is never held back for longer.
 MAX_SLOW_DOWN = dt.timedelta(minutes=5)
 # How far ahead a worker reserves. A message of the composer waits that long at most behind a burst.
-LOOKAHEAD = dt.timedelta(seconds=0.25)
-# Unused slots of the last twentieth of a second may still be taken.
-CATCH_UP_DIVISOR = 20
+LOOKAHEAD = dt.timedelta(seconds=0.3)
+# A message may leave so long after its slot: a third of what Meta's limit is above the channel's own.
+TOLERANCE = dt.timedelta(milliseconds=20)
 # Seconds. Redis answers in a millisecond or is as good as gone.
 REDIS_PATIENCE = 0.5
 
 MICROSECOND = dt.timedelta(microseconds=1)
 _SECOND = 1_000_000  # microseconds
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
-# Both clocks in microseconds. Returns how many slots were granted, and in how long the first one comes.
+# All in microseconds. Returns how many slots were granted, in how long the first one comes, and the line
+# as it stands after them. "held" is what the database says of a slow-down: Redis may have forgotten it.
 _RESERVE = """
-local interval, catch_up, wanted = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local ahead, furthest = tonumber(ARGV[4]), tonumber(ARGV[5])
+local interval, wanted = tonumber(ARGV[1]), tonumber(ARGV[2])
+local ahead, held, furthest = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-local slot = math.min(tonumber(redis.call('GET', KEYS[1]) or '0'), now + furthest)
-slot = math.max(slot, now - catch_up * interval)
-local granted = 0
+local slot = tonumber(redis.call('GET', KEYS[1]) or '0')
+slot = math.min(math.max(slot, now + held), now + furthest)
+local granted, after = 0, ''
 if slot <= now + ahead then
   granted = math.min(wanted, math.floor((now + ahead - slot) / interval) + 1)
-  redis.call('SET', KEYS[1], string.format('%.0f', slot + granted * interval), 'PX', 600000)
+  after = string.format('%.0f', slot + granted * interval)
+  redis.call('SET', KEYS[1], after, 'PX', 600000)
 end
-return {granted, string.format('%.0f', slot - now)}
+return {granted, string.format('%.0f', slot - now), after}
 """
 _SLOW_DOWN = """
 local time = redis.call('TIME')
@@ -70,8 +73,9 @@ local slot = tonumber(redis.call('GET', KEYS[1]) or '0')
 redis.call('SET', KEYS[1], string.format('%.0f', math.max(slot, until_)), 'PX', 600000)
 """
 _GIVE_BACK = """
-local slot = tonumber(redis.call('GET', KEYS[1]) or '0')
-redis.call('SET', KEYS[1], string.format('%.0f', slot - tonumber(ARGV[1])), 'PX', 600000)
+if redis.call('GET', KEYS[1]) == ARGV[1] then
+  redis.call('SET', KEYS[1], string.format('%.0f', tonumber(ARGV[1]) - tonumber(ARGV[2])), 'PX', 600000)
+end
 """
 
 
@@ -80,13 +84,14 @@ class Slots:
     """``count`` slots: the first ``delay`` seconds after ``reserved_at``, then one every ``interval``.
 
     Where nothing was granted, ``delay`` says in how many seconds the line's next slot comes.
-    ``reserved_at`` is of this process's monotonic clock.
+    ``reserved_at`` is of this process's monotonic clock; ``after`` is the line as it stood after them.
     """
 
     count: int
     delay: float
     interval: float
     reserved_at: float
+    after: int
 
     def times(self) -> Iterator[float]:
         """Yield when each message may leave, by this process's monotonic clock."""
@@ -97,29 +102,30 @@ class Slots:
 def reserve(channel: Channel, wanted: int, *, ahead: dt.timedelta = LOOKAHEAD) -> Slots:
     """Take up to ``wanted`` of the line's next slots, as far as they come within ``ahead``."""
     interval = _SECOND // channel.messages_per_second
-    catch_up = channel.messages_per_second // CATCH_UP_DIVISOR
-    granted, delay = 0, 0
+    granted, delay, after = 0, 0, 0
     if wanted > 0:
-        arguments = (interval, catch_up, wanted, ahead // MICROSECOND)
+        arguments = (interval, wanted, ahead // MICROSECOND)
         try:
-            granted, delay = _reserve_in_redis(channel, *arguments)
+            granted, delay, after = _reserve_in_redis(channel, *arguments)
         except _NoRedis:
-            granted, delay = _reserve_in_database(channel, *arguments)
-    return Slots(granted, delay / _SECOND, interval / _SECOND, time.monotonic())
+            granted, delay, after = _reserve_in_database(channel, *arguments)
+    return Slots(granted, delay / _SECOND, interval / _SECOND, time.monotonic(), after)
 
 
-def give_back(channel: Channel, slots: Slots, unused: int) -> None:
-    """Return the last ``unused`` of ``slots`` to the line, for whoever comes next."""
+def give_back(channel: Channel, slots: Slots, unused: int) -> Slots:
+    """Return the last ``unused`` of ``slots`` to the line, and what is left of them.
+
+    They are lost where somebody has reserved others behind them: the line has no gaps.
+    """
     if unused <= 0:
-        return
+        return slots
     span = unused * round(slots.interval * _SECOND)
     try:
-        _redis(_GIVE_BACK, channel, span)
+        _redis(_GIVE_BACK, channel, slots.after, span)
     except _NoRedis:
-        with transaction.atomic():
-            line = Channel.objects.select_for_update(no_key=True).filter(pk=channel.pk)
-            for slot in line.values_list("next_slot_at", flat=True):
-                line.update(next_slot_at=slot and slot - span * MICROSECOND)
+        unchanged = Channel.objects.filter(pk=channel.pk, next_slot_at=_EPOCH + slots.after * MICROSECOND)
+        unchanged.update(next_slot_at=_EPOCH + (slots.after - span) * MICROSECOND)
+    return replace(slots, count=slots.count - unused, after=slots.after - span)
 
 
 def slow_down(channel: Channel, delay: dt.timedelta) -> None:
@@ -142,12 +148,14 @@ class _NoRedis(Exception):
     """None is configured, or it does not answer."""
 
 
-def _reserve_in_redis(
-    channel: Channel, interval: int, catch_up: int, wanted: int, ahead: int
-) -> tuple[int, int]:
+def _reserve_in_redis(channel: Channel, interval: int, wanted: int, ahead: int) -> tuple[int, int, int]:
+    if not settings.REDIS_URL:
+        raise _NoRedis
+    held_until = channel.next_slot_at
+    held = 0 if held_until is None else max(0, (held_until - database_now()) // MICROSECOND)
     furthest = MAX_SLOW_DOWN // MICROSECOND
-    granted, delay = _redis(_RESERVE, channel, interval, catch_up, wanted, ahead, furthest)
-    return int(granted), int(delay)
+    granted, delay, after = _redis(_RESERVE, channel, interval, wanted, ahead, held, furthest)
+    return int(granted), int(delay), int(after or 0)
 
 
 def _redis(script: str, channel: Channel, *arguments: int) -> Any:
@@ -180,20 +188,17 @@ def _connection(url: str) -> redis.Redis:
 # In the database -------------------------------------------------------------------------------------
 
 
-def _reserve_in_database(
-    channel: Channel, interval: int, catch_up: int, wanted: int, ahead: int
-) -> tuple[int, int]:
+def _reserve_in_database(channel: Channel, interval: int, wanted: int, ahead: int) -> tuple[int, int, int]:
     with transaction.atomic():
         # SQLite takes its write lock at BEGIN; PostgreSQL locks the row, but not for foreign keys to it.
         line = Channel.objects.select_for_update(no_key=True).filter(pk=channel.pk)
         stored = line.values_list("next_slot_at", flat=True).first()
         now = database_now()
-        slot = now - catch_up * interval * MICROSECOND
-        if stored is not None:
-            slot = max(slot, min(stored, now + MAX_SLOW_DOWN))
+        slot = now if stored is None else max(now, min(stored, now + MAX_SLOW_DOWN))
         delay = (slot - now) // MICROSECOND
         if delay > ahead:
-            return 0, delay
+            return 0, delay, 0
         granted = min(wanted, (ahead - delay) // interval + 1)
-        line.update(next_slot_at=slot + granted * interval * MICROSECOND)
-    return granted, delay
+        after = slot + granted * interval * MICROSECOND
+        line.update(next_slot_at=after)
+    return granted, delay, (after - _EPOCH) // MICROSECOND

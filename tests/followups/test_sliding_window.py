@@ -1,0 +1,259 @@
+"""Many calls at once: their lines, their moments, and what happens where the machinery itself fails."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+
+import certifi
+import psycopg
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from followups import dispatch, lifecycle, settlement, sliding_window
+from followups.models import FailureKind, FollowUp, Status
+from followups.settlement import Call
+from followups.tasks import help_to_send, send_due_follow_ups
+from tests import factories
+from trochai.whatsapp import async_transport, rate
+from trochai.whatsapp.burst import Burst, Outgoing
+from trochai.whatsapp.client import Accepted, client_for
+from trochai.whatsapp.errors import ChannelError
+from trochai.whatsapp.models import Channel
+
+
+@pytest.fixture
+def due(team):
+    def make(minutes: float = 1, *, channel: Channel = team.channel, **fields) -> FollowUp:
+        conversation = fields.pop("conversation", None) or factories.ConversationFactory(
+            organization=team.organization, channel=channel
+        )
+        return factories.FollowUpFactory(
+            organization=team.organization,
+            channel=channel,
+            conversation=conversation,
+            template=team.template,
+            created_by=team.agent.user,
+            scheduled_for=timezone.now() - dt.timedelta(minutes=minutes),
+            **fields,
+        )
+
+    return make
+
+
+@pytest.fixture
+def woken(monkeypatch):
+    """Keep calls for help off the broker, and in a list."""
+    asked: list[dict] = []
+    monkeypatch.setattr(help_to_send, "apply_async", lambda **options: asked.append(options["kwargs"]))
+    return asked
+
+
+def tick() -> None:
+    send_due_follow_ups(wake_others=False)
+
+
+def refreshed(follow_up: FollowUp) -> FollowUp:
+    return FollowUp.objects.get(pk=follow_up.pk)
+
+
+# Moments -------------------------------------------------------------------------------------------
+
+
+def test_what_missed_its_moment_is_not_sent_but_said_to_be_late(meta, due):
+    row = due()
+    burst = Burst()
+    recipient = row.conversation.contact.recipient
+    payload = {"name": "visit_reminder", "language": {"code": "es"}}
+    late = time.monotonic() - rate.TOLERANCE.total_seconds() - 0.01
+    burst.begin([Outgoing(client_for(row.channel), recipient, payload, "attempt:1", late)])
+    outcomes = burst.ended(timeout=5)
+    burst.close()
+    assert [(outcome.reference, outcome.result) for outcome in outcomes] == [("attempt:1", None)]
+    assert meta.requests == []
+
+
+def test_rows_that_missed_their_moments_are_sent_once_all_the_same(meta, due, monkeypatch):
+    """A worker that was held up for longer than its slots, each time between claim and call."""
+    rows = [due() for _n in range(3)]
+    prepare = sliding_window.prepare
+
+    def slowly(claim, **options):
+        jobs = prepare(claim, **options)
+        time.sleep(0.3)
+        return jobs
+
+    monkeypatch.setattr(sliding_window, "prepare", slowly)
+    tick()
+    assert {refreshed(row).status for row in rows} == {Status.SENT}
+    assert len(meta.requests) == 3
+
+
+def test_a_marked_row_whose_call_was_surely_not_made_waits_again(due):
+    row = due()
+    now = timezone.now()
+    claim = lifecycle.claim(limit=1, now=now)
+    attempts = lifecycle.request(claim.follow_ups, token=claim.token, now=now)
+    lifecycle.withdraw(list(attempts.values()))
+    assert (refreshed(row).status, refreshed(row).failures) == (Status.PENDING, 0)
+    assert not row.attempts.exists()
+    assert [each.pk for each in lifecycle.claim(limit=1, now=now).follow_ups] == [row.pk]
+
+
+# Lines ---------------------------------------------------------------------------------------------
+
+
+def test_rows_that_need_no_call_leave_their_line_to_those_that_do(meta, due, team):
+    Channel.objects.filter(pk=team.channel.pk).update(messages_per_second=1)
+    for _n in range(8):
+        due(minutes=5 * 60)
+    tick()
+    assert FollowUp.objects.filter(failure_kind=FailureKind.MISSED).count() == 8
+    assert rate.reserve(Channel.objects.get(pk=team.channel.pk), 1).count == 1
+
+
+def test_many_channels_are_all_served_in_one_run(meta, due, team):
+    channels = [factories.ChannelFactory(organization=team.organization) for _n in range(40)]
+    rows = [due(channel=channel) for channel in channels]
+    tick()
+    assert {refreshed(row).status for row in rows} == {Status.SENT}
+
+
+def test_a_row_whose_contact_is_being_written_to_keeps_no_worker_busy(due, django_assert_max_num_queries):
+    held = due(minutes=5)
+    due(conversation=held.conversation)
+    lifecycle.claim(limit=1, now=timezone.now())  # by a worker that has died
+    with django_assert_max_num_queries(25):
+        tick()
+
+
+def test_a_date_that_lies_ahead_does_not_hold_a_contact_back_for_long(due, team):
+    tomorrow = timezone.now() + dt.timedelta(days=1)
+    conversation = factories.ConversationFactory(
+        organization=team.organization, channel=team.channel, last_outbound_at=tomorrow
+    )
+    row = due(conversation=conversation)
+    tick()
+    assert refreshed(row).next_attempt_at < timezone.now() + dt.timedelta(seconds=7)
+
+
+# Long backlogs ---------------------------------------------------------------------------------------
+
+
+def test_what_is_left_when_a_runs_time_is_up_does_not_wait_for_the_next_tick(
+    meta, due, team, woken, monkeypatch
+):
+    Channel.objects.filter(pk=team.channel.pk).update(messages_per_second=4)
+    rows = [due() for _n in range(4)]
+    monkeypatch.setattr(dispatch, "RUN_TIME", 0.3)
+    tick()
+    assert {refreshed(row).status for row in rows} == {Status.SENT, Status.PENDING}
+    assert len(woken) == 1
+    monkeypatch.setattr(dispatch, "RUN_TIME", 10)
+    help_to_send(**woken[0])
+    assert {refreshed(row).status for row in rows} == {Status.SENT}
+
+
+def test_a_call_for_help_that_the_same_process_takes_is_passed_on(due, woken):
+    due()
+    run = dispatch.send_in_this_process()
+    next(run)
+    help_to_send(passes=2)
+    help_to_send(passes=0)
+    assert woken == [{"passes": 1}]
+    run.close()
+
+
+def test_a_tick_while_this_process_sends_is_not_lost(meta, due):
+    due()
+    run = dispatch.send_in_this_process()
+    next(run)
+    for _more in run:
+        pass
+    later = due()
+    run = dispatch.send_in_this_process()
+    assert next(run) is False
+    tick()  # meanwhile: leaves it to the run
+    latest = due()
+    for _more in run:
+        pass
+    assert {refreshed(later).status, refreshed(latest).status} == {Status.SENT}
+
+
+# What may break --------------------------------------------------------------------------------------
+
+
+def test_where_no_call_can_be_made_rows_are_handed_back_and_nothing_hangs(meta, due, monkeypatch):
+    row = due()
+    async_transport._authorities.cache_clear()
+    monkeypatch.setattr(certifi, "where", lambda: "/nowhere/at/all.pem")
+    with pytest.raises(FileNotFoundError):
+        tick()
+    assert refreshed(row).status == Status.PENDING
+    assert not row.attempts.exists()
+    monkeypatch.undo()
+    tick()
+    assert refreshed(row).status == Status.SENT
+
+
+def test_calls_whose_event_loop_ends_are_in_doubt_and_are_not_repeated(meta, due, monkeypatch):
+    """Nobody can know whether they reached Meta."""
+    row = due()
+
+    def end_the_loop(_body):
+        (burst,) = bursts
+        burst._loop.call_soon_threadsafe(burst._loop.stop)
+        time.sleep(0.2)
+        return 200, {}
+
+    bursts: list[Burst] = []
+    start = Burst.__init__
+
+    def remember(self):
+        start(self)
+        bursts.append(self)
+
+    monkeypatch.setattr(Burst, "__init__", remember)
+    meta.answer(end_the_loop)
+    tick()
+    tick()
+    assert refreshed(row).status == Status.PROCESSING
+    assert row.attempts.get().outcome == "unknown"
+    assert len(meta.requests) == 1
+
+
+def test_the_old_tokens_error_counts_as_the_old_tokens_whatever_else_came_back(due, team):
+    """Two calls of one group: one began before an admin saved a new token, one after."""
+    now = timezone.now()
+    before, after = due(), due()
+    claim = lifecycle.claim(limit=2, now=now)
+    attempts = lifecycle.request(claim.follow_ups, token=claim.token, now=now)
+    error = Call(before, attempts[before.pk], ChannelError("Token expired.", 190))
+    assert error.follow_up.channel.access_token == team.channel.access_token
+    channel = Channel.objects.get(pk=team.channel.pk)
+    channel.access_token = "EAANewToken"
+    channel.save()
+    after = FollowUp.objects.select_related("channel").get(pk=after.pk)
+    settlement.tell_channels([error, Call(after, attempts[after.pk], Accepted("wamid.N"))])
+    assert not Channel.objects.get(pk=team.channel.pk).is_stopped
+
+
+@pytest.mark.django_db(transaction=True)
+def test_after_a_restart_of_the_database_the_next_tick_sends(meta, due):
+    if connection.vendor != "postgresql":
+        pytest.skip("needs PostgreSQL")
+    row = due()
+    connection.close()
+    with psycopg.connect(**_server()) as server:
+        server.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    tick()
+    assert refreshed(row).status == Status.SENT
+
+
+def _server() -> dict[str, object]:
+    given = connection.get_connection_params()
+    return {name: given[name] for name in ("dbname", "user", "host", "port", "password") if given.get(name)}
