@@ -244,6 +244,10 @@ def test_after_a_restart_of_the_database_the_next_tick_sends(meta, due):
     if connection.vendor != "postgresql":
         pytest.skip("needs PostgreSQL")
     row = due()
+    # A pool of this test's own, with one idle connection.
+    connection.close()
+    connection.close_pool()
+    connection.ensure_connection()
     connection.close()
     with psycopg.connect(**_server()) as server:
         server.execute(
