@@ -172,7 +172,8 @@ class SlidingWindow:
         """Give those new moments that were marked in time but did not leave in time."""
         attempts = {job.follow_up.pk: attempt for job, attempt in missed}
         try:
-            renewed, left = _renewed([job for job, _attempt in missed])
+            held = lifecycle.request_again(list(attempts.values()), now=database_now())
+            renewed, left = _renewed([job for job, attempt in missed if attempt.pk in held])
             self._call([(job, attempts[job.follow_up.pk]) for job in renewed])
             if left:
                 lifecycle.withdraw([attempts[job.follow_up.pk] for job in left])

@@ -21,6 +21,7 @@ from followups.lifecycle.claims import (
     hand_back,
     release_expired,
     request,
+    request_again,
     withdraw,
 )
 from followups.lifecycle.failure import (
@@ -62,6 +63,7 @@ __all__ = [
     "record_undelivered",
     "release_expired",
     "request",
+    "request_again",
     "restore",
     "retry",
     "schedule",

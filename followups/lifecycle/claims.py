@@ -154,6 +154,22 @@ def hand_back(follow_ups: Iterable[FollowUp], *, token: uuid.UUID, due_at: dt.da
     ).update(status=Status.PENDING, **later, **RELEASED)
 
 
+def request_again(attempts: Sequence[FollowUpAttempt], *, now: dt.datetime) -> set[uuid.UUID]:
+    """Mark attempts anew whose calls this worker knows it has not made; return those that it still holds.
+
+    The others must not be called: this process was away for so long that their rows have been given up.
+    """
+    by_row = {attempt.follow_up_id: attempt for attempt in attempts}
+    with transaction.atomic():
+        requested = FollowUp.objects.filter(
+            pk__in=by_row, status=Status.PROCESSING, reconcile_until__gt=now
+        ).select_for_update()
+        tokens = dict(requested.values_list("pk", "claim_token"))
+        held = [pk for pk, token in tokens.items() if token == by_row[pk].claim_token]
+        FollowUp.objects.filter(pk__in=held).update(requested_at=now, reconcile_until=now + RECONCILIATION)
+    return {by_row[pk].pk for pk in held}
+
+
 def withdraw(attempts: Sequence[FollowUpAttempt]) -> None:
     """processing → pending although the rows were marked: this worker knows that it made no call.
 
@@ -161,10 +177,11 @@ def withdraw(attempts: Sequence[FollowUpAttempt]) -> None:
     """
     with transaction.atomic():
         for attempt in attempts:
-            FollowUp.objects.filter(
+            row = FollowUp.objects.filter(
                 pk=attempt.follow_up_id, status=Status.PROCESSING, claim_token=attempt.claim_token
-            ).update(status=Status.PENDING, **RELEASED)
-        FollowUpAttempt.objects.filter(pk__in=[attempt.pk for attempt in attempts], outcome="").delete()
+            )
+            if row.update(status=Status.PENDING, **RELEASED):
+                FollowUpAttempt.objects.filter(pk=attempt.pk).delete()
 
 
 def release_expired(*, now: dt.datetime) -> int:

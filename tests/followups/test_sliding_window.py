@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from dataclasses import replace
 
 import certifi
 import psycopg
@@ -88,6 +89,21 @@ def test_rows_that_missed_their_moments_are_sent_once_all_the_same(meta, due, mo
     tick()
     assert {refreshed(row).status for row in rows} == {Status.SENT}
     assert len(meta.requests) == 3
+
+
+def test_a_process_that_was_away_for_long_calls_nobody_whose_row_was_given_up(meta, due, monkeypatch):
+    """It was stopped between the mark and the call, as by a machine that sleeps."""
+    row = due()
+    begin = Burst.begin
+
+    def after_a_long_sleep(self, messages):
+        dispatch.tidy_up(timezone.now() + lifecycle.RECONCILIATION)
+        begin(self, [replace(message, at=message.at - 600) for message in messages])
+
+    monkeypatch.setattr(Burst, "begin", after_a_long_sleep)
+    tick()
+    assert meta.requests == []
+    assert (refreshed(row).status, refreshed(row).failure_kind) == (Status.FAILED, FailureKind.UNKNOWN)
 
 
 def test_a_marked_row_whose_call_was_surely_not_made_waits_again(due):
