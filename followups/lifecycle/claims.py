@@ -61,7 +61,7 @@ def claim(*, limit: int, now: dt.datetime) -> Claim:
     free_in = [line.free_in for line in lines if line.free_in is not None]
     return Claim(
         token,
-        list(held),
+        sorted(held, key=lambda follow_up: (follow_up.next_attempt_at, follow_up.pk)),
         {line.channel.pk: line.slots for line in lines},
         more=others or any(line.may_have_more for line in lines),
         full=others or left == 0,
@@ -139,7 +139,7 @@ def _channels_with_due(now: dt.datetime, limit: int) -> tuple[list[Channel], boo
 
 def _loaded() -> QuerySet[FollowUp]:
     """With all that is needed to send; what rows have in common (a channel's tokens!) is read once."""
-    rows = FollowUp.objects.select_related("conversation__contact").order_by("next_attempt_at", "pk")
+    rows = FollowUp.objects.select_related("conversation__contact")
     return rows.prefetch_related("organization", "channel", "template")
 
 

@@ -49,6 +49,12 @@ class Process:
     def kill(self) -> None:
         kill(self._process)
 
+    def suspend(self) -> None:
+        os.killpg(self._process.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        os.killpg(self._process.pid, signal.SIGCONT)
+
     def stop(self, *, within: float) -> int:
         """SIGTERM; return the exit status. Fails if it takes longer than ``within`` seconds."""
         self._process.send_signal(signal.SIGTERM)

@@ -62,6 +62,22 @@ def test_workers_killed_at_random_instants(installation, kills, chance):
     assert never_called_count(trochai.cloud.calls) <= 50 * kills
 
 
+def test_a_worker_that_sleeps_for_longer_than_anybody_waits_for_it(installation, chance):
+    """As a machine does that is suspended: it wakes up with calls half made, and others have moved on."""
+    trochai = installation
+    (sleeper,) = trochai.workers(1)
+    begin_burst(trochai, 300)
+    time.sleep(chance.uniform(0, 0.8))
+    sleeper.suspend()
+    trochai.workers(1)
+    finish(trochai)
+    sleeper.resume()
+    assert sleeper.stop(within=45) == 0
+    finish(trochai)
+    assert sent_count() + unknown_count() == 300
+    assert discrepancies(trochai.cloud.calls) == []
+
+
 def test_a_worker_asked_to_stop_finishes_what_is_in_flight_and_hands_the_rest_back(installation):
     trochai = installation
     (worker,) = trochai.workers(1)
