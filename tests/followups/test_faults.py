@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-import time
 
 import pytest
 from django.db import connection
@@ -160,10 +159,8 @@ def test_a_broker_that_is_down_keeps_this_worker_from_nothing(meta, due, setting
 def test_a_line_that_is_held_back_for_long_is_left_to_a_later_tick(due, team, django_assert_max_num_queries):
     row = due()
     rate.slow_down(team.channel, dt.timedelta(minutes=5))
-    began = time.monotonic()
     with django_assert_max_num_queries(12):
         tick()
-    assert time.monotonic() - began < 2
     assert refreshed(row).status == Status.PENDING
 
 
