@@ -160,9 +160,9 @@ def test_a_date_that_lies_ahead_does_not_hold_a_contact_back_for_long(due, team)
 def test_what_is_left_when_a_runs_time_is_up_does_not_wait_for_the_next_tick(
     meta, due, team, woken, monkeypatch
 ):
-    Channel.objects.filter(pk=team.channel.pk).update(messages_per_second=1)
-    rows = [due() for _n in range(3)]
-    monkeypatch.setattr(dispatch, "RUN_TIME", 1.2)
+    Channel.objects.filter(pk=team.channel.pk).update(messages_per_second=8)
+    rows = [due() for _n in range(24)]
+    monkeypatch.setattr(dispatch, "RUN_TIME", 2)
     tick()
     assert {refreshed(row).status for row in rows} == {Status.SENT, Status.PENDING}
     assert len(woken) == 1
