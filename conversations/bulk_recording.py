@@ -9,18 +9,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-from uuid import UUID
 
 from django.db import connection
 from django.db.models import Q
 
-from conversations.models import Conversation, Delivery, Direction, EarlyStatus, Message
-from conversations.recording import apply_early_statuses, one_line
-
-if TYPE_CHECKING:
-    from templates_app.rendering import RenderedTemplate
+from conversations.models import Conversation, EarlyStatus, Message
+from conversations.recording import TemplateRecord, apply_early_statuses
 
 # A conversation that already shows a later message keeps showing that.
 _MOVE = """
@@ -34,25 +28,12 @@ _MOVE = """
 """
 
 
-@dataclass(frozen=True)
-class TemplateRecord:
-    """A template message that Meta has accepted, to be written into a conversation's history."""
-
-    conversation: Conversation
-    rendered: RenderedTemplate
-    template_name: str
-    language: str
-    whatsapp_id: str
-    sent_by_id: int | None
-    attempt: UUID
-
-
 def record_templates(records: Sequence[TemplateRecord], *, at: dt.datetime) -> list[Message]:
     """Write the messages, move their conversations, and apply the statuses that came first.
 
     Works in the caller's transaction. Raises ``IntegrityError`` when one of them is recorded already.
     """
-    messages = Message.objects.bulk_create([_message(record, at) for record in records])
+    messages = Message.objects.bulk_create([record.message(at=at) for record in records])
     _move_conversations(records, at)
     by_id = {message.whatsapp_id: message for message in messages}
     early = EarlyStatus.objects.filter(
@@ -63,29 +44,9 @@ def record_templates(records: Sequence[TemplateRecord], *, at: dt.datetime) -> l
     return messages
 
 
-def _message(record: TemplateRecord, at: dt.datetime) -> Message:
-    return Message(
-        conversation=record.conversation,
-        channel_id=record.conversation.channel_id,
-        direction=Direction.OUTBOUND,
-        kind="template",
-        text=record.rendered.text,
-        content=record.rendered.as_dict(),
-        template_name=record.template_name,
-        language=record.language,
-        whatsapp_id=record.whatsapp_id,
-        delivery=Delivery.ACCEPTED,
-        sent_by_id=record.sent_by_id,
-        attempt=record.attempt,
-        at=at,
-    )
-
-
 def _move_conversations(records: Sequence[TemplateRecord], at: dt.datetime) -> None:
     """Do what ``recording.move_conversation`` does, for all of them."""
-    previews = {
-        record.conversation.pk: one_line(record.rendered.body) or record.template_name for record in records
-    }
+    previews = {record.conversation.pk: record.preview for record in records}
     moment = connection.ops.adapt_datetimefield_value(at)
     rows = ", ".join(["(%s, %s)"] * len(previews))
     values = [value for row in sorted(previews.items()) for value in row]

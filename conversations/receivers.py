@@ -39,13 +39,7 @@ def follow_message(channel: Channel, event: MessageStatus, **_signal: Any) -> No
     """Move the message's ticks; keep the status where the message is not recorded yet."""
     message = _message_of(channel, event)
     if message is not None:
-        recording.advance(
-            message,
-            status=event.status,
-            at=event.at,
-            error_code=event.error_code,
-            error_reason=event.error_reason,
-        )
+        recording.follow(message, event)
         return
     early = EarlyStatus(
         channel=channel,

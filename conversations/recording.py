@@ -7,6 +7,7 @@ same at the same time: rows are changed by conditional UPDATEs, never by reading
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -29,9 +30,8 @@ from trochai.whatsapp.errors import opts_out
 
 if TYPE_CHECKING:
     from templates_app.rendering import RenderedTemplate
-    from trochai.accounts.models import User
     from trochai.whatsapp.models import Channel
-    from trochai.whatsapp.webhook import InboundMessage
+    from trochai.whatsapp.webhook import InboundMessage, MessageStatus
 
 _BEFORE_META = (Delivery.SENDING, Delivery.UNKNOWN)
 # What each status may follow. Meta promises no order and may skip "delivered" when "read" comes;
@@ -48,40 +48,54 @@ _MAY_FOLLOW: dict[Delivery, tuple[Delivery, ...]] = {
 SYSTEM = "system"
 
 
+@dataclass(frozen=True)
+class TemplateRecord:
+    """A template message that Meta has accepted, to be written into a conversation's history."""
+
+    conversation: Conversation
+    rendered: RenderedTemplate
+    template_name: str
+    language: str
+    whatsapp_id: str
+    sent_by_id: int | None
+    attempt: UUID | None = None
+
+    @property
+    def preview(self) -> str:
+        """The message as the conversation list shows it."""
+        return one_line(self.rendered.body) or self.template_name[:200]
+
+    def message(self, *, at: dt.datetime, delivery: Delivery = Delivery.ACCEPTED) -> Message:
+        """Return the message as the contact sees it, not saved."""
+        return Message(
+            conversation=self.conversation,
+            channel_id=self.conversation.channel_id,
+            direction=Direction.OUTBOUND,
+            kind="template",
+            text=self.rendered.text,
+            content=self.rendered.as_dict(),
+            template_name=self.template_name,
+            language=self.language,
+            whatsapp_id=self.whatsapp_id,
+            delivery=delivery,
+            sent_by_id=self.sent_by_id,
+            attempt=self.attempt,
+            at=at,
+        )
+
+
 def record_template(
-    *,
-    conversation: Conversation,
-    rendered: RenderedTemplate,
-    template_name: str,
-    language: str,
-    whatsapp_id: str,
-    at: dt.datetime,
-    sent_by: User | None,
-    attempt: UUID | None = None,
-    delivery: Delivery = Delivery.ACCEPTED,
+    record: TemplateRecord, *, at: dt.datetime, delivery: Delivery = Delivery.ACCEPTED
 ) -> Message:
-    """Write a template message that Meta has accepted into the history, as the contact sees it.
+    """Write a template message into the history.
 
     Statuses that came before it was recorded are applied to it without ``message_status_changed``:
     the returned message's ``delivery`` may already be DELIVERED, or FAILED with code and reason.
-    Raises ``IntegrityError`` when ``attempt`` or ``whatsapp_id`` is recorded already.
+    Raises ``IntegrityError`` when its attempt or id is recorded already.
     """
-    message = Message.objects.create(
-        conversation=conversation,
-        channel_id=conversation.channel_id,
-        direction=Direction.OUTBOUND,
-        kind="template",
-        text=rendered.text,
-        content=rendered.as_dict(),
-        template_name=template_name,
-        language=language,
-        whatsapp_id=whatsapp_id,
-        delivery=delivery,
-        sent_by=sent_by,
-        attempt=attempt,
-        at=at,
-    )
-    move_conversation(message, preview=one_line(rendered.body) or template_name)
+    message = record.message(at=at, delivery=delivery)
+    message.save(force_insert=True)
+    move_conversation(message, preview=record.preview)
     apply_early_statuses(message)
     return message
 
@@ -142,6 +156,17 @@ def advance(
         return False
     message_status_changed.send(sender=Message, message=message, at=at)
     return True
+
+
+def follow(message: Message, news: MessageStatus | EarlyStatus) -> bool:
+    """``advance`` by what a webhook says, now or as it was kept."""
+    return advance(
+        message,
+        status=news.status,
+        at=news.at,
+        error_code=news.error_code,
+        error_reason=news.error_reason,
+    )
 
 
 def accept(message: Message, *, whatsapp_id: str) -> bool:

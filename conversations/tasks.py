@@ -45,13 +45,7 @@ def apply_early_statuses(**_future: Any) -> None:
 def _apply(early: EarlyStatus) -> None:
     with transaction.atomic():
         message = Message.objects.get(channel=early.channel_id, whatsapp_id=early.whatsapp_id)
-        recording.advance(
-            message,
-            status=early.status,
-            at=early.at,
-            error_code=early.error_code,
-            error_reason=early.error_reason,
-        )
+        recording.follow(message, early)
         early.delete()
 
 

@@ -51,13 +51,7 @@ def reconcile_attempt(channel: Channel, event: MessageStatus, **_signal: Any) ->
         return
     # Also what another webhook may have kept as early while this message was being recorded.
     recording.apply_early_statuses(message)
-    recording.advance(
-        message,
-        status=event.status,
-        at=event.at,
-        error_code=event.error_code,
-        error_reason=event.error_reason,
-    )
+    recording.follow(message, event)
     message.refresh_from_db()
     if message.delivery == Delivery.FAILED:
         lifecycle.fail_undelivered(message, attempt, now=now)

@@ -11,10 +11,18 @@ from django.db import transaction
 from django.db.models import OuterRef, Q, Subquery
 from django.utils.translation import gettext as _
 
-from conversations import bulk_recording
+from conversations import bulk_recording, recording
 from conversations.models import Delivery, Message
 from followups import announcements
-from followups.lifecycle.changes import NO_FAILURE, RELEASED, TransitionRefused, fail, finish, locked, record
+from followups.lifecycle.changes import (
+    NO_FAILURE,
+    RELEASED,
+    TransitionRefused,
+    fail,
+    finish,
+    locked,
+    template_record,
+)
 from followups.models import FailureKind, FollowUp, FollowUpAttempt, Outcome, Status
 from trochai.whatsapp.errors import manual_retry_delay
 
@@ -31,7 +39,9 @@ def settle_sent(attempt: FollowUpAttempt, *, whatsapp_id: str, at: dt.datetime, 
         recorded = Message.objects.filter(attempt=attempt.pk).first()
         if recorded is not None:
             return recorded
-        message = record(follow_up, attempt, whatsapp_id=whatsapp_id, at=at)
+        message = recording.record_template(
+            template_record(follow_up, attempt, whatsapp_id=whatsapp_id), at=at
+        )
         finish(attempt, Outcome.ACCEPTED, now=now)
         provable = Q(status__in=[Status.PROCESSING, Status.FAILED, Status.PENDING])
         changed = FollowUp.objects.filter(provable, pk=follow_up.pk).update(
@@ -66,7 +76,9 @@ def settle_all_sent(acceptances: Sequence[Acceptance], *, now: dt.datetime) -> N
     with transaction.atomic():
         held = _lock_held([acceptance.attempt for acceptance in acceptances])
         group = [acceptance for acceptance in acceptances if acceptance.attempt.pk in held]
-        records = [_record_of(acceptance) for acceptance in group]
+        records = [
+            template_record(each.follow_up, each.attempt, whatsapp_id=each.whatsapp_id) for each in group
+        ]
         messages = bulk_recording.record_templates(records, at=now) if records else []
         _mark_sent([acceptance.attempt for acceptance in group], now=now)
         announcements.announce_sent([acceptance.follow_up for acceptance in group], now=now)
@@ -102,19 +114,6 @@ def _mark_sent(attempts: Sequence[FollowUpAttempt], *, now: dt.datetime) -> None
         next_attempt_at=None,
         **RELEASED,
         **NO_FAILURE,
-    )
-
-
-def _record_of(acceptance: Acceptance) -> bulk_recording.TemplateRecord:
-    follow_up = acceptance.follow_up
-    return bulk_recording.TemplateRecord(
-        conversation=follow_up.conversation,
-        rendered=follow_up.template.render(follow_up.parameters),
-        template_name=follow_up.template.name,
-        language=follow_up.template.language,
-        whatsapp_id=acceptance.whatsapp_id,
-        sent_by_id=follow_up.created_by_id,
-        attempt=acceptance.attempt.pk,
     )
 
 
@@ -162,4 +161,4 @@ def record_undelivered(
         if recorded is not None:
             return recorded
         finish(attempt, Outcome.ACCEPTED, now=now)
-        return record(follow_up, attempt, whatsapp_id=whatsapp_id, at=at)
+        return recording.record_template(template_record(follow_up, attempt, whatsapp_id=whatsapp_id), at=at)

@@ -9,7 +9,6 @@ from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from conversations import recording
-from conversations.models import Message
 from followups import announcements
 from followups.models import FailureKind, FollowUp, FollowUpAttempt, Outcome, Status
 
@@ -97,15 +96,16 @@ def finish(attempt: FollowUpAttempt, outcome: Outcome, *, now: dt.datetime, **co
     FollowUpAttempt.objects.filter(pk=attempt.pk).update(outcome=outcome, finished_at=now, **columns)
 
 
-def record(follow_up: FollowUp, attempt: FollowUpAttempt, *, whatsapp_id: str, at: dt.datetime) -> Message:
-    """Write the message into the conversation's history, as the contact sees it."""
-    return recording.record_template(
+def template_record(
+    follow_up: FollowUp, attempt: FollowUpAttempt, *, whatsapp_id: str
+) -> recording.TemplateRecord:
+    """Return what stands in the conversation's history once Meta has accepted the attempt."""
+    return recording.TemplateRecord(
         conversation=follow_up.conversation,
         rendered=follow_up.template.render(follow_up.parameters),
         template_name=follow_up.template.name,
         language=follow_up.template.language,
         whatsapp_id=whatsapp_id,
-        at=at,
-        sent_by=follow_up.created_by,
+        sent_by_id=follow_up.created_by_id,
         attempt=attempt.pk,
     )

@@ -47,11 +47,11 @@ def record(conversation: Conversation, **changes: Any) -> Message:
         "template_name": "visit_reminder",
         "language": "es",
         "whatsapp_id": "wamid.OUT1",
-        "at": NOW,
-        "sent_by": None,
-        **changes,
+        "sent_by_id": None,
     }
-    return recording.record_template(conversation=conversation, **given)
+    moment = {name: changes.pop(name) for name in ("at", "delivery") if name in changes}
+    record = recording.TemplateRecord(conversation=conversation, **{**given, **changes})
+    return recording.record_template(record, **{"at": NOW, **moment})
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def heard():
 
 def test_a_template_message_stands_in_the_history_and_moves_the_conversation(team):
     attempt = uuid4()
-    message = record(team.conversation, sent_by=team.agent.user, attempt=attempt)
+    message = record(team.conversation, sent_by_id=team.agent.user_id, attempt=attempt)
     message.refresh_from_db()
     assert (message.kind, message.text, message.content["header"]) == (
         "template",
@@ -303,3 +303,9 @@ def test_concurrent_statuses_of_one_message_end_at_the_furthest():
         thread.join()
     message.refresh_from_db()
     assert message.delivery == "read"
+
+
+def test_a_long_name_stands_for_an_empty_text_as_far_as_the_column_holds_it(team):
+    message = record(team.conversation, rendered=Rendered(body=""), template_name="n" * 512)
+    team.conversation.refresh_from_db()
+    assert (team.conversation.preview, message.template_name) == ("n" * 200, "n" * 512)

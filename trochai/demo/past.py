@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from conversations import recording
 from conversations.models import Conversation, Delivery, Message
 from followups import announcements, lifecycle
+from followups.lifecycle.changes import template_record
 from followups.models import CancelCause, FailureKind, FollowUp, FollowUpAttempt, Outcome, Status
 from followups.search import search_text
 from notifications.models import Notification
@@ -159,17 +160,8 @@ def _accepted(follow_up: FollowUp) -> FollowUpAttempt:
 
 
 def _template_message(follow_up: FollowUp, attempt: FollowUpAttempt, delivery: Delivery) -> Message:
-    message = recording.record_template(
-        conversation=follow_up.conversation,
-        rendered=follow_up.template.render(follow_up.parameters),
-        template_name=follow_up.template.name,
-        language=follow_up.template.language,
-        whatsapp_id=wamid(),
-        at=follow_up.scheduled_for,
-        sent_by=follow_up.created_by,
-        attempt=attempt.pk,
-        delivery=delivery,
-    )
+    record = template_record(follow_up, attempt, whatsapp_id=wamid())
+    message = recording.record_template(record, at=follow_up.scheduled_for, delivery=delivery)
     if delivery == Delivery.FAILED:
         Message.objects.filter(pk=message.pk).update(
             error_code=follow_up.failure_code, error_reason=follow_up.failure_reason
