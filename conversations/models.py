@@ -147,7 +147,7 @@ class Conversation(models.Model):
             ),
         ]
         indexes = [
-            # conversations.views.inbox: the list, newest message first.
+            # conversations.pages.views.inbox: the list, newest message first.
             models.Index(fields=["organization", "-last_message_at", "-id"], name="conversation_newest"),
             # The Unread filter and the sidebar's count.
             models.Index(
@@ -224,7 +224,7 @@ class Message(models.Model):
             ),
         ]
         indexes = [
-            # conversations.views.conversation: the thread, newest page first.
+            # conversations.pages.views.conversation: the thread, newest page first.
             models.Index(fields=["conversation", "-at", "-id"], name="message_thread"),
             # conversations.outbox: composer messages whose call never came back.
             models.Index(fields=["created_at"], condition=Q(delivery="sending"), name="message_sending"),

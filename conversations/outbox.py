@@ -19,8 +19,8 @@ from conversations import recording, window
 from conversations.models import Conversation, Delivery, Direction, Message
 from trochai.clock import database_now
 from trochai.whatsapp import channels, rate
-from trochai.whatsapp.client import client_for
-from trochai.whatsapp.errors import ChannelError, OutcomeUnknown, TemporaryError, WhatsAppError
+from trochai.whatsapp.cloud_api.client import client_for
+from trochai.whatsapp.cloud_api.errors import ChannelError, OutcomeUnknown, TemporaryError, WhatsAppError
 
 if TYPE_CHECKING:
     from trochai.accounts.models import User

@@ -15,12 +15,13 @@ from django.utils import timezone
 from conversations import consent, recording
 from conversations.models import Contact, Delivery, Direction, EarlyStatus, Message
 from conversations.signals import message_received
-from trochai.whatsapp import channels, errors
+from trochai.whatsapp import channels
+from trochai.whatsapp.cloud_api import errors
 from trochai.whatsapp.signals import inbound_message, marketing_preference, message_status
 
 if TYPE_CHECKING:
     from trochai.whatsapp.models import Channel
-    from trochai.whatsapp.webhook import InboundMessage, MarketingPreference, MessageStatus
+    from trochai.whatsapp.webhooks.parsing import InboundMessage, MarketingPreference, MessageStatus
 
 PREFIX = "message:"
 # An older failure may be repaired by now.

@@ -26,12 +26,12 @@ from conversations.models import (
     Message,
 )
 from conversations.signals import contact_changed, message_status_changed
-from trochai.whatsapp.errors import opts_out
+from trochai.whatsapp.cloud_api.errors import opts_out
 
 if TYPE_CHECKING:
     from templates_app.rendering import RenderedTemplate
     from trochai.whatsapp.models import Channel
-    from trochai.whatsapp.webhook import InboundMessage, MessageStatus
+    from trochai.whatsapp.webhooks.parsing import InboundMessage, MessageStatus
 
 _BEFORE_META = (Delivery.SENDING, Delivery.UNKNOWN)
 # What each status may follow. Meta promises no order and may skip "delivered" when "read" comes;

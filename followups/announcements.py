@@ -16,7 +16,7 @@ from followups.models import CancelCause, FailureKind, FollowUp, Status
 from notifications.models import Kind
 from notifications.notify import Notice, notify, notify_all, recipients_for
 from trochai.accounts.models import Membership
-from trochai.formatting import day_time
+from trochai.ui.formatting import day_time
 
 if TYPE_CHECKING:
     import datetime as dt

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from django.utils.translation import gettext_noop
 
-from conversations.listing import RowMark, row_marks
+from conversations.pages.listing import RowMark, row_marks
 from followups.models import FollowUp, Status
 
 

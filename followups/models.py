@@ -297,7 +297,7 @@ class FollowUpAttempt(models.Model):
 
 
 class Tick(models.Model):
-    """One row: when the beat job last ran (``followups.ticks``)."""
+    """One row: when the beat job last ran (``followups.sending.ticks``)."""
 
     ONLY: ClassVar[int] = 1
 

@@ -20,15 +20,16 @@ from conversations.signals import (
     message_received,
     message_status_changed,
 )
-from followups import announcements, lifecycle, trials
+from followups import announcements, lifecycle
 from followups.models import CancelCause, FollowUp, FollowUpAttempt, Status
 from followups.search import search_text
+from followups.sending import trials
 from templates_app.models import Template
 from templates_app.signals import template_changed
 from trochai.clock import database_now
 from trochai.whatsapp.models import Channel
 from trochai.whatsapp.signals import channel_needs_trial, channel_stopped, message_status
-from trochai.whatsapp.webhook import MessageStatus
+from trochai.whatsapp.webhooks.parsing import MessageStatus
 
 PREFIX = "attempt:"
 # An edit at Meta goes through a review: when that ends only the status changes.

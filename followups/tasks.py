@@ -11,7 +11,8 @@ from django.conf import settings
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from followups import dispatch, lifecycle, ticks
+from followups import lifecycle
+from followups.sending import dispatch, ticks
 from trochai.clock import database_now
 
 logger = structlog.get_logger(__name__)

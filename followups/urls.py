@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from followups import action_views, schedule_views, views
+from followups.pages import action_views, schedule_views, views
 
 app_name = "followups"
 

@@ -13,8 +13,8 @@ from templates_app.sync import normalize_language, update
 from templates_app.tasks import sync_soon
 from trochai.whatsapp import signals
 from trochai.whatsapp.models import Channel
-from trochai.whatsapp.webhook import TemplateCategory, TemplateQuality
-from trochai.whatsapp.webhook import TemplateStatus as StatusEvent
+from trochai.whatsapp.webhooks.parsing import TemplateCategory, TemplateQuality
+from trochai.whatsapp.webhooks.parsing import TemplateStatus as StatusEvent
 
 # Events that are no status of their own but lead to one.
 _MEANS = {"REINSTATED": TemplateStatus.APPROVED.value}

@@ -11,7 +11,7 @@ from django.db import transaction
 
 from templates_app.models import Template, TemplateStatus
 from templates_app.signals import template_changed
-from trochai.whatsapp.client import client_for
+from trochai.whatsapp.cloud_api.client import client_for
 from trochai.whatsapp.models import Channel
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def sync_channel(channel: Channel, now: dt.datetime) -> SyncResult:
     """Fetch the channel's templates from Meta and write what is new about them.
 
     ``now`` is when the fetch begins: what a webhook or another sync has written since then is newer
-    than the list and is left alone. Raises the errors of ``trochai.whatsapp.errors``; nothing is
+    than the list and is left alone. Raises the errors of ``trochai.whatsapp.cloud_api.errors``; nothing is
     written then.
     """
     listed = _by_key(client_for(channel).templates(channel.waba_id))

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from templates_app.sync import sync_channel
-from trochai.whatsapp.errors import WhatsAppError
+from trochai.whatsapp.cloud_api.errors import WhatsAppError
 from trochai.whatsapp.models import Channel
 
 log = structlog.get_logger(__name__)

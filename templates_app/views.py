@@ -12,9 +12,9 @@ from django_htmx.http import replace_url
 
 from templates_app.sync import SyncResult, sync_channel
 from templates_app.table import TemplatesTable
-from trochai import toasts
 from trochai.accounts.access import MemberRequest, require_writer
-from trochai.whatsapp.errors import WhatsAppError
+from trochai.ui import toasts
+from trochai.whatsapp.cloud_api.errors import WhatsAppError
 from trochai.whatsapp.models import Channel
 
 log = structlog.get_logger(__name__)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -75,8 +76,8 @@ def test_only_lifecycle_writes_a_follow_ups_status(path):
 
 
 def test_no_app_below_writes_follow_ups():
-    """The layers forbid the import: only the demo data makes rows, and health asks how they fare."""
-    allowed = (Path("trochai/demo"), Path("trochai/health.py"))
+    """The layers forbid the import: only the demo data makes rows, and the routes name the pages."""
+    allowed = (Path("trochai/demo"), Path("trochai/urls.py"))
     offenders = [
         where(path, node)
         for path in MODULES
@@ -85,6 +86,14 @@ def test_no_app_below_writes_follow_ups():
         if module.split(".")[0] == "followups"
     ]
     assert offenders == []
+
+
+def test_every_module_of_trochai_stands_in_a_layer():
+    """What no layer names may import anything."""
+    linter = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
+    layers = {name for layer in linter["contracts"][0]["layers"] for name in layer.split(" | ")}
+    there = {path.stem for path in (ROOT / "trochai").iterdir() if path.suffix == ".py" or path.is_dir()}
+    assert {f"trochai.{name}" for name in there if not name.startswith("__")} <= layers
 
 
 def test_only_the_whatsapp_package_calls_over_http():
@@ -119,7 +128,7 @@ def test_the_clock_is_read_at_the_edges_alone():
 
 
 # Each builds HTML from constants or from parts that were escaped one by one.
-MARKS_SAFE = {Path("trochai/template_tags.py")}
+MARKS_SAFE = {Path("trochai/ui/template_tags.py")}
 
 
 def test_nothing_else_declares_text_safe():

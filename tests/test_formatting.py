@@ -6,7 +6,7 @@ import zoneinfo
 import pytest
 from django.utils import timezone
 
-from trochai import formatting
+from trochai.ui import formatting
 
 ZONE = zoneinfo.ZoneInfo("America/Costa_Rica")
 NOW = dt.datetime(2026, 11, 20, 9, 15, tzinfo=ZONE)

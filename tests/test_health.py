@@ -13,8 +13,8 @@ from django.utils import timezone
 from kombu import Connection
 from structlog.testing import capture_logs
 
-from followups import ticks
 from followups.models import Tick
+from followups.sending import ticks
 from followups.tasks import send_due_follow_ups
 from notifications.models import Notification
 from tests import factories

@@ -39,7 +39,7 @@ from tests.help_page import (
 )
 from tests.meta import accepted
 from trochai.celery import app
-from trochai.template_tags import icon
+from trochai.ui.template_tags import icon
 from trochai.whatsapp.models import Channel
 
 NOW = dt.datetime(2026, 11, 20, 15, 15, tzinfo=dt.UTC)  # Friday 9:15 AM in Costa Rica

@@ -15,12 +15,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
 
 from conversations.models import Conversation
-from followups import backlog, ticks
 from followups.models import FailureKind, FollowUp, Status
+from followups.sending import backlog, ticks
 from tests import factories
 from trochai import metrics
 from trochai.celery import app
-from trochai.whatsapp import channels, deliveries
+from trochai.whatsapp import channels
+from trochai.whatsapp.webhooks import deliveries
 
 TOKEN = "a token that a monitor knows"
 

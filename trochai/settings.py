@@ -87,9 +87,9 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "trochai.context_processors.sidebar",
+                "conversations.sidebar.sidebar",
             ],
-            "builtins": ["trochai.template_tags"],
+            "builtins": ["trochai.ui.template_tags"],
         },
     }
 ]

@@ -24,7 +24,7 @@ from followups.lifecycle.changes import (
     template_record,
 )
 from followups.models import FailureKind, FollowUp, FollowUpAttempt, Outcome, Status
-from trochai.whatsapp.errors import manual_retry_delay
+from trochai.whatsapp.cloud_api.errors import manual_retry_delay
 
 
 def settle_sent(attempt: FollowUpAttempt, *, whatsapp_id: str, at: dt.datetime, now: dt.datetime) -> Message:

@@ -10,8 +10,8 @@ from django.urls import reverse
 from notifications.models import Notification
 from tests import factories
 from tests.conftest import signed_in
-from trochai import toasts
 from trochai.accounts.models import Membership, Role
+from trochai.ui import toasts
 
 
 def words(response) -> str:
@@ -204,7 +204,7 @@ def test_error_pages_need_nothing(name):
 
 
 def test_a_crash_shows_the_page_and_no_trace(team, monkeypatch):
-    monkeypatch.setattr("conversations.views.listing", lambda *_: 1 / 0)
+    monkeypatch.setattr("conversations.pages.views.listing", lambda *_: 1 / 0)
     client = signed_in(team.agent)
     client.raise_request_exception = False
     response = client.get("/inbox/")

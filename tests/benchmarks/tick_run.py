@@ -55,7 +55,8 @@ class Statement:
 
 
 def tick(limit: int) -> Any:
-    from followups import dispatch, lifecycle
+    from followups import lifecycle
+    from followups.sending import dispatch
     from trochai.clock import database_now
 
     now = database_now()

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from conversations import listing
-from conversations.listing import Cursor, Filter, Query
+from conversations.pages import listing
+from conversations.pages.listing import Cursor, Filter, Query
 from tests import factories
 from tests.conftest import signed_in
 

@@ -16,7 +16,7 @@ from conversations import outbox, tasks
 from conversations.models import Conversation, EarlyStatus, Message
 from tests import factories
 from trochai.whatsapp import rate, signals
-from trochai.whatsapp.webhook import MessageStatus
+from trochai.whatsapp.webhooks.parsing import MessageStatus
 
 NOW = dt.datetime(2026, 11, 20, 15, 0, tzinfo=dt.UTC)
 

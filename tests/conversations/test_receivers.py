@@ -12,7 +12,7 @@ from conversations.signals import contact_opted_out, message_received, message_s
 from tests import factories
 from trochai.whatsapp import signals
 from trochai.whatsapp.models import Channel
-from trochai.whatsapp.webhook import InboundMessage, MarketingPreference, MessageStatus
+from trochai.whatsapp.webhooks.parsing import InboundMessage, MarketingPreference, MessageStatus
 
 NOW = dt.datetime(2026, 11, 20, 15, 0, tzinfo=dt.UTC)
 

@@ -29,7 +29,7 @@ class Rendered:
 
 @dataclass
 class Inbound:
-    """What trochai.whatsapp.webhook.InboundMessage holds."""
+    """What trochai.whatsapp.webhooks.parsing.InboundMessage holds."""
 
     id: str = "wamid.IN1"
     from_phone: str = "+50688881234"

@@ -8,8 +8,8 @@ import pytest
 from django.test import Client
 from pytest_httpserver import HTTPServer
 
-from conversations import thread as threads
 from conversations.models import Conversation, Message
+from conversations.pages import thread as threads
 from tests import factories
 from tests.conftest import Team, signed_in
 

@@ -13,15 +13,16 @@ from django.db import close_old_connections, connection
 from django.utils import timezone
 
 from conversations.models import Delivery, EarlyStatus
-from followups import dispatch, lifecycle
+from followups import lifecycle
 from followups.models import CancelCause, FailureKind, FollowUp, Outcome, Status
+from followups.sending import dispatch
 from followups.tasks import send_due_follow_ups
 from notifications.models import Kind, Notification
 from tests import factories
 from tests.meta import accepted
 from trochai.whatsapp.models import Channel
 from trochai.whatsapp.signals import inbound_message, marketing_preference, message_status
-from trochai.whatsapp.webhook import InboundMessage, MarketingPreference, MessageStatus
+from trochai.whatsapp.webhooks.parsing import InboundMessage, MarketingPreference, MessageStatus
 
 
 @pytest.fixture

@@ -10,8 +10,9 @@ from django.db import connection
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from followups import announcements, dispatch, lifecycle
+from followups import announcements, lifecycle
 from followups.models import FailureKind, FollowUp, Outcome, Status
+from followups.sending import dispatch
 from followups.tasks import send_due_follow_ups
 from notifications.models import Kind, Notification
 from templates_app.rendering import RenderedTemplate
@@ -19,7 +20,7 @@ from tests import factories
 from trochai.whatsapp import rate
 from trochai.whatsapp.models import Channel
 from trochai.whatsapp.signals import message_status
-from trochai.whatsapp.webhook import MessageStatus
+from trochai.whatsapp.webhooks.parsing import MessageStatus
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from followups.forms import CUSTOM, NOTE_LENGTH, NoteField, WhenForm
 from followups.models import FollowUp
+from followups.pages.forms import CUSTOM, NOTE_LENGTH, NoteField, WhenForm
 from followups.scheduling import QUICK_OPTIONS, earliest, latest, quick_options
 from trochai.accounts.models import Organization
 

@@ -12,15 +12,17 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from followups import dispatch, lifecycle, settlement, sliding_window
+from followups import lifecycle
 from followups.models import FailureKind, FollowUp, Status
-from followups.settlement import Call
+from followups.sending import dispatch, settlement, sliding_window
+from followups.sending.settlement import Call
 from followups.tasks import help_to_send, send_due_follow_ups
 from tests import factories
-from trochai.whatsapp import async_transport, rate
-from trochai.whatsapp.burst import Burst, Outgoing
-from trochai.whatsapp.client import Accepted, client_for
-from trochai.whatsapp.errors import ChannelError
+from trochai.whatsapp import rate
+from trochai.whatsapp.cloud_api import async_transport
+from trochai.whatsapp.cloud_api.burst import Burst, Outgoing
+from trochai.whatsapp.cloud_api.client import Accepted, client_for
+from trochai.whatsapp.cloud_api.errors import ChannelError
 from trochai.whatsapp.models import Channel
 
 

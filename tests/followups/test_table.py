@@ -8,10 +8,10 @@ import pytest
 from django.http import QueryDict
 from django.utils import timezone
 
-from followups import table
 from followups.models import FollowUp
+from followups.pages import table
+from followups.pages.table import Cursor, DateRange, Filters, Tab
 from followups.search import search_text
-from followups.table import Cursor, DateRange, Filters, Tab
 from tests import factories
 
 NOW = dt.datetime(2026, 11, 20, 15, 15, tzinfo=dt.UTC)  # Friday 9:15 AM in Costa Rica

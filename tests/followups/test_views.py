@@ -10,12 +10,12 @@ from django.urls import reverse
 from django.utils import timezone
 
 from conversations.models import Delivery
-from followups import table
 from followups.models import CancelCause, FailureKind, FollowUp, Outcome
+from followups.pages import table
 from followups.search import search_text
 from tests import factories
 from tests.conftest import signed_in
-from trochai.template_tags import icon
+from trochai.ui.template_tags import icon
 
 INDEX = "/followups/"
 NOW = dt.datetime(2026, 11, 20, 15, 15, tzinfo=dt.UTC)  # Friday 9:15 AM in Costa Rica

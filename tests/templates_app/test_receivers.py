@@ -9,7 +9,7 @@ from templates_app.sync import sync_channel
 from tests.factories import ChannelFactory, TemplateFactory
 from tests.templates_app.conftest import BODY, entry
 from trochai.whatsapp import signals
-from trochai.whatsapp.webhook import TemplateCategory, TemplateQuality, TemplateStatus
+from trochai.whatsapp.webhooks.parsing import TemplateCategory, TemplateQuality, TemplateStatus
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from templates_app.sync import SyncResult, sync_channel
 from templates_app.tasks import sync_all_templates, sync_templates
 from tests.factories import ChannelFactory, TemplateFactory
 from tests.templates_app.conftest import BODY, entry
-from trochai.whatsapp.errors import ChannelError, TemporaryError
+from trochai.whatsapp.cloud_api.errors import ChannelError, TemporaryError
 
 pytestmark = pytest.mark.django_db
 

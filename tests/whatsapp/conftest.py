@@ -12,7 +12,7 @@ import pytest
 from django.db import connection
 
 from tests.factories import ChannelFactory
-from trochai.whatsapp.client import client_for
+from trochai.whatsapp.cloud_api.client import client_for
 from trochai.whatsapp.sandbox import Account, Sandbox
 
 

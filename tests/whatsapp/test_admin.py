@@ -6,8 +6,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from tests.factories import ChannelFactory, OrganizationFactory, UserFactory
-from trochai.whatsapp import channels, deliveries
+from trochai.whatsapp import channels
 from trochai.whatsapp.models import Channel
+from trochai.whatsapp.webhooks import deliveries
 
 SECRETS = ["test-access-token", "test-app-secret", "test-verify-token"]
 

@@ -12,16 +12,16 @@ import pytest
 from werkzeug import Response
 
 from tests.factories import ChannelFactory
-from trochai.whatsapp.async_transport import AsyncTransport
-from trochai.whatsapp.client import Accepted, WhatsAppClient, client_for
-from trochai.whatsapp.errors import (
+from trochai.whatsapp.cloud_api.async_transport import AsyncTransport
+from trochai.whatsapp.cloud_api.client import Accepted, WhatsAppClient, client_for
+from trochai.whatsapp.cloud_api.errors import (
     ChannelError,
     OutcomeUnknown,
     PermanentError,
     TemporaryError,
     WhatsAppError,
 )
-from trochai.whatsapp.transport import MAX_ANSWER, NoAnswer, Transport
+from trochai.whatsapp.cloud_api.transport import MAX_ANSWER, NoAnswer, Transport
 
 TOKEN = "EAAGsecretTokenThatNobodyMaySee123"
 TO = {"to": "+50688881234"}
@@ -315,7 +315,7 @@ def test_a_connection_that_idled_long_is_not_trusted_with_a_message(monkeypatch)
     with raw_server(talk) as url:
         client = make_client(url)
         client.send_text(recipient=TO, text="Hola", reference="message:1")
-        monkeypatch.setattr("trochai.whatsapp.transport.MAX_IDLE", 0)
+        monkeypatch.setattr("trochai.whatsapp.cloud_api.transport.MAX_IDLE", 0)
         client.send_text(recipient=TO, text="Hola", reference="message:2")
     assert len(connections) == 2
 
@@ -340,7 +340,7 @@ def test_a_connection_among_many_that_idled_long_is_not_trusted_either(no_idling
 
 @pytest.fixture
 def no_idling(monkeypatch):
-    monkeypatch.setattr("trochai.whatsapp.transport.MAX_IDLE", 0)
+    monkeypatch.setattr("trochai.whatsapp.cloud_api.transport.MAX_IDLE", 0)
 
 
 def test_a_channel_without_a_token_is_not_connected(meta, send):

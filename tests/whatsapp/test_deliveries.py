@@ -8,8 +8,9 @@ from django.db import DatabaseError
 
 from tests.factories import ChannelFactory
 from tests.whatsapp.conftest import change
-from trochai.whatsapp import deliveries, signals, webhook
+from trochai.whatsapp import signals
 from trochai.whatsapp.models import Channel, WebhookDelivery
+from trochai.whatsapp.webhooks import deliveries, parsing
 
 NOW = dt.datetime(2026, 11, 22, 15, 0, tzinfo=dt.UTC)
 MINUTE = dt.timedelta(minutes=1)
@@ -161,14 +162,14 @@ def test_processed_bodies_are_kept_a_week_and_failed_ones_a_month(channel):
 
 
 def test_a_body_that_the_parser_trips_over_is_counted_and_holds_up_no_other(channel, heard, monkeypatch):
-    events = webhook.events
+    events = parsing.events
 
     def trip(payload, **rest):
         if "broken" in json.dumps(payload):
             raise RuntimeError("a bug")
         return events(payload, **rest)
 
-    monkeypatch.setattr(webhook, "events", trip)
+    monkeypatch.setattr(parsing, "events", trip)
     broken = stored(channel, change(channel, messages=inbound("broken")))
     stored(channel, change(channel, messages=inbound("fine")))
     for delivery in list(deliveries.waiting(NOW)):

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trochai.whatsapp.codes import CODES
-from trochai.whatsapp.errors import (
+from trochai.whatsapp.cloud_api.codes import CODES
+from trochai.whatsapp.cloud_api.errors import (
     ChannelError,
     OutcomeUnknown,
     PermanentError,

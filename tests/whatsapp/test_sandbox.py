@@ -10,8 +10,8 @@ import pytest
 import requests
 
 from tests.whatsapp.conftest import signed
-from trochai.whatsapp.client import client_for
-from trochai.whatsapp.errors import (
+from trochai.whatsapp.cloud_api.client import client_for
+from trochai.whatsapp.cloud_api.errors import (
     ChannelError,
     OutcomeUnknown,
     PermanentError,

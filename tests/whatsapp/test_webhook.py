@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.whatsapp.conftest import signed
-from trochai.whatsapp import webhook
-from trochai.whatsapp.webhook import (
+from trochai.whatsapp.webhooks import parsing
+from trochai.whatsapp.webhooks.parsing import (
     InboundMessage,
     MarketingPreference,
     MessageStatus,
@@ -26,7 +26,7 @@ SECONDS = str(int(AT.timestamp()))
 
 
 def events(payload):
-    return list(webhook.events(payload, phone_number_id="42", waba_id="77", received_at=NOW))
+    return list(parsing.events(payload, phone_number_id="42", waba_id="77", received_at=NOW))
 
 
 def body(field="messages", number="42", waba="77", **value):

@@ -14,7 +14,7 @@ from trochai.accounts.models import Membership, Organization, User
 from trochai.checks import DEMO_PASSWORD
 from trochai.demo import past, scenes, story
 from trochai.demo.stage import Stage, wamid
-from trochai.whatsapp.errors import reason_for
+from trochai.whatsapp.cloud_api.errors import reason_for
 from trochai.whatsapp.models import Channel
 from trochai.whatsapp.sandbox.accounts import SANDBOX_TOKEN
 from trochai.whatsapp.sandbox.catalogue import CATALOGUE

@@ -14,7 +14,7 @@ from followups.models import CancelCause, FailureKind, FollowUp, FollowUpAttempt
 from followups.search import search_text
 from notifications.models import Notification
 from trochai.demo.stage import Stage, wamid
-from trochai.whatsapp.errors import PermanentError, classify, manual_retry_delay, reason_for
+from trochai.whatsapp.cloud_api.errors import PermanentError, classify, manual_retry_delay, reason_for
 from trochai.whatsapp.sandbox.numbers import MESSAGES
 
 if TYPE_CHECKING:

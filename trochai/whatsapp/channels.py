@@ -7,7 +7,7 @@ import datetime as dt
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from trochai.whatsapp.errors import REASON_LENGTH
+from trochai.whatsapp.cloud_api.errors import REASON_LENGTH
 from trochai.whatsapp.models import Channel
 from trochai.whatsapp.signals import channel_stopped
 

@@ -14,8 +14,8 @@ from django.db import transaction
 from django.db.models import F, Q
 
 from trochai.whatsapp import channels
-from trochai.whatsapp.client import client_for
-from trochai.whatsapp.errors import WhatsAppError
+from trochai.whatsapp.cloud_api.client import client_for
+from trochai.whatsapp.cloud_api.errors import WhatsAppError
 from trochai.whatsapp.models import Channel
 from trochai.whatsapp.signals import channel_needs_trial
 

@@ -1,7 +1,8 @@
 """Facts that arrived by webhook, one signal a kind of fact.
 
-Each is sent with ``channel`` (a ``Channel``) and ``event`` (a dataclass of ``trochai.whatsapp.webhook``),
-inside the transaction of that one event: a receiver that raises undoes the event, which is tried again.
+Each is sent with ``channel`` (a ``Channel``) and ``event`` (a dataclass of
+``trochai.whatsapp.webhooks.parsing``), inside the transaction of that one event: a receiver that raises
+undoes the event, which is tried again.
 """
 
 from __future__ import annotations

@@ -8,7 +8,8 @@ from celery import shared_task
 from django.utils import timezone
 
 from trochai.clock import database_now
-from trochai.whatsapp import deliveries, probes
+from trochai.whatsapp import probes
+from trochai.whatsapp.webhooks import deliveries
 
 # One sweep takes at most so many; the next is a minute away.
 SWEEP = 500

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from trochai.whatsapp import views
+from trochai.whatsapp.webhooks import views
 
 app_name = "whatsapp"
 

@@ -12,7 +12,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from lucide.templatetags.lucide import lucide
 
-from trochai import formatting, toasts
+from trochai.ui import formatting, toasts
 
 register = template.Library()
 

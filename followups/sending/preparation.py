@@ -20,7 +20,7 @@ from followups.models import FailureKind, FollowUp
 from templates_app.payload import template_payload
 from trochai import metrics
 from trochai.whatsapp import rate
-from trochai.whatsapp.client import WhatsAppClient, client_for
+from trochai.whatsapp.cloud_api.client import WhatsAppClient, client_for
 
 logger = structlog.get_logger(__name__)
 

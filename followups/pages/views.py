@@ -15,12 +15,13 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from followups import history, table, ticks
 from followups.models import FollowUp, FollowUpQuerySet
-from followups.rows import Row, row_for
+from followups.pages import history, table
+from followups.pages.rows import Row, row_for
+from followups.sending import ticks
 from trochai.accounts.access import MemberRequest, get_for_member, membership_of
 from trochai.accounts.models import Membership
-from trochai.htmx import path_on_screen
+from trochai.ui.htmx import path_on_screen
 from trochai.whatsapp.models import Channel
 
 FOLLOW_UPS = table.with_row(FollowUp.objects.visible())

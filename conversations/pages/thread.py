@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from django.utils import timezone
 
-from conversations.listing import Cursor
 from conversations.models import Delivery, Message
+from conversations.pages.listing import Cursor
 
 if TYPE_CHECKING:
     from conversations.models import Conversation

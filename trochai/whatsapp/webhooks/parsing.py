@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from trochai.whatsapp.errors import DETAILS_LENGTH, REASON_LENGTH, code_of, reason_for
-from trochai.whatsapp.message_text import text_of
+from trochai.whatsapp.cloud_api.errors import DETAILS_LENGTH, REASON_LENGTH, code_of, reason_for
+from trochai.whatsapp.webhooks.message_text import text_of
 
 MAX_ID = 255
 MAX_REFERENCE = 512

@@ -15,12 +15,12 @@ from django_htmx.http import trigger_client_event
 
 from conversations.models import Conversation
 from followups import lifecycle
-from followups.forms import ScheduleForm, WhenForm
 from followups.models import FollowUp, FollowUpQuerySet, Status
+from followups.pages.forms import ScheduleForm, WhenForm
 from followups.policies import Action, allowed_actions
-from trochai import formatting, toasts
 from trochai.accounts import access
 from trochai.accounts.access import MemberRequest
+from trochai.ui import formatting, toasts
 
 CONVERSATIONS = Conversation.objects.select_related("contact", "channel", "organization").defer(
     "channel__access_token", "channel__app_secret", "channel__verify_token"

@@ -1,6 +1,6 @@
 """What can go wrong when a message is handed to Meta, as four kinds of exception.
 
-``classify`` turns an answer of Meta's into one of them, by the table in ``trochai.whatsapp.codes``.
+``classify`` turns an answer of Meta's into one of them, by the table in ``trochai.whatsapp.cloud_api.codes``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from trochai.whatsapp.codes import ANNOUNCED_LIMITS, CODES, Act, Meaning
+from trochai.whatsapp.cloud_api.codes import ANNOUNCED_LIMITS, CODES, Act, Meaning
 
 # Widths of the columns that keep them.
 REASON_LENGTH = 300

@@ -15,8 +15,8 @@ from urllib.parse import parse_qs, quote, urlsplit
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from trochai.whatsapp import payloads
-from trochai.whatsapp.errors import (
+from trochai.whatsapp.cloud_api import payloads
+from trochai.whatsapp.cloud_api.errors import (
     ChannelError,
     OutcomeUnknown,
     PermanentError,
@@ -25,12 +25,12 @@ from trochai.whatsapp.errors import (
     classify,
     used_up,
 )
+from trochai.whatsapp.cloud_api.transport import Answer, NoAnswer, NotSent, Transport
 from trochai.whatsapp.fields import Secret
 from trochai.whatsapp.models import Channel
-from trochai.whatsapp.transport import Answer, NoAnswer, NotSent, Transport
 
 if TYPE_CHECKING:
-    from trochai.whatsapp.async_transport import AsyncTransport
+    from trochai.whatsapp.cloud_api.async_transport import AsyncTransport
 
 # Idle connections that a channel keeps; more calls at once are made, but not kept alive.
 POOL_SIZE = 128

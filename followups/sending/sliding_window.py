@@ -15,15 +15,16 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.utils.translation import gettext as _
 
-from followups import lifecycle, settlement
+from followups import lifecycle
 from followups.models import FollowUp, FollowUpAttempt
-from followups.preparation import Job, prepare
-from followups.settlement import Call
+from followups.sending import settlement
+from followups.sending.preparation import Job, prepare
+from followups.sending.settlement import Call
 from trochai import metrics
 from trochai.clock import database_now
 from trochai.whatsapp import rate
-from trochai.whatsapp.burst import Burst, Outgoing
-from trochai.whatsapp.errors import OutcomeUnknown
+from trochai.whatsapp.cloud_api.burst import Burst, Outgoing
+from trochai.whatsapp.cloud_api.errors import OutcomeUnknown
 
 logger = structlog.get_logger(__name__)
 

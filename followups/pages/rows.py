@@ -14,8 +14,8 @@ from django.utils.translation import gettext as _
 from followups.models import CancelCause, FailureKind, FollowUp, Status
 from followups.policies import Action, allowed_actions
 from followups.retries import DELAYS
-from trochai import formatting
 from trochai.accounts.models import Membership
+from trochai.ui import formatting
 
 POLL = "every 5s"
 POLL_WHEN_DUE_WITHIN = dt.timedelta(minutes=1)

@@ -13,8 +13,8 @@ from functools import cache
 import aiohttp
 import certifi
 
-from trochai.whatsapp import transport
-from trochai.whatsapp.transport import Answer, NoAnswer, NotSent
+from trochai.whatsapp.cloud_api import transport
+from trochai.whatsapp.cloud_api.transport import Answer, NoAnswer, NotSent
 
 # A connection that was never made carried nothing. Everything later may have reached Meta.
 _BEFORE_THE_FIRST_BYTE = (

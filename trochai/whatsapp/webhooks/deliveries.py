@@ -12,8 +12,9 @@ import structlog
 from django.db import models, transaction
 from django.db.models import Q
 
-from trochai.whatsapp import signals, webhook
+from trochai.whatsapp import signals
 from trochai.whatsapp.models import Channel, WebhookDelivery
+from trochai.whatsapp.webhooks import parsing
 
 logger = structlog.get_logger(__name__)
 
@@ -25,12 +26,12 @@ KEEP_PROCESSED = dt.timedelta(days=7)
 KEEP_FAILED = dt.timedelta(days=30)
 
 SIGNALS = {
-    webhook.InboundMessage: signals.inbound_message,
-    webhook.MessageStatus: signals.message_status,
-    webhook.TemplateStatus: signals.template_status,
-    webhook.TemplateQuality: signals.template_quality,
-    webhook.TemplateCategory: signals.template_category,
-    webhook.MarketingPreference: signals.marketing_preference,
+    parsing.InboundMessage: signals.inbound_message,
+    parsing.MessageStatus: signals.message_status,
+    parsing.TemplateStatus: signals.template_status,
+    parsing.TemplateQuality: signals.template_quality,
+    parsing.TemplateCategory: signals.template_category,
+    parsing.MarketingPreference: signals.marketing_preference,
 }
 
 
@@ -56,7 +57,7 @@ def process(delivery_id: int, *, now: dt.datetime) -> bool:
     ).select_related("channel")
     delivery = held.get()
     try:
-        payload = webhook.decode(bytes(delivery.body))
+        payload = parsing.decode(bytes(delivery.body))
     except ValueError as error:
         # Genuine, but not JSON: trying again would not mend it, and Meta would repeat it for a week.
         logger.error("webhook body is not JSON", delivery=delivery_id, error=type(error).__name__)
@@ -78,7 +79,7 @@ def _hand_on(delivery: WebhookDelivery, payload: object) -> str:
     channel, failures = delivery.channel, []
     try:
         events = list(
-            webhook.events(
+            parsing.events(
                 payload,
                 phone_number_id=channel.phone_number_id,
                 waba_id=channel.waba_id,

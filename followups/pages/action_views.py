@@ -16,15 +16,24 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 from django_htmx.http import reswap, retarget, trigger_client_event
 
-from followups import lifecycle, table
+from followups import lifecycle
 from followups.models import FollowUp
+from followups.pages import table
+from followups.pages.rows import outcome_is_unknown
+from followups.pages.views import (
+    filters_of,
+    is_on_index,
+    listing,
+    query_on_screen,
+    row_of,
+    tabs_for,
+    way_back,
+)
 from followups.policies import Action, allowed_actions, role_allows
-from followups.rows import outcome_is_unknown
-from followups.views import filters_of, is_on_index, listing, query_on_screen, row_of, tabs_for, way_back
-from trochai import formatting
 from trochai.accounts.access import MemberRequest, get_for_member, membership_of, require_admin
 from trochai.accounts.models import Membership
-from trochai.toasts import say
+from trochai.ui import formatting
+from trochai.ui.toasts import say
 from trochai.whatsapp import channels
 from trochai.whatsapp.models import Channel
 

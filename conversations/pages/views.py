@@ -15,13 +15,14 @@ from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from conversations import outbox, thread, triage, window
-from conversations.forms import ReplyForm, TriageForm, assignable
-from conversations.listing import Cursor, Query, listing
+from conversations import outbox, triage, window
 from conversations.models import Conversation, ConversationStatus, Message
-from trochai import formatting, toasts
+from conversations.pages import thread
+from conversations.pages.forms import ReplyForm, TriageForm, assignable
+from conversations.pages.listing import Cursor, Query, listing
 from trochai.accounts import access
 from trochai.accounts.access import MemberRequest, membership_of, require_writer
+from trochai.ui import formatting, toasts
 
 if TYPE_CHECKING:
     import datetime as dt

@@ -17,8 +17,8 @@ from templates_app.tasks import sync_soon
 from trochai import metrics
 from trochai.clock import database_now
 from trochai.whatsapp import channels, rate
-from trochai.whatsapp.client import Accepted
-from trochai.whatsapp.errors import (
+from trochai.whatsapp.cloud_api.client import Accepted
+from trochai.whatsapp.cloud_api.errors import (
     ChannelError,
     OutcomeUnknown,
     PermanentError,

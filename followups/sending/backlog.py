@@ -16,8 +16,8 @@ from kombu.exceptions import ChannelError
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from followups import ticks
 from followups.models import FollowUp, Status
+from followups.sending import ticks
 from trochai.celery import app
 from trochai.whatsapp.models import Channel, WebhookDelivery
 

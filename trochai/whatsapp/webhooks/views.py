@@ -15,10 +15,10 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
-from trochai.whatsapp import deliveries
 from trochai.whatsapp.models import Channel
-from trochai.whatsapp.waking import waker
-from trochai.whatsapp.webhook import is_signed
+from trochai.whatsapp.webhooks import deliveries
+from trochai.whatsapp.webhooks.parsing import is_signed
+from trochai.whatsapp.webhooks.waking import waker
 
 logger = structlog.get_logger(__name__)
 

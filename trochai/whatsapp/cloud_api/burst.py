@@ -17,9 +17,9 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from trochai.whatsapp import rate
-from trochai.whatsapp.async_transport import AsyncTransport
-from trochai.whatsapp.client import Accepted, WhatsAppClient
-from trochai.whatsapp.errors import OutcomeUnknown, WhatsAppError
+from trochai.whatsapp.cloud_api.async_transport import AsyncTransport
+from trochai.whatsapp.cloud_api.client import Accepted, WhatsAppClient
+from trochai.whatsapp.cloud_api.errors import OutcomeUnknown, WhatsAppError
 
 logger = structlog.get_logger(__name__)
 

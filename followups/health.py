@@ -17,8 +17,8 @@ from django.views.decorators.http import require_safe
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 from prometheus_client.exposition import choose_encoder
 
-from followups import ticks
-from followups.backlog import BacklogCollector, broker_depth
+from followups.sending import ticks
+from followups.sending.backlog import BacklogCollector, broker_depth
 
 
 @login_not_required

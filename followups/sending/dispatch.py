@@ -17,7 +17,7 @@ import structlog
 from django.conf import settings
 
 from followups import lifecycle
-from followups.sliding_window import SlidingWindow, stopping
+from followups.sending.sliding_window import SlidingWindow, stopping
 from trochai import metrics
 from trochai.clock import database_now
 
