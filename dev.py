@@ -64,7 +64,7 @@ def install(wanted: str) -> None:
     print(f"Installing {path.relative_to(ROOT)} into .venv …", flush=True)
     STAMP.unlink(missing_ok=True)
     pip = ["-m", "pip", "--disable-pip-version-check"]
-    target = ["install", "--quiet", "--require-hashes", "--requirement", str(path)]
+    target = ["install", "--quiet", "--no-deps", "--require-hashes", "--requirement", str(path)]
     probe = [sys.executable, *pip, "--python", sys.executable, "--version"]
     if subprocess.run(probe, capture_output=True, check=False).returncode:
         run([sys.executable, "-m", "venv", str(VENV)])  # with a pip of its own, by ensurepip
