@@ -16,43 +16,13 @@ from conversations.models import Delivery, EarlyStatus
 from followups import lifecycle
 from followups.models import CancelCause, FailureKind, FollowUp, Outcome, Status
 from followups.sending import dispatch
-from followups.tasks import send_due_follow_ups
 from notifications.models import Kind, Notification
 from tests import factories
+from tests.followups.engine import refreshed, tick
 from tests.meta import accepted
 from trochai.whatsapp.models import Channel
 from trochai.whatsapp.signals import inbound_message, marketing_preference, message_status
 from trochai.whatsapp.webhooks.parsing import InboundMessage, MarketingPreference, MessageStatus
-
-
-@pytest.fixture
-def due(team):
-    def make(**fields) -> FollowUp:
-        minutes = fields.pop("minutes_late", 1)
-        fields.setdefault("conversation", None)
-        if fields["conversation"] is None:
-            fields["conversation"] = factories.ConversationFactory(
-                organization=team.organization, channel=team.channel
-            )
-        return factories.FollowUpFactory(
-            **{
-                "organization": team.organization,
-                "template": team.template,
-                "created_by": team.agent.user,
-                "scheduled_for": timezone.now() - dt.timedelta(minutes=minutes),
-                **fields,
-            }
-        )
-
-    return make
-
-
-def tick() -> None:
-    send_due_follow_ups(wake_others=False)
-
-
-def refreshed(follow_up: FollowUp) -> FollowUp:
-    return FollowUp.objects.get(pk=follow_up.pk)
 
 
 def called_first(*rows: FollowUp, within: Callable[[], None]) -> list[FollowUp]:
@@ -124,7 +94,7 @@ def test_the_note_is_internal_and_never_sent(meta, due):
 
 
 def test_a_follow_up_that_is_not_due_is_not_sent(meta, due):
-    follow_up = due(minutes_late=-1)
+    follow_up = due(minutes=-1)
     tick()
     assert meta.requests == []
     assert refreshed(follow_up).status == Status.PENDING
@@ -175,7 +145,7 @@ def test_what_must_not_be_sent_any_more_fails_without_a_call(meta, due, change, 
 def test_a_row_later_than_four_hours_is_missed_rather_than_sent_at_a_senseless_hour(
     meta, due, minutes, status
 ):
-    follow_up = due(minutes_late=minutes)
+    follow_up = due(minutes=minutes)
     tick()
     row = refreshed(follow_up)
     assert row.status == status
@@ -252,7 +222,7 @@ def test_a_marketing_cap_fails_and_offers_retry_only_after_24_hours(meta, due):
 def test_a_contact_who_opted_out_gets_nothing_more(meta, due):
     meta.answer(131050)
     follow_up = due()
-    later = due(conversation=follow_up.conversation, minutes_late=-60)
+    later = due(conversation=follow_up.conversation, minutes=-60)
     tick()
     assert refreshed(follow_up).status == Status.FAILED
     assert refreshed(later).status == Status.CANCELED
@@ -354,7 +324,7 @@ def test_if_the_outcome_cannot_be_written_nothing_is_and_the_send_is_not_repeate
 
 
 def test_two_follow_ups_for_one_contact_leave_6_seconds_apart(meta, due):
-    first = due(minutes_late=2)
+    first = due(minutes=2)
     second = due(conversation=first.conversation)
     tick()
     assert len(meta.requests) == 1
@@ -509,14 +479,14 @@ def write_in(conversation, text="Hola"):
 
 @pytest.mark.parametrize(("wanted", "status"), [(True, Status.CANCELED), (False, Status.PENDING)])
 def test_a_reply_cancels_only_what_was_scheduled_to_be_canceled_by_it(due, team, wanted, status):
-    follow_up = due(minutes_late=-60, cancel_on_reply=wanted)
+    follow_up = due(minutes=-60, cancel_on_reply=wanted)
     write_in(follow_up.conversation)
     assert refreshed(follow_up).status == status
     assert Notification.objects.filter(recipient=team.agent.user).count() == int(wanted)
 
 
 def test_an_opt_out_cancels_what_waits(due):
-    follow_up = due(minutes_late=-60)
+    follow_up = due(minutes=-60)
     contact = follow_up.conversation.contact
     event = MarketingPreference(phone=contact.phone, user_id="", opted_out=True, at=timezone.now())
     marketing_preference.send(sender=None, channel=follow_up.channel, event=event)

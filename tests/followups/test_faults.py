@@ -17,37 +17,11 @@ from followups.tasks import send_due_follow_ups
 from notifications.models import Kind, Notification
 from templates_app.rendering import RenderedTemplate
 from tests import factories
+from tests.followups.engine import refreshed, tick
 from trochai.whatsapp import rate
 from trochai.whatsapp.models import Channel
 from trochai.whatsapp.signals import message_status
 from trochai.whatsapp.webhooks.parsing import MessageStatus
-
-
-@pytest.fixture
-def due(team):
-    def make(minutes: float = 1, **fields) -> FollowUp:
-        conversation = fields.pop("conversation", None) or factories.ConversationFactory(
-            organization=team.organization, channel=team.channel
-        )
-        return factories.FollowUpFactory(
-            organization=team.organization,
-            conversation=conversation,
-            template=team.template,
-            created_by=team.agent.user,
-            scheduled_for=timezone.now() - dt.timedelta(minutes=minutes),
-            **fields,
-        )
-
-    return make
-
-
-def tick() -> None:
-    send_due_follow_ups(wake_others=False)
-
-
-def refreshed(follow_up: FollowUp) -> FollowUp:
-    return FollowUp.objects.get(pk=follow_up.pk)
-
 
 # Before the call -----------------------------------------------------------------------------------
 

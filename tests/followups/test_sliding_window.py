@@ -16,8 +16,9 @@ from followups import lifecycle
 from followups.models import FailureKind, FollowUp, Status
 from followups.sending import dispatch, settlement, sliding_window
 from followups.sending.settlement import Call
-from followups.tasks import help_to_send, send_due_follow_ups
+from followups.tasks import help_to_send
 from tests import factories
+from tests.followups.engine import refreshed, tick
 from trochai.whatsapp import rate
 from trochai.whatsapp.cloud_api import async_transport
 from trochai.whatsapp.cloud_api.burst import Burst, Outgoing
@@ -27,38 +28,11 @@ from trochai.whatsapp.models import Channel
 
 
 @pytest.fixture
-def due(team):
-    def make(minutes: float = 1, *, channel: Channel = team.channel, **fields) -> FollowUp:
-        conversation = fields.pop("conversation", None) or factories.ConversationFactory(
-            organization=team.organization, channel=channel
-        )
-        return factories.FollowUpFactory(
-            organization=team.organization,
-            channel=channel,
-            conversation=conversation,
-            template=team.template,
-            created_by=team.agent.user,
-            scheduled_for=timezone.now() - dt.timedelta(minutes=minutes),
-            **fields,
-        )
-
-    return make
-
-
-@pytest.fixture
 def woken(monkeypatch):
     """Keep calls for help off the broker, and in a list."""
     asked: list[dict] = []
     monkeypatch.setattr(help_to_send, "apply_async", lambda **options: asked.append(options["kwargs"]))
     return asked
-
-
-def tick() -> None:
-    send_due_follow_ups(wake_others=False)
-
-
-def refreshed(follow_up: FollowUp) -> FollowUp:
-    return FollowUp.objects.get(pk=follow_up.pk)
 
 
 # Moments -------------------------------------------------------------------------------------------
