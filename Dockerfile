@@ -11,7 +11,8 @@ WORKDIR /app
 
 # Dependencies change seldom: a layer of their own.
 COPY requirements/base.txt requirements/base.txt
-RUN pip install --require-hashes --requirement requirements/base.txt
+# The lock is complete: nothing is resolved, so nothing newer can come in or get in the way.
+RUN pip install --no-deps --require-hashes --requirement requirements/base.txt
 
 # Owned by root: what runs may read it and not change it.
 COPY . .

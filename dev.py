@@ -43,7 +43,7 @@ PRODUCTION = {
 CHECKS = {
     "format": ["ruff", "format", "--check", "."],
     "lint": ["ruff", "check", "."],
-    "types": ["mypy", "."],
+    "types": ["mypy", ".", ".ci/check_locks.py"],
     "import layers": ["lint-imports", "--no-logo"],
     "templates": ["djlint", "--lint", "--quiet", "templates"],
     "missing migrations": ["python", "manage.py", "makemigrations", "--check", "--dry-run"],
@@ -64,6 +64,7 @@ def install(wanted: str) -> None:
     print(f"Installing {path.relative_to(ROOT)} into .venv …", flush=True)
     STAMP.unlink(missing_ok=True)
     pip = ["-m", "pip", "--disable-pip-version-check"]
+    # The lock is complete: resolving an extra such as coverage[toml] again would look for newer versions.
     target = ["install", "--quiet", "--no-deps", "--require-hashes", "--requirement", str(path)]
     probe = [sys.executable, *pip, "--python", sys.executable, "--version"]
     if subprocess.run(probe, capture_output=True, check=False).returncode:
