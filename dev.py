@@ -3,7 +3,7 @@
 
 python3 dev.py up               everything on this machine, with demo data: http://127.0.0.1:8000
 python3 dev.py test [...]       the test suite; what follows goes to pytest
-python3 dev.py test --servers   the same on PostgreSQL and Redis, which it starts for that
+python3 dev.py test --servers   the same on PostgreSQL and Redis, which it starts itself
 python3 dev.py check            format, lint, types, layers, migrations, deployment, tests
 python3 dev.py check --no-tests the same without the tests
 """
@@ -28,7 +28,7 @@ CHROMIUM = Path("/usr/bin/chromium")
 LOCKS = ("base", "dev", "browser")
 
 ALL_CORES = ("-n", "auto", "--maxprocesses", "8")
-# Pages look the same on either database, and the other two bring servers of their own.
+# Pages look the same on either database, and the other two start their own servers.
 ON_SERVERS = "not browser and not end_to_end and not faults"
 PRODUCTION = {
     "DEBUG": "0",
@@ -54,7 +54,7 @@ CHECKS = {
 
 
 def install(wanted: str) -> None:
-    """Make ``.venv`` hold the ``wanted`` lock, or the larger one that is there already."""
+    """Install the ``wanted`` lock into ``.venv``, or the larger one that is already there."""
     there, _, digest = STAMP.read_text().partition(" ") if STAMP.exists() else ("base", "", "")
     lock = max(wanted, there, key=LOCKS.index)
     path = ROOT / "requirements" / f"{lock}.txt"
@@ -68,7 +68,7 @@ def install(wanted: str) -> None:
     target = ["install", "--quiet", "--no-deps", "--require-hashes", "--requirement", str(path)]
     probe = [sys.executable, *pip, "--python", sys.executable, "--version"]
     if subprocess.run(probe, capture_output=True, check=False).returncode:
-        run([sys.executable, "-m", "venv", str(VENV)])  # with a pip of its own, by ensurepip
+        run([sys.executable, "-m", "venv", str(VENV)])  # with its own pip, from ensurepip
         run([str(BIN / "python"), *pip, *target])
     else:
         run([sys.executable, "-m", "venv", "--without-pip", str(VENV)])
@@ -77,7 +77,7 @@ def install(wanted: str) -> None:
 
 
 def run(command: list[str]) -> None:
-    """Run a step that the rest needs; end with a message of one line if it fails."""
+    """Run a step that the rest depends on; exit with a one-line message if it fails."""
     if code := subprocess.run(command, cwd=ROOT, check=False).returncode:
         sys.exit(f"dev.py: “{' '.join(command[:6])} …” failed with status {code}.")
 
@@ -89,7 +89,7 @@ def up() -> None:
 
 
 def test(arguments: list[str]) -> int:
-    """Run pytest on data of its own: what ``arguments`` say, or the whole suite on all cores."""
+    """Run pytest on its own data: with ``arguments``, or the whole suite on all cores."""
     install("browser" if CHROMIUM.exists() else "dev")
     with tempfile.TemporaryDirectory(prefix="trochai-test-") as folder:
         environment = {"VAR_DIR": os.environ.get("VAR_DIR", folder)}
@@ -100,7 +100,7 @@ def test(arguments: list[str]) -> int:
         if arguments:
             return step(["pytest", *arguments], environment)
         failed = step(["pytest", *ALL_CORES, "-m", "not faults"], environment)
-        # Alone, since they measure out instants.
+        # On their own, because they depend on exact timing.
         return step(["pytest", "tests/faults"], environment) or failed
 
 
@@ -126,10 +126,10 @@ def step(command: list[str], environment: dict[str, str]) -> int:
 
 
 def main(arguments: list[str]) -> int:
-    if sys.version_info < (3, 11):  # noqa: UP036  (this is how the message gets to an older Python)
+    if sys.version_info < (3, 11):  # noqa: UP036  (an older Python must get as far as this message)
         return complain(f"Trochai needs Python 3.11 or newer; this is {sys.version.split()[0]}.")
     port = os.environ.get("PORT", "8000")
-    if not (port.isdecimal() and 0 < int(port) < 65535):  # the sandbox takes the one after it
+    if not (port.isdecimal() and 0 < int(port) < 65535):  # the sandbox uses the next one
         return complain(f"PORT must be a number from 1 to 65534, not “{port}”.")
     if arguments == ["up"]:
         up()

@@ -20,7 +20,7 @@ from trochai.whatsapp.models import Channel
 
 
 def pytest_configure() -> None:
-    """Give each process of the suite a Redis database of its own, emptied: ids repeat among them."""
+    """Give each process of the suite its own empty Redis database, because ids repeat among them."""
     if not project_settings.REDIS_URL:
         return
     address = urlsplit(project_settings.REDIS_URL)
@@ -73,7 +73,7 @@ def django_db_modify_db_settings(
     tmp_path_factory: pytest.TempPathFactory,
     django_db_modify_db_settings_parallel_suffix: None,
 ) -> None:
-    """Put SQLite's test database into a file, so that threads meet in it as processes do."""
+    """Put SQLite's test database into a file, so that threads share it as processes do."""
     if connection.vendor == "sqlite":
         name = tmp_path_factory.mktemp("database") / "test.sqlite3"
         connection.settings_dict["TEST"]["NAME"] = str(name)
@@ -81,7 +81,7 @@ def django_db_modify_db_settings(
 
 @pytest.fixture(autouse=True)
 def cheap_passwords(settings) -> None:
-    """A password hash that is slow on purpose would be most of the suite's time."""
+    """A deliberately slow password hash would take most of the suite's time."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
@@ -98,7 +98,7 @@ def stranger(db: None) -> Team:
 
 @pytest.fixture
 def meta(httpserver: HTTPServer, settings) -> Meta:
-    """The Cloud API as the whole of the product sees it: a real server that answers as Meta does."""
+    """The Cloud API as the whole product sees it: a real server that answers as Meta does."""
     settings.WHATSAPP_API_URL = httpserver.url_for("").rstrip("/")
     return Meta(httpserver)
 

@@ -1,4 +1,4 @@
-"""Believable rows for tests, one factory a model."""
+"""Realistic rows for tests, one factory per model."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from werkzeug import Request, Response
 class Meta:
     """Accepts everything unless ``answer`` says otherwise; ``requests`` has the bodies it was sent.
 
-    ``headers`` are put into every answer.
+    ``headers`` are added to every answer.
     """
 
     def __init__(self, server: HTTPServer) -> None:

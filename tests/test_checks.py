@@ -101,7 +101,7 @@ def test_a_person_with_the_demo_password_is_refused_once_the_database_is_looked_
 
 
 def test_a_production_start_with_defaults_is_refused_with_every_reason(tmp_path):
-    """No settings but DEBUG=0, in a real process: what an operator sees who forgot everything."""
+    """No settings but DEBUG=0, in a real process: what an operator who forgot everything sees."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     result = subprocess.run(
         [sys.executable, "manage.py", "migrate"],

@@ -1,4 +1,4 @@
-"""Rules of the house that a machine can keep. CONTRIBUTING.md says why each of them is there."""
+"""House rules that a machine can check. CONTRIBUTING.md says why each of them is there."""
 
 from __future__ import annotations
 
@@ -228,3 +228,11 @@ def test_public_views_are_few_and_known():
         if "login_not_required" in names(decorator)
     }
     assert found <= public
+
+
+def test_every_file_that_the_architecture_names_is_there():
+    """Whoever reads in the order that it gives must not meet a dead end."""
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([\w./-]+\.(?:py|html|js))`", text))
+    assert len(named) > 20
+    assert [name for name in sorted(named) if not (ROOT / name).is_file()] == []

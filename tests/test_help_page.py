@@ -1,7 +1,7 @@
 """A tour of the product along its help page: each test quotes its sentence and does what it says.
 
-What lies around each sentence (every role, every error, every edge of a day) is tried where the module
-under test has its own tests.
+What lies around each sentence (every role, every error, every edge of a day) is left to the tests of the
+module itself.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def tick() -> None:
 
 
 def come_due(follow_up: FollowUp) -> FollowUp:
-    """Let its time come: the row moves rather than the clock, for PostgreSQL has its own."""
+    """Make it due by moving the row rather than the clock, because PostgreSQL has its own clock."""
     due_at = timezone.now() - dt.timedelta(seconds=1)
     FollowUp.objects.filter(pk=follow_up.pk).update(scheduled_for=due_at, next_attempt_at=due_at)
     Channel.objects.filter(pk=follow_up.channel_id).update(next_slot_at=None)
@@ -111,7 +111,7 @@ def come_due(follow_up: FollowUp) -> FollowUp:
 
 
 def hit_the_rate_limit(meta, follow_up: FollowUp, *, times: int) -> FollowUp:
-    """Let Meta refuse it so many times in a row, each time as soon as it is due."""
+    """Have Meta refuse it that many times in a row, each time as soon as it is due."""
     for _time in range(times):
         meta.answer(RATE_LIMIT)
         come_due(follow_up)

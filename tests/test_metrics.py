@@ -161,7 +161,7 @@ def test_without_a_broker_its_depth_is_absent_and_the_rest_is_there(monkeypatch)
 
 @pytest.mark.django_db
 def test_without_the_database_the_scrape_says_so(monkeypatch):
-    """As while the tables are not there yet: the monitor hears of it from us, not from a 500."""
+    """As before the tables exist: the monitor learns of it from us, not from a 500."""
     monkeypatch.setattr(FollowUp._meta, "db_table", "not_there")
     found = samples()
     assert found["trochai_database_up",] == 0

@@ -1,4 +1,4 @@
-"""Says that a worker or beat is alive to whoever looks at one file, without starting another Python.
+"""Shows by one file that a worker or beat is alive, so that a health check need not start another Python.
 
 ``ALIVE_FILE`` is touched while a worker is connected to the broker (every two seconds), and whenever beat has
 handed a job to the broker (every minute). A container's health check asks how old the file is.
@@ -21,5 +21,5 @@ def touch(**_signal: Any) -> None:
 
 @beat_init.connect
 def touch_after_each_job(**_signal: Any) -> None:
-    """Web and workers publish jobs too: only in beat does that say something about the process."""
+    """Web and workers publish jobs too, but only in beat does that prove that the process works."""
     after_task_publish.connect(touch)

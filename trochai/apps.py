@@ -10,5 +10,5 @@ class TrochaiConfig(AppConfig):
     label = "trochai"
 
     def ready(self) -> None:
-        # Imported for what they register: the checks, what a worker and beat do when they start.
+        # Imported because they register the checks and what a worker and beat do when they start.
         from trochai import alive, checks, metrics  # noqa: F401

@@ -1,9 +1,9 @@
 """Celery's filesystem broker for the embedded run, made safe against half-written files.
 
-Kombu's own transport creates a message's file and then writes it, and rewrites its tables of queues in
-place. A process that reads in between, or after somebody was killed in between, finds no JSON, and Celery
-takes that for an unrecoverable error: the worker ends. Here every file appears whole, by a rename, and one
-that cannot be read is dropped. That loses nothing, because the real queue is in the database.
+Kombu's own transport creates a message's file before it writes it, and rewrites its queue tables in place.
+A process that reads in between, or after the writer was killed in between, finds invalid JSON, which Celery
+takes for an unrecoverable error: the worker exits. Here every file appears whole, by a rename, and one that
+cannot be read is dropped. Nothing is lost by that, because the real queue is in the database.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 
 def write_whole(path: Path, content: str) -> None:
-    """Let ``path`` appear with all of its content, or not at all."""
+    """Write ``path`` so that it appears with all of its content, or not at all."""
     draft = path.with_name(f".{uuid.uuid4().hex}.draft")
     draft.write_text(content, encoding="utf-8")
     draft.replace(path)

@@ -18,10 +18,10 @@ app.autodiscover_tasks()
 
 @worker_ready.connect
 def leave_what_was_imported_alone(**_signal: Any) -> None:
-    """Take all that exists by now out of the garbage collector's sight, and let it look less often.
+    """Exempt everything imported so far from garbage collection, and collect less often.
 
-    Going through Django's classes stopped every thread for 0.1 s several times a second during a burst:
-    messages missed their moments.
+    Traversing Django's classes stopped every thread for 0.1 s several times a second during a burst, and
+    messages missed their slots.
     """
     gc.collect()
     gc.freeze()

@@ -69,7 +69,7 @@ def field_keys_stand_alone(app_configs: Sequence[AppConfig] | None, **kwargs: An
 
 @register(Tags.security, deploy=True)
 def somebody_can_watch(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """/metrics is closed without a token, and worth guessing with a short one."""
+    """Without a token /metrics is closed; a short one could be guessed."""
     if settings.DEBUG or len(settings.METRICS_TOKEN) >= SHORTEST_TOKEN:
         return []
     closed = "METRICS_TOKEN is not set: /metrics is closed, and no monitor sees what waits or fails."
@@ -135,7 +135,7 @@ def nobody_has_the_demo_password(
     try:
         passwords = list(demo_users.order_by("pk").values_list("email", "password"))
     except DatabaseError:
-        return []  # no table before the first migration; no connection: who needs one will say so
+        return []  # no table before the first migration, or no connection: others report that
     return [
         Error(
             f"{email} can sign in with the demo password, which everybody knows.",

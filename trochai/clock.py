@@ -14,9 +14,9 @@ from django.utils import timezone
 
 
 def database_now() -> dt.datetime:
-    """Return the database's present moment, in UTC.
+    """Return the database's current time, in UTC.
 
-    SQLite lives in this process, so its clock is the machine's own.
+    SQLite runs in this process, so its clock is the machine's own.
     """
     if connection.vendor != "postgresql":
         return timezone.now()

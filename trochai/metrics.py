@@ -52,7 +52,7 @@ LINE_WAIT_SECONDS = Counter(
 
 @worker_ready.connect
 def serve(**_signal: Any) -> None:
-    """Serve what this worker counts at ``METRICS_PORT``, from a thread; without it the worker sends on."""
+    """Serve what this worker counts at ``METRICS_PORT``, from a thread; if it cannot, it carries on."""
     if not settings.METRICS_PORT:
         return
     try:

@@ -1,4 +1,4 @@
-"""One log line a request: method, path, status, who and from where."""
+"""One log line per request: method, path, status, user and address."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from django_structlog.middlewares import RequestMiddleware
 
 
 class RequestLogMiddleware(RequestMiddleware):
-    """Leaves out the query string, which carries what people search for and a webhook's verify token."""
+    """Omits the query string, which carries search terms and a webhook's verify token."""
 
     @staticmethod
     def format_request(request: HttpRequest) -> str:

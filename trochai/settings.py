@@ -111,7 +111,7 @@ DATABASES = {"default": dj_database_url.config(default=f"sqlite:///{VAR_DIR / 'd
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = _SQLITE_OPTIONS
 else:
-    # After a restart of the database each pooled connection would fail once more.
+    # Otherwise each pooled connection would fail once after a restart of the database.
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
     DATABASES["default"]["OPTIONS"] = {
         **DATABASES["default"].get("OPTIONS", {}),
@@ -131,7 +131,7 @@ if REDIS_URL:
         # Redelivery after a killed worker is throttled; leases in the database are what counts.
         "unacked_restore_throttle": 1,
         "visibility_timeout": 600,
-        # Seconds. A Redis that hangs must not hold a worker that has answers of Meta's to write down.
+        # Seconds. A Redis that hangs must not hold up a worker that has answers from Meta to record.
         "socket_timeout": 10,
         "socket_connect_timeout": 5,
     }
@@ -179,7 +179,7 @@ LOGIN_URL = reverse_lazy("accounts:sign_in")
 LOGIN_REDIRECT_URL = "/inbox/"
 LOGOUT_REDIRECT_URL = LOGIN_URL
 
-# A wrong password locks one person at one address, not the whole team behind one router.
+# Wrong passwords lock out one person at one address, not the whole team behind one router.
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
@@ -211,7 +211,7 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_HTTPONLY = True
 if not DEBUG:
-    # Asked from inside, where there is no TLS.
+    # Requested from inside, where there is no TLS.
     SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
     SECURE_SSL_REDIRECT = env_bool("SECURE_SSL_REDIRECT", default=True)
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
@@ -237,7 +237,7 @@ STORAGES = {
     },
 }
 WHITENOISE_USE_FINDERS = DEBUG
-WHITENOISE_AUTOREFRESH = DEBUG  # said here, since tests turn DEBUG off and need no collected files
+WHITENOISE_AUTOREFRESH = DEBUG  # explicit, because tests turn DEBUG off and collect no files
 
 LANGUAGE_CODE = "en-us"
 USE_I18N = True
@@ -262,16 +262,16 @@ FOLLOWUPS_CONCURRENCY = int(os.environ.get("FOLLOWUPS_CONCURRENCY", "256"))
 # threads, so that webhooks are processed meanwhile.
 FOLLOWUPS_MAX_WORKERS = int(os.environ.get("FOLLOWUPS_MAX_WORKERS", "2"))
 
-# Metrics: /metrics needs this token; a worker serves what it counted at a port of its own if one is set.
+# Metrics: /metrics needs this token; each worker serves its own counters at the port, if one is set.
 METRICS_TOKEN = os.environ.get("METRICS_TOKEN", "")
 METRICS_PORT = int(os.environ.get("METRICS_PORT") or 0)
 METRICS_ADDRESS = os.environ.get("METRICS_ADDRESS", "127.0.0.1")
 # A worker and beat touch this file while they are alive, for a health check.
 ALIVE_FILE = os.environ.get("ALIVE_FILE", "")
 
-# Logs: one structured line an event; never a message's text or a token --------------------------------
+# Logs: one structured line per event; never a message's text or a token ------------------------------
 
-DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = logging.DEBUG  # a request's one line is the one at its end
+DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = logging.DEBUG  # only the end of a request gets a line
 LOG_LEVEL = os.environ.get("LOG_LEVEL", "INFO")
 LOG_FORMAT = os.environ.get("LOG_FORMAT", "console" if DEBUG else "json")
 _SHARED_PROCESSORS: list[structlog.typing.Processor] = [
@@ -318,9 +318,9 @@ LOGGING = {
         # Django's own handler would print each line a second time, and mail errors.
         "django": {"handlers": []},
         "django.server": {"handlers": ["console"], "level": LOG_LEVEL, "propagate": False},
-        # The request's line says it, with the traceback where there is one.
+        # The request's own line says it already, with any traceback.
         "django.request": {"level": "CRITICAL"},
-        # That a task was due and came in: its end is what is worth a line.
+        # They say that a task was due and received; only its end is worth a line.
         "celery.beat": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},
         # Its DEBUG lines carry request headers, and with them the access token.

@@ -1,7 +1,7 @@
-"""Run several programs as one: all start, all stop, and no one is left behind.
+"""Run several programs as one: all start, all stop, and none is left behind.
 
-Each program leads a session of its own, so that Ctrl-C reaches only the supervisor, which then asks the
-programs to stop: first those that need others, then the others.
+Each program runs in its own session, so that Ctrl-C reaches only the supervisor, which then asks the
+programs to stop: first those that need others, then the rest.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ def _end_with_parent() -> None:
 class Supervisor:
     """Starts ``programs`` and keeps them together.
 
-    ``grace`` is how many seconds the programs have to finish once they were asked to stop; what is
-    still there then is killed together with its children. ``on_ready`` is called once, when every
+    ``grace`` is how many seconds the programs have to finish once they have been asked to stop; what
+    still runs then is killed together with its children. ``on_ready`` is called once, when every
     port answers.
     """
 
@@ -88,7 +88,7 @@ class Supervisor:
                 signal.signal(number, handler)
 
     def say(self, text: str, name: str = "") -> None:
-        """Write one line, led by the name of the program that said it."""
+        """Write one line, prefixed with the name of the program that said it."""
         label = f"{name:<{self._width}} | "
         if self.out.isatty() and "NO_COLOR" not in os.environ:
             names = [program.name for program in self.programs]
@@ -105,7 +105,7 @@ class Supervisor:
         self.stops_asked += 1
 
     def _start_all(self) -> None:
-        # Readers come after all the forks: a fork beside running threads may hang.
+        # Readers start after all the forks: forking while threads are running may hang.
         for program in self.programs:
             child = subprocess.Popen(  # noqa: S603  (our own commands)
                 program.command,
@@ -151,7 +151,7 @@ class Supervisor:
             ]
             for _program, child in group:
                 child.terminate()
-            # The second group has a moment of its own, even if the first one used up the time.
+            # The second group always gets a moment, even if the first one used up the time.
             limit = max(deadline, time.monotonic() + 1)
             while (
                 any(child.poll() is None for _program, child in group)

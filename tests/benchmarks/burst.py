@@ -1,8 +1,8 @@
 """``burst``: many follow-ups due at one instant, no limit on the channel, on PostgreSQL and Redis.
 
 ``python -m tests.benchmarks.burst`` with one worker process and with two; ``--compare`` does the same work
-with one Celery task a row and, where it can be imported, one procrastinate job a row; ``--repeat 3`` takes
-the median. Each run has a fresh copy of one database, and rounds go forwards and backwards in turn.
+with one Celery task per row and, where it can be imported, one procrastinate job per row; ``--repeat 3``
+takes the median. Each run has a fresh copy of one database, and rounds go forwards and backwards in turn.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def row(name: str, results: list[Result]) -> list[str]:
 
 
 def compared(results: dict[str, list[Result]], one: str, other: str) -> str:
-    """Say how often faster, and with what part of the CPU time."""
+    """Say how many times as fast, and with what fraction of the CPU time."""
 
     def of_all(result: Result) -> float:
         return sum(result.worker_cpu) + (result.postgres_cpu or 0) + (result.redis_cpu or 0)

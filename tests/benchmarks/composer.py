@@ -1,7 +1,7 @@
 """People who write in the composer: ``python -m tests.benchmarks.composer --rate 2``, until SIGTERM.
 
-At fixed moments, however long the one before takes, another message is sent from a thread of its own. At
-the end the seconds that each took (the stub's latency included) are printed as JSON, and which were sent.
+At fixed moments, however long the previous one takes, another message is sent from its own thread. At the
+end it prints as JSON how many seconds each took (the stub's latency included), and which were sent.
 """
 
 from __future__ import annotations

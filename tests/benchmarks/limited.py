@@ -1,4 +1,4 @@
-"""``limited``: how close to the channel's own limit a burst is sent, and whether Meta's is ever met.
+"""``limited``: how close to the channel's own limit a burst is sent, and whether Meta's is ever exceeded.
 
 ``python -m tests.benchmarks.limited``: the stub refuses with 130429 what is above 80 (1,000) in any second,
 the channel's own limit is 75 (937). With one worker, with two, and with two while people write in the
@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from tests.benchmarks import processes
 from tests.benchmarks.measure import Plan, Result, filled, measured, print_table
 
-# What the stub adds to every message. Seconds.
+# Seconds that the stub adds to every message.
 LATENCY = 0.15
 
 
 @dataclass(frozen=True)
 class Line:
-    """Messages a second that the stub takes, that the channel allows itself, and that people write."""
+    """Messages per second: what the stub accepts, what the channel allows itself, what people write."""
 
     stub: int
     own: int

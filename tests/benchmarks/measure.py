@@ -1,4 +1,4 @@
-"""What is run and what is measured; ``measured(database, Plan(...))`` does it in a process of its own."""
+"""What to run and what to measure; ``measured(database, Plan(...))`` does it in a separate process."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ class Result:
         return self.count / self.seconds
 
     def a_message(self, cpu_seconds: float) -> float:
-        """Return CPU milliseconds a message."""
+        """Return CPU milliseconds per message."""
         return 1000 * cpu_seconds / self.count
 
     @property
     def follow_up_calls(self) -> list[tuple[float, str]]:
-        """When a follow-up's call was accepted, and the recipient, who gets one only."""
+        """When each follow-up's call was accepted, and its recipient, who must get only one."""
         return [
             (at, to) for at, to, reference, accepted in self.calls if accepted and not _composed(reference)
         ]
@@ -71,7 +71,7 @@ class Result:
 
     @property
     def most_in_a_second(self) -> int:
-        """Return the most calls that the stub saw in any second, refused ones too."""
+        """Return the most calls that the stub saw in any second, including refused ones."""
         moments, most, begin = [at for at, *_call in self.calls], 0, 0
         for end, at in enumerate(moments):
             while moments[begin] <= at - 1:
@@ -87,7 +87,7 @@ class Result:
     def times_ideal(self, per_second: int) -> float:
         """Return the time from the first follow-up's call to the last, divided by what the line allows.
 
-        The composer's messages in between have used the line as well.
+        The composer's messages in between used the line as well.
         """
         first, last = self.follow_up_calls[0][0], self.follow_up_calls[-1][0]
         accepted = sum(first <= at <= last for at, *_call, accepted in self.calls if accepted)
@@ -99,7 +99,7 @@ def _composed(reference: str) -> bool:
 
 
 def measured(database: processes.Database | processes.Embedded, plan: Plan) -> Result:
-    """Run ``plan`` on ``database``, which holds what is due; end the benchmark if something is not right."""
+    """Run ``plan`` on ``database``, which holds what is due; end the benchmark if anything is wrong."""
     command = processes.python("tests.benchmarks.run", json.dumps(asdict(plan)))
     environment = {**database.environment(), **plan.environment}
     environment["DJANGO_SETTINGS_MODULE"] = (
@@ -139,7 +139,7 @@ def median_of(results: list[Result], figure: Callable[[Result], float]) -> float
 
 
 def print_table(header: list[str], rows: Iterable[list[str]]) -> None:
-    """Print a table as Markdown has them, for docs/performance.md."""
+    """Print a Markdown table, for docs/performance.md."""
     print()
     for cells in (header, ["---"] * len(header), *rows):
         print(f"| {' | '.join(cells)} |")

@@ -1,6 +1,6 @@
-"""For comparison: one plain Celery task a row, as an ordinary Django project would begin.
+"""For comparison: one plain Celery task per row, as an ordinary Django project would start out.
 
-Celery's defaults, but for Redis as the broker and no results. With ``BENCHMARK_KEEP_CONNECTIONS`` set, a
+Celery's defaults, except for Redis as the broker and no results. With ``BENCHMARK_KEEP_CONNECTIONS`` set, a
 thread keeps its database connection from task to task (Celery's ``CELERY_DB_REUSE_MAX``); by default
 Celery closes it before and after each.
 """

@@ -1,4 +1,4 @@
-"""Trochai's settings with what Django does by default in place of a connection pool."""
+"""Trochai's settings, with Django's default connections in place of a pool."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the benchmarks start and watch: databases of their own, the stub, workers, and their CPU time.
+"""What the benchmarks start and watch: their own databases, the stub, workers, and their CPU time.
 
 ``BENCHMARK_DATABASE_SERVER`` names a PostgreSQL on which databases may be created, and
 ``BENCHMARK_REDIS_URL`` an empty Redis database, which is emptied again after every run.
@@ -39,7 +39,7 @@ PLAIN = {
 
 
 class Database:
-    """A PostgreSQL database and Redis, which end with the ``with`` block; ``clone`` copies the former."""
+    """A PostgreSQL database and Redis, for the time of a ``with`` block; ``clone`` copies the database."""
 
     def __init__(self, template: str = "") -> None:
         self.name = f"trochai_benchmark_{uuid.uuid4().hex[:8]}"
@@ -50,7 +50,7 @@ class Database:
             sys.exit(f"{REDIS_URL} is not empty. Name a Redis database to use with BENCHMARK_REDIS_URL.")
         template = f" TEMPLATE {self._template}" if self._template else ""
         _on_server(f"CREATE DATABASE {self.name}{template}")
-        # So that writing the copy to disk is not a part of what is measured next.
+        # So that writing the copy to disk is not part of what is measured next.
         _on_server("CHECKPOINT")
         return self
 
@@ -154,7 +154,7 @@ def get(url: str) -> bytes:
 
 
 def wait_until(what: str, condition: Callable[[], bool], *, seconds: float, every: float = 0.1) -> None:
-    """Look until ``condition`` holds; end the benchmark when it does not within ``seconds``."""
+    """Poll until ``condition`` holds; end the benchmark if it does not within ``seconds``."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
@@ -171,9 +171,9 @@ def cpu(pid: int) -> float:
 
 
 def server_cpu(backend: int) -> float:
-    """Return the CPU seconds of all processes of the PostgreSQL that ``backend`` belongs to, ended ones too.
+    """Return the CPU seconds of all processes of ``backend``'s PostgreSQL server, including ended ones.
 
-    The postmaster has waited for those that ended, so that their time stands in its own row of /proc.
+    The postmaster has waited for those that ended, so their time is counted in its own entry in /proc.
     """
     postmaster = _parent(backend)
     children = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
@@ -192,7 +192,7 @@ def redis_cpu() -> float:
 
 
 def peak_memory(pid: int) -> float:
-    """Return the most memory that a process has had resident, in MB."""
+    """Return the peak resident memory of a process, in MB."""
     status = Path(f"/proc/{pid}/status").read_text()
     line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
     return int(line.split()[1]) / 1024

@@ -10,7 +10,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
 
-# As far as any channel's rate can be stored: no limit.
+# The highest rate that the column can store: no limit.
 UNLIMITED = 30_000
 
 
@@ -76,7 +76,7 @@ def allow_any_rate() -> None:
     from trochai.whatsapp.models import Channel
 
     limit = next(rule for rule in Channel._meta.constraints if rule.name == "channel_rate_is_possible")
-    # SQLite makes the table anew, from what the model has by then.
+    # SQLite rebuilds the table from the constraints that the model has by then.
     Channel._meta.constraints.remove(limit)
     with connection.schema_editor() as editor:
         editor.remove_constraint(Channel, limit)

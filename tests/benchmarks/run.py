@@ -1,8 +1,8 @@
 """One measured run: real workers send what is due in the database that the environment names.
 
-Run by ``measure.measured``, in a process of its own, since Django knows one database a process. The clock
-runs from the moment at which a worker is woken, as beat would, until the last follow-up is accepted *and*
-recorded.
+Run by ``measure.measured``, in a separate process, because Django has one database per process. The clock
+runs from the moment at which a worker is woken, as beat would do it, until the last follow-up is accepted
+*and* recorded.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def _composer(rate: float) -> Iterator[Callable[[], list[tuple[float, bool]]]]:
 
 
 def _used(workers: list[int], stub: int) -> dict[str, Any]:
-    """Return what each has used by now, in CPU seconds."""
+    """Return the CPU seconds that each has used so far."""
     from django.db import connection
 
     server = None
@@ -134,7 +134,7 @@ def _difference(after: Any, before: Any) -> Any:
 
 
 def _recorded() -> dict[str, int]:
-    """Return how often each part of "sent" stands in the database."""
+    """Return how many rows the database has for each part of "sent"."""
     from conversations.models import Conversation, Message
     from followups.models import FollowUp, Status
     from notifications.models import Kind, Notification
@@ -151,7 +151,7 @@ def _recorded() -> dict[str, int]:
 
 
 def _all_recorded(url: str, count: int, wake: Callable[[], Any]) -> Callable[[], bool]:
-    """Return a look whether all is done, which asks the database seldom while calls are being made."""
+    """Return a check for whether all is done, which rarely asks the database while calls are being made."""
     from followups.models import FollowUp, Status
 
     begun = asked_at = time.monotonic()

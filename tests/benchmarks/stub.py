@@ -1,7 +1,7 @@
 """A Cloud API that only takes time: it accepts every message after a fixed latency, and remembers them.
 
 One asyncio process speaking just enough HTTP/1.1, so that it is not what a benchmark measures:
-``python -m tests.benchmarks.stub_limit`` shows how many calls a second it answers.
+``python -m tests.benchmarks.stub_limit`` shows how many calls per second it answers.
 
 ``POST …/messages`` answers as Meta does, or with 130429 above ``--rate`` messages in any second;
 ``GET /accepted`` returns how many it has accepted, ``GET /calls`` everything it has seen.
@@ -23,7 +23,7 @@ LENGTH = re.compile(rb"content-length:\s*(\d+)", re.IGNORECASE)
 
 
 class Stub:
-    """``calls`` has a row a message: seconds by the monotonic clock, recipient, reference, accepted."""
+    """``calls`` has a row per message: seconds by the monotonic clock, recipient, reference, accepted."""
 
     def __init__(self, *, latency: float, rate: int) -> None:
         self.latency = latency

@@ -1,4 +1,4 @@
-"""How many calls a second the stub itself answers, so that it is known not to be what is measured.
+"""How many calls per second the stub itself answers, to show that it is not what is measured.
 
 ``python -m tests.benchmarks.stub_limit`` loads it from this process over raw sockets: each connection
 sends its next request as soon as the last one is answered. Once with the latency of the benchmarks, where
@@ -40,7 +40,7 @@ class Caller(asyncio.Protocol):
 
 
 async def load(*, port: int, connections: int, seconds: float) -> float:
-    """Keep ``connections`` busy; return calls a second, after a second to get going."""
+    """Keep ``connections`` busy; return calls per second, after a second of warming up."""
     loop = asyncio.get_running_loop()
     for _connection in range(connections):
         await loop.create_connection(Caller, "127.0.0.1", port)

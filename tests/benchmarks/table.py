@@ -91,20 +91,20 @@ BEGIN = """
 
 
 def add_due(count: int, *, lines: int) -> None:
-    """Let ``count`` more be due at one instant, on the first ``lines`` numbers."""
+    """Add ``count`` rows that are due at one instant, on the first ``lines`` numbers."""
     with connection.cursor() as cursor:
         cursor.execute(ADD_DUE, {**VALUES, "first": FIRST_ADDED, "count": count, "lines": lines})
         cursor.execute("VACUUM ANALYZE followups_followup")
 
 
 def begin(count: int) -> None:
-    """Mark the last ``count`` of those as being sent. Statistics do not know of it, as in a burst."""
+    """Mark the last ``count`` of those as being sent, unknown to the statistics as in a burst."""
     with connection.cursor() as cursor:
         cursor.execute(BEGIN, {"first": FIRST_ADDED, "count": count})
 
 
 def remove_due() -> None:
-    """Take away what ``add_due`` added."""
+    """Remove what ``add_due`` added."""
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM followups_followup WHERE id > %s", [FIRST_ADDED])
         cursor.execute("VACUUM ANALYZE followups_followup")

@@ -1,7 +1,7 @@
 """``tick``: what an empty tick and a claim cost, in tables of 10 thousand, 1 million and 5 million rows.
 
 ``python -m tests.benchmarks.tick [--rows 10000 1000000 5000000]``. All tables are filled first (5 million
-rows take some 10 GB) and then measured in turn, so that a slow minute of the machine meets all of them.
+rows take some 10 GB) and then measured in turn, so that a slow minute of the machine affects all of them.
 ``--plans`` prints what PostgreSQL did in the largest.
 """
 

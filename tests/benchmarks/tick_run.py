@@ -95,7 +95,7 @@ def times(work: Callable[[int], Any], limit: int, *, expected: int, repeat: int)
 
 @contextlib.contextmanager
 def explained() -> Iterator[list[Statement]]:
-    """Explain each statement on follow-ups just before it is executed, and take back what that did."""
+    """Explain each statement on follow-ups just before it is executed, and undo what that did."""
     statements: list[Statement] = []
 
     def explain(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
@@ -119,7 +119,7 @@ def explain_once(work: Callable[[int], Any], limit: int) -> list[dict[str, str]]
 
 @dataclass(frozen=True)
 class Case:
-    """``due`` rows at one instant on ``lines`` numbers, of which ``in_flight`` are being sent already."""
+    """``due`` rows at one instant on ``lines`` numbers, of which ``in_flight`` are already being sent."""
 
     name: str
     limit: int

@@ -1,4 +1,4 @@
-"""For comparison: one procrastinate job a row, in 64 threads.
+"""For comparison: one procrastinate job per row, in 64 threads.
 
 Tuned: jobs are deferred in bulk, each thread keeps its database connection, and the loop has as many
 threads as the worker takes jobs at once, where asyncio's default is the number of processors + 4.

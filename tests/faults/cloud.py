@@ -34,7 +34,7 @@ class Answer:
 
     is_accepted: bool = True
     status: int = 200
-    body: bytes | None = None  # None: as Meta answers for a message that it took
+    body: bytes | None = None  # None: what Meta answers when it accepts
     ending: Ending = Ending.WHOLE
     latency: float = 0.05  # seconds
 
@@ -58,7 +58,7 @@ UNAVAILABLE = Answer(is_accepted=False, status=503, body=b"<html>Service Unavail
 SOMETHING_WENT_WRONG = error(131000, http_status=500)
 TOKEN_EXPIRED = error(190, http_status=401)
 NOT_ON_WHATSAPP = error(131026)
-# After these nobody can tell: some were taken, some were not.
+# After these nobody can tell: some were accepted, some were not.
 ERROR_PAGE = Answer(status=500, body=b"<html>Sorry, something went wrong.</html>")
 ERROR_PAGE_UNSENT = Answer(is_accepted=False, status=500, body=b"<html>Sorry, something went wrong.</html>")
 GARBAGE = Answer(body=b'\xff\x00{"messages": [')
@@ -85,8 +85,8 @@ class Call:
 class Cloud:
     """Runs in a thread of the tests, on a free port; what it records survives whatever is killed.
 
-    ``answers`` says by phone number id how calls end (else they are accepted), ``webhooks`` which
-    statuses follow: pairs of seconds after the call came in and a status. Posts that are not answered
+    ``answers`` says for each phone number id how calls end (by default they are accepted), ``webhooks``
+    which statuses follow: pairs of seconds after the call came in and a status. Posts that are not answered
     with 200 are repeated, as Meta does.
     """
 

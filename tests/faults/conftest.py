@@ -61,7 +61,7 @@ def servers() -> Iterator[tuple[Postgres, Redis, Cloud]]:
         pytest.skip("reads /proc to see that no process is left")
     if missing := missing_programs():
         reason = f"{' and '.join(missing)} must be installed, not running: the tests start their own"
-        # Where they have to be there, a skipped test would look like a passed one.
+        # Where they must be installed, a skipped test would look like a passed one.
         (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
     postgres, redis, cloud = Postgres(), Redis(), Cloud()
     # Whoever stops the tests wants no servers and workers left over.

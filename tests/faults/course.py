@@ -1,4 +1,4 @@
-"""How a scenario goes on after the fault: everything due is sent, what was left behind is decided."""
+"""How a scenario continues after the fault: what is due is sent, what was left behind is settled."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ QUIET = 1.0
 
 
 def finish(trochai: Installation, *, seconds: float = 60) -> None:
-    """Tick until nothing is due and nothing is held; let times pass when nothing happens any more."""
+    """Tick until nothing is due and nothing is held; let deadlines pass once nothing happens any more."""
     deadline = time.monotonic() + seconds
-    # In this order also in life: a lease that runs out must not let go what was called.
+    # The order of real life: a lease that runs out must not release a row whose call has begun.
     times = itertools.cycle([expire_leases, make_webhooks_due, end_reconciliation])
     while _waits():
         assert time.monotonic() < deadline, f"not settled within {seconds:g} seconds: {states()}"
@@ -29,7 +29,7 @@ def finish(trochai: Installation, *, seconds: float = 60) -> None:
 
 
 def states() -> Counter:
-    """How many rows there are in each state, and in which of those a call has begun."""
+    """How many rows there are in each state, with and without a call that has begun."""
     rows = FollowUp.objects.values_list("status", "failure_kind", "requested_at")
     return Counter((status, kind, requested is not None) for status, kind, requested in rows)
 

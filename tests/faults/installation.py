@@ -18,7 +18,7 @@ from tests.faults.servers import Postgres, Redis, free_port, kill, wait_until
 from trochai.whatsapp.tasks import process_waiting_webhooks
 
 ROOT = Path(__file__).resolve().parents[2]
-# Seconds that a call may take, so that silence is soon noticed.
+# Seconds that a call may take: few, so that silence is soon noticed.
 READ_TIMEOUT = 2
 
 

@@ -1,4 +1,4 @@
-"""PostgreSQL and Redis of the tests' own, on free ports, so that they may be killed.
+"""The tests' own PostgreSQL and Redis, on free ports, so that they may be killed.
 
 ``python -m tests.faults.servers COMMAND…`` runs a command with both, and stops them when it ends.
 """
@@ -24,7 +24,7 @@ import redis
 
 
 def free_port() -> int:
-    """Return a port below those of outgoing connections, which would take it while its server is dead."""
+    """Return a port below those of outgoing connections, which could take it while its server is down."""
     for port in random.sample(range(20_000, 30_000), 100):
         with contextlib.suppress(OSError), socket.socket() as taken:
             taken.bind(("127.0.0.1", port))
@@ -86,7 +86,7 @@ class Postgres:
         assert programs is not None
         self._programs = programs
         self._folder = Path(tempfile.mkdtemp(prefix="trochai-postgresql-"))
-        # It refuses to run as root.
+        # PostgreSQL refuses to run as root.
         self._run_as = "postgres" if os.geteuid() == 0 else None
         if self._run_as:
             owner = pwd.getpwnam(self._run_as)
@@ -170,7 +170,7 @@ class Postgres:
 
 
 class Redis:
-    """Holds everything in memory: whoever kills it empties the queue."""
+    """Holds everything in memory: killing it empties the queue."""
 
     def __init__(self) -> None:
         self.port = free_port()

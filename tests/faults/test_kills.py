@@ -13,7 +13,7 @@ from tests.faults.ledger import discrepancies
 from tests.faults.servers import wait_until
 from tests.faults.test_answers import listen
 
-# Below the answer's latency and above it: calls are in flight, and answers wait to be written down.
+# Below the answer's latency and above it: calls are in flight, and answers wait to be recorded.
 SLOW = cloud.Answer(latency=0.3)
 
 
@@ -58,12 +58,12 @@ def test_workers_killed_at_random_instants(installation, kills, chance):
     finish(trochai, seconds=30 + 5 * kills)
     assert discrepancies(trochai.cloud.calls) == []
     assert sent_count() + unknown_count() == 150 * kills
-    # Rows are marked as called only a moment ahead: few are given up that never left.
+    # Rows are marked as called only a moment ahead, so few are given up that never left.
     assert never_called_count(trochai.cloud.calls) <= 50 * kills
 
 
 def test_a_worker_that_sleeps_for_longer_than_anybody_waits_for_it(installation, chance):
-    """As a machine does that is suspended: it wakes up with calls half made, and others have moved on."""
+    """Like a suspended machine: it wakes up with calls half made, and others have moved on."""
     trochai = installation
     (sleeper,) = trochai.workers(1)
     begin_burst(trochai, 300)

@@ -21,7 +21,7 @@ INDEX = "/followups/"
 NOW = dt.datetime(2026, 11, 20, 15, 15, tzinfo=dt.UTC)  # Friday 9:15 AM in Costa Rica
 ACTIONS = ["cancel", "retry", "restore", "delete"]
 AFTER = {"cancel": "canceled", "retry": "pending", "restore": "pending", "delete": None}
-# What each state permits at all (SPEC "States"), before anybody's role is asked.
+# What each state permits at all, before anybody's role is asked.
 POSSIBLE = {
     "pending": {"cancel"},
     "processing": set(),
@@ -218,7 +218,7 @@ class TestAsking:
         assert ("<html" in html) is not is_htmx
 
     def test_an_unknown_outcome_is_not_retried_before_somebody_confirms(self, team):
-        """SPEC: on a row whose outcome is unknown it asks first."""
+        """On a row whose outcome is unknown, Retry asks first."""
         follow_up = make(team, "failed", failure_kind=FailureKind.UNKNOWN, failure_code=None)
         answer = post(team.agent, "retry", follow_up)
         assert "It may have already arrived." in answer.content.decode()

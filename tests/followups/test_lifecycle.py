@@ -1,4 +1,4 @@
-"""Every change of status that SPEC lists works, and every one that it does not list is refused."""
+"""Every change of status in the table of transitions works, and every other one is refused."""
 
 from __future__ import annotations
 

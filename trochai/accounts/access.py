@@ -34,7 +34,7 @@ class MemberRequest(HttpRequest):
 def get_for_member(request: HttpRequest, queryset: OrganizationScoped[M_co], pk: Any) -> M_co:
     """Return the row ``pk`` of ``queryset`` in the member's organization.
 
-    Raises ``Http404`` when there is none there, also when another organization has it.
+    Raises ``Http404`` if it is not there, even if another organization has it.
     """
     organization = membership_of(request).organization
     try:
@@ -44,7 +44,7 @@ def get_for_member(request: HttpRequest, queryset: OrganizationScoped[M_co], pk:
 
 
 def membership_of(request: HttpRequest) -> Membership:
-    """Return the member on whose behalf the request is made; raises ``PermissionDenied`` for nobody's."""
+    """Return the member who makes the request. Raises ``PermissionDenied`` if there is none."""
     membership: Membership | None = getattr(request, "membership", None)
     if membership is None:
         raise PermissionDenied(_("You are not a member of any organization."))

@@ -19,7 +19,7 @@ class MembershipMiddleware:
     """Attach the membership to every login-only view; the rest of the site has none.
 
     The organization is the one last switched to, or else the person's first; its time zone is
-    active while the view runs. Raises ``PermissionDenied`` for a person who is a member nowhere.
+    active while the view runs. Raises ``PermissionDenied`` for a person without any membership.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -29,7 +29,7 @@ class MembershipMiddleware:
         try:
             return self.get_response(request)
         finally:
-            # A thread serves the next request in another organization's time zone.
+            # The thread's next request may need another organization's time zone.
             timezone.deactivate()
 
     def process_view(self, request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Any) -> None:

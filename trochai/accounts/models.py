@@ -78,14 +78,14 @@ class Organization(models.Model):
 
     name = models.CharField(max_length=100)
     timezone = models.CharField(max_length=64, default="America/Costa_Rica", validators=[validate_timezone])
-    # The scheduling window for custom dates, in days from now. See SPEC "Scheduling".
+    # The scheduling window for custom dates, in days from now.
     min_days = models.PositiveSmallIntegerField(
         default=5, validators=[MinValueValidator(1), MaxValueValidator(30)]
     )
     max_days = models.PositiveSmallIntegerField(
         default=90, validators=[MinValueValidator(1), MaxValueValidator(365)]
     )
-    # A follow-up that is later than this after the moment it was due fails as missed.
+    # A follow-up that is later than this fails as missed.
     missed_after_minutes = models.PositiveIntegerField(
         default=240, validators=[MinValueValidator(10), MaxValueValidator(7 * 24 * 60)]
     )

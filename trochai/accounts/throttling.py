@@ -1,4 +1,4 @@
-"""Whose failed sign-ins are counted together: one account's, from one address (django-axes asks)."""
+"""Which failed sign-ins django-axes counts together: those to one account from one address."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.http import HttpRequest
 def client_address(request: HttpRequest) -> str:
     """Return the address that the outermost of the trusted proxies saw.
 
-    Each proxy appends who called it to ``X-Forwarded-For``; what stands before that anybody can invent.
+    Each proxy appends its caller to ``X-Forwarded-For``; anybody can forge what comes before that.
     """
     direct: str = request.META.get("REMOTE_ADDR", "")
     hops = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
@@ -26,6 +26,6 @@ def client_address(request: HttpRequest) -> str:
 
 
 def account(request: HttpRequest, credentials: Mapping[str, Any] | None = None) -> str:
-    """Return the email as accounts are found by it: another spelling is no further chance."""
+    """Return the email as accounts are looked up: another spelling gives no further attempts."""
     typed = (credentials or request.POST).get(settings.AXES_USERNAME_FORM_FIELD)
     return str(typed or "").strip().lower()

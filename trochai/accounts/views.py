@@ -29,7 +29,7 @@ class SignInView(auth_views.LoginView):
     redirect_authenticated_user = True
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """A fragment's request after the session's end: the whole page must go to the sign-in."""
+        """Once the session has ended, a request for a fragment must take the whole page to the sign-in."""
         details = HtmxDetails(request)
         if details and request.method == "GET":
             query = urlencode({"next": path_on_screen(details)})
@@ -50,7 +50,7 @@ def locked_out(request: HttpRequest, credentials: dict[str, Any] | None = None) 
 
 @require_POST
 def switch_organization(request: HttpRequest, membership_id: int) -> HttpResponse:
-    """Work in another of one's own organizations from now on."""
+    """Switch to another of the person's own organizations."""
     membership = get_object_or_404(Membership, user=membership_of(request).user, pk=membership_id)
     request.session[SESSION_KEY] = membership.organization_id
     return redirect("conversations:inbox")

@@ -29,7 +29,7 @@ def is_loaded() -> bool:
 
 @transaction.atomic
 def load(now: dt.datetime) -> None:
-    """Write everything, with moments relative to ``now``. Raises ``IntegrityError`` if it is there."""
+    """Write everything, with moments relative to ``now``. Raises ``IntegrityError`` the second time."""
     people = {
         email: User.objects.create_user(email, DEMO_PASSWORD, name=name)
         for email, name in story.PEOPLE.items()
@@ -102,7 +102,7 @@ def _play(scene: scenes.Conversation, stage: Stage) -> None:
         _say(line, conversation, stage, language=scene.language)
     for follow_up in scene.follow_ups:
         past.replay(follow_up, conversation, stage)
-    # Set at the end: each inbound message has opened it and counted as unread.
+    # Set last: each inbound message opens the conversation and counts as unread.
     Conversation.objects.filter(pk=conversation.pk).update(status=scene.status, unread_count=scene.unread)
 
 

@@ -58,7 +58,7 @@ def replay(plan: scenes.FollowUp, conversation: Conversation, stage: Stage) -> N
     attempts = [_attempt(follow_up, attempt, stage) for attempt in plan.tries]
     if plan.delivery is not None:
         accepted = _accepted(follow_up)
-        # Where there is a "try" as well, it is Meta's later word on this one call.
+        # A "try" beside it is what Meta said later about this same call.
         attempts = [accepted]
         follow_up.message = _template_message(follow_up, accepted, plan.delivery)
     follow_up.save()
@@ -73,7 +73,7 @@ def _values(plan: scenes.FollowUp, stage: Stage) -> dict[str, str]:
 
 
 def _past(plan: scenes.FollowUp, stage: Stage) -> dict[str, Any]:
-    """Return the columns that say what has become of the follow-up."""
+    """Return the columns that say what became of the follow-up."""
     last = plan.tries[-1] if plan.tries else None
     if plan.cause is not None and plan.canceled is not None:
         return {
@@ -170,7 +170,7 @@ def _template_message(follow_up: FollowUp, attempt: FollowUpAttempt, delivery: D
 
 
 def _announce(plan: scenes.FollowUp, follow_up: FollowUp) -> None:
-    """Write the notification that was written at the time, and read it unless the story says otherwise."""
+    """Write the notification of that time, already read unless the story says otherwise."""
     match follow_up.status:
         case Status.SENT:
             if follow_up.sent_at is not None:

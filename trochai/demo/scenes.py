@@ -1,4 +1,4 @@
-"""What the demo's story is told with: moments, messages, follow-ups, conversations."""
+"""The building blocks of the demo's story: moments, messages, follow-ups, conversations."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from followups.models import CancelCause, FailureKind
 
 @dataclass(frozen=True)
 class When:
-    """A moment seen from the loading: so many days away at a local time, or just so far from now."""
+    """A moment relative to loading: a number of days away at a local time, or simply an offset from now."""
 
     away: dt.timedelta
     clock: dt.time | None = None
@@ -41,7 +41,7 @@ def day(days: int, clock: str) -> When:
 
 @dataclass(frozen=True)
 class Line:
-    """One message: from the contact, or from a colleague with what became of it."""
+    """One message: from the contact, or from a colleague and with its delivery."""
 
     when: When
     text: str
@@ -52,7 +52,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Try:
-    """A call to Meta that did not get through: its error code, or None where nobody answered."""
+    """A call to Meta that did not get through: its error code, or None if there was no answer."""
 
     when: When
     code: int | None

@@ -1,4 +1,4 @@
-"""What the scenes of one agency are played on."""
+"""What the scenes of one agency need: its rows in the database and the present moment."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Stage:
         return when.at(self.now, self.organization.zone)
 
     def words(self, text: str, language: str) -> str:
-        """Return ``text`` with the names of the weekdays that it is about."""
+        """Return ``text`` with the names of its weekdays filled in."""
         today = self.now.astimezone(self.organization.zone).date()
 
         def name(match: re.Match[str]) -> str:

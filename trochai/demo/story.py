@@ -1,8 +1,8 @@
-"""The demo's people and what they have written, as data. Every moment is relative to the loading.
+"""The demo's people and what they have written, as data. Every moment is relative to loading.
 
-Casa Verde is an estate agency near San José; no person and no house in it exists. ``SPECIAL`` numbers
-are those that the WhatsApp sandbox treats in its own way (trochai.whatsapp.sandbox.numbers). In texts
-``{day+8}`` is the name of the weekday eight days from the loading.
+Casa Verde is an estate agency near San José; none of its people and houses exist. The WhatsApp sandbox
+treats ``SPECIAL`` numbers in its own way (trochai.whatsapp.sandbox.numbers). In texts ``{day+8}`` is the
+name of the weekday eight days after loading.
 """
 
 from __future__ import annotations

@@ -23,20 +23,21 @@ logger = structlog.get_logger(__name__)
 
 # The token is not valid (0, 190), the number is not known (33), there is no token to call with (None):
 # reading the number meets the same error, so its success proves that sending works again. Reading needs
-# another permission than sending, and it works on a locked, restricted, unpaid or unregistered number:
-# after all other codes only a message can tell.
+# a different permission, and it works on a locked, restricted, unpaid or unregistered number: after all
+# other codes only a message can tell.
 READABLE_CODES: frozenset[int | None] = frozenset({None, 0, 33, 190})
-# Probed in one round, and at once. A call lasts at most 35 seconds: a round ends before the next begins.
+# How many are probed in one round, and how many of them at once. A call lasts at most 35 seconds, so a
+# round ends before the next begins.
 ROUND = 40
 AT_ONCE = 8
-# Looks at one channel become rarer the longer it is stopped: as long again as it has been, at most this.
+# Probes become rarer the longer a channel is stopped: the wait is as long as the stop, up to this.
 LONGEST_WAIT = dt.timedelta(hours=1)
 
 
 def probe_stopped(*, now: dt.datetime) -> int:
     """Probe the stopped channels whose time has come; return how many were resumed.
 
-    Those where a message has to tell are handed to ``channel_needs_trial``.
+    Those where only a message can tell are passed on by ``channel_needs_trial``.
     """
     readable = [channel for channel in _take_due(now) if not _left_to_a_message(channel)]
     return sum(

@@ -1,10 +1,10 @@
 """How fast a channel may send, over all workers and the composer together.
 
 Each channel is a line of slots, one every ``1 / messages_per_second`` seconds (the "generic cell rate
-algorithm"). Who wants to send reserves slots a moment ahead and sends when they come, so that messages
-leave evenly. Who comes late gives its slots up and takes new ones, or what was late would leave at once:
-no second, wherever it begins, sees more than the rate and what ``TOLERANCE`` lets through. Meta counts up
-to a sixteenth more than the channel's own limit (80 against 75), which leaves room for the network.
+algorithm"). A sender reserves slots a moment ahead and sends when they come, so that messages leave evenly.
+A late sender gives up its slots and takes new ones; otherwise everything that is late would leave at once.
+So no second, wherever it begins, sees more than the rate plus what ``TOLERANCE`` lets through. Meta allows
+up to a sixteenth more than the channel's own limit (80 against 75), which leaves room for the network.
 
 The lines are kept in Redis and timed by its clock. Without Redis, or while it cannot be reached, they are
 in ``Channel.next_slot_at`` and timed by the database's clock.
@@ -38,9 +38,9 @@ logger = structlog.get_logger(__name__)
 PAIR_INTERVAL = dt.timedelta(seconds=6)
 # Whatever Meta's headers or a wrong clock say, a line is never held back for longer.
 MAX_SLOW_DOWN = dt.timedelta(minutes=5)
-# How far ahead a worker reserves. A message of the composer waits that long at most behind a burst.
+# How far ahead a worker reserves: a message from the composer waits at most this long behind a burst.
 LOOKAHEAD = dt.timedelta(seconds=0.3)
-# A message may leave so long after its slot: a third of what Meta's limit is above the channel's own.
+# How late after its slot a message may leave: a third of the gap between Meta's limit and our own.
 TOLERANCE = dt.timedelta(milliseconds=20)
 # Seconds. Redis answers in a millisecond or is as good as gone.
 REDIS_PATIENCE = 0.5
@@ -49,8 +49,8 @@ MICROSECOND = dt.timedelta(microseconds=1)
 _SECOND = 1_000_000  # microseconds
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
-# All in microseconds. Returns how many slots were granted, in how long the first one comes, and the line
-# as it stands after them. "held" is what the database says of a slow-down: Redis may have forgotten it.
+# All in microseconds. Returns how many slots were granted, how long until the first one, and the line's
+# next slot after them. "held" is the slow-down known to the database: Redis may have forgotten it.
 _RESERVE = """
 local interval, wanted = tonumber(ARGV[1]), tonumber(ARGV[2])
 local ahead, held, furthest = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -83,8 +83,8 @@ end
 class Slots:
     """``count`` slots: the first ``delay`` seconds after ``reserved_at``, then one every ``interval``.
 
-    Where nothing was granted, ``delay`` says in how many seconds the line's next slot comes.
-    ``reserved_at`` is of this process's monotonic clock; ``after`` is the line as it stood after them.
+    If nothing was granted, ``delay`` is the number of seconds until the line's next slot.
+    ``reserved_at`` is by this process's monotonic clock; ``after`` is the line's next slot after them.
     """
 
     count: int
@@ -100,7 +100,7 @@ class Slots:
 
 
 def reserve(channel: Channel, wanted: int, *, ahead: dt.timedelta = LOOKAHEAD) -> Slots:
-    """Take up to ``wanted`` of the line's next slots, as far as they come within ``ahead``."""
+    """Take up to ``wanted`` of the line's next slots: those that come within ``ahead``."""
     interval = _SECOND // channel.messages_per_second
     granted, delay, after = 0, 0, 0
     if wanted > 0:
@@ -113,9 +113,9 @@ def reserve(channel: Channel, wanted: int, *, ahead: dt.timedelta = LOOKAHEAD) -
 
 
 def give_back(channel: Channel, slots: Slots, unused: int) -> Slots:
-    """Return the last ``unused`` of ``slots`` to the line, and what is left of them.
+    """Give the last ``unused`` of ``slots`` back to the line; return the slots that are left.
 
-    They are lost where somebody has reserved others behind them: the line has no gaps.
+    They are lost if somebody has reserved others behind them: the line has no gaps.
     """
     if unused <= 0:
         return slots
@@ -131,7 +131,7 @@ def give_back(channel: Channel, slots: Slots, unused: int) -> Slots:
 def slow_down(channel: Channel, delay: dt.timedelta) -> None:
     """Grant nothing on this line for ``delay`` (at most 5 minutes), because Meta said it is too fast."""
     delay = min(delay, MAX_SLOW_DOWN)
-    # In the database too: it is the line where Redis is gone.
+    # In the database too, which keeps the line while Redis is gone.
     until = database_now() + delay
     line = Channel.objects.filter(pk=channel.pk)
     line.filter(Q(next_slot_at__isnull=True) | Q(next_slot_at__lt=until)).update(next_slot_at=until)
@@ -145,7 +145,7 @@ def slow_down(channel: Channel, delay: dt.timedelta) -> None:
 
 
 class _NoRedis(Exception):
-    """None is configured, or it does not answer."""
+    """Redis is not configured, or does not answer."""
 
 
 def _reserve_in_redis(channel: Channel, interval: int, wanted: int, ahead: int) -> tuple[int, int, int]:
@@ -164,7 +164,7 @@ def _redis(script: str, channel: Channel, *arguments: int) -> Any:
     try:
         return _script(settings.REDIS_URL, script)(keys=[f"trochai:line:{channel.uuid}"], args=arguments)
     except redis.RedisError as error:
-        # Its text may hold the address, and with it a password.
+        # Its text may contain the address, and with it a password.
         logger.warning("line_without_redis", channel=channel.pk, error=type(error).__name__)
     raise _NoRedis
 
@@ -180,7 +180,7 @@ def _connection(url: str) -> redis.Redis:
         url,
         socket_timeout=REDIS_PATIENCE,
         socket_connect_timeout=REDIS_PATIENCE,
-        # Once more, for a connection that idled until the server closed it.
+        # One retry, for an idle connection that the server has closed.
         retry=Retry(NoBackoff(), 1),
     )
 

@@ -32,7 +32,7 @@ WELCOME = """
   Stop                 Ctrl-C. Your data stays in {var_dir}
 """
 PATIENCE_SECONDS = 3
-# There is one worker: nobody to greet or to listen to.
+# There is only one worker: it has no others to greet or to listen to.
 ALONE = ("--without-mingle", "--without-gossip", "--without-heartbeat")
 TO_SANDBOX = "Messages             go to the local WhatsApp sandbox; nothing leaves this machine."
 TO_API = "Messages             go to {url}: these are real."

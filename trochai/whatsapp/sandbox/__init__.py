@@ -1,6 +1,6 @@
 """A local stand-in for Meta's Cloud API, for the demo and for tests. See docs/whatsapp-sandbox.md.
 
-It knows nothing of Trochai but its webhook address; the production code has no branch for it.
+All it knows of Trochai is its webhook address; the production code has no branch for it.
 """
 
 from trochai.whatsapp.sandbox.accounts import SANDBOX_TOKEN, Account

@@ -29,5 +29,5 @@ class Account:
         return bool(token) and token in {self.token, SANDBOX_TOKEN}
 
 
-# Asked anew for each request, so that a channel added meanwhile is known.
+# Called for each request, so that a channel added meanwhile is known.
 Directory = Callable[[], Iterable[Account]]

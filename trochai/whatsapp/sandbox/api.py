@@ -22,7 +22,7 @@ from trochai.whatsapp.sandbox.validation import Refused, check_message
 # How many calls are remembered, newest last.
 REMEMBERED = 20_000
 REPLY_DELAY = 2.0
-# Between the webhook that comes first and the HTTP answer, so that the app can process it.
+# How long a webhook that comes first is ahead of the HTTP answer, so that the app can process it.
 HEAD_START = 1.0
 
 PATH = re.compile(r"/v[0-9]+\.[0-9]+/([0-9A-Za-z_-]+)(/messages|/message_templates)?/?")
@@ -55,7 +55,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Reply:
-    """What goes back. ``then`` other than "answer" means that nothing does."""
+    """What is sent back: nothing if ``then`` is not "answer"."""
 
     status: int
     body: bytes
@@ -182,9 +182,9 @@ class Api:
             self._write(account, recipient, "Sandbox", "¡Gracias! Quedo atenta.", REPLY_DELAY)
 
     def _inbound(self, raw: bytes) -> Reply:
-        """``POST /sandbox/inbound``: a customer writes, if not said otherwise to the first number.
+        """``POST /sandbox/inbound``: a customer writes, by default to the first number.
 
-        Not a part of Meta's API.
+        Not part of Meta's API.
         """
         body = _parse(raw)
         if not isinstance(body, dict) or not body.get("from") or not body.get("text"):

@@ -1,4 +1,4 @@
-"""Posts webhooks to the app: signed, after a delay, again when the app does not answer with 200."""
+"""Posts webhooks to the app: signed, after a delay, and again if the app does not answer with 200."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from trochai.whatsapp.sandbox.callbacks import envelope, signature
 
 logger = logging.getLogger(__name__)
 
-# Seconds between the tries. Meta goes on for 7 days; an app that is being started is back sooner.
+# Seconds between tries. Meta keeps trying for 7 days; an app that is restarting is back sooner.
 RETRIES = (1, 2, 5, 10, 30, 60)
 MAX_CHANGES = 100
 

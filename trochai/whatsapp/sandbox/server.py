@@ -1,4 +1,4 @@
-"""The sandbox as an HTTP server with keep-alive, one thread a connection, of the standard library."""
+"""The sandbox as an HTTP server of the standard library: keep-alive, one thread per connection."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_BODY = 5 * 1024 * 1024
 class Sandbox:
     """A running sandbox; a context manager. ``port=0`` takes a free one, ``pace=0`` skips all delays.
 
-    ``accounts`` are the numbers it plays, or a function that returns them, asked at each request.
+    ``accounts`` are the numbers it plays, or a function that returns them, called for each request.
     ``throughput`` is how many messages a number takes in any second (Meta: 80), None for no limit.
     ``calls`` holds the message requests that arrived, oldest first.
     """
@@ -44,7 +44,7 @@ class Sandbox:
         except OSError:
             self._courier.stop()
             raise
-        # How often it looks whether it should stop, in seconds.
+        # How often it checks whether it should stop, in seconds.
         serve = partial(self._server.serve_forever, poll_interval=0.05)
         self._thread = threading.Thread(target=serve, name="sandbox", daemon=True)
         self._thread.start()
@@ -104,7 +104,7 @@ class _Server(ThreadingHTTPServer):
             self._connections.discard(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up is no error of the sandbox's."""
+        """A client that hangs up is not an error of the sandbox."""
 
     def hang_up(self) -> None:
         with self._lock:
@@ -128,7 +128,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer()
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        """Quiet: one line a request would drown the other processes' logs."""
+        """Quiet: one line per request would drown out the other processes' logs."""
 
     def _answer(self) -> None:
         length = self.headers.get("Content-Length", "0")

@@ -1,4 +1,4 @@
-"""What Meta refuses in the body of a message, as far as its documentation says (pure).
+"""What Meta refuses in the body of a message, as far as it is documented (pure).
 
 Source: WhatsApp Cloud API, "Message API", "Error codes", "Template components".
 """
