@@ -21,6 +21,7 @@ from followups.models import (
     Outcome,
     Status,
 )
+from followups.wanted import CUSTOM, Code, Field, Wanted
 from notifications.models import Notification
 from tests import factories
 
@@ -66,21 +67,19 @@ def fail_temporarily(attempt, now=NOW):
     )
 
 
-def schedule(team, **fields):
-    return lifecycle.schedule(
+def schedule(team, *, submission=None, **fields):
+    wanted = Wanted(
         **{
             "conversation": team.conversation,
             "template": team.template,
             "parameters": {"body.1": "María", "body.2": "EC-204", "body.3": "sábado"},
+            "choice": CUSTOM,
             "scheduled_for": NOW + dt.timedelta(days=7),
             "note": "Visita",
-            "cancel_on_reply": False,
-            "submission": uuid.uuid4(),
-            "by": team.agent,
-            "now": NOW,
             **fields,
         }
     )
+    return lifecycle.schedule(wanted, submission=submission or uuid.uuid4(), by=team.agent, now=NOW)
 
 
 # The verbs -----------------------------------------------------------------------------------------
@@ -163,6 +162,21 @@ def test_a_deleted_row_cannot_be_retried(team, make):
     lifecycle.delete(follow_up, by=team.admin, now=NOW)
     with pytest.raises(TransitionRefused, match="no longer exists"):
         lifecycle.retry(follow_up, by=team.admin, now=NOW)
+
+
+def test_what_stands_against_a_follow_up_is_refused_whoever_asks(team):
+    with pytest.raises(lifecycle.ScheduleRefused, match="scheduled_for: outside_window") as refused:
+        schedule(team, scheduled_for=NOW - dt.timedelta(days=1))
+    (problem,) = refused.value.problems
+    assert (problem.field, problem.code) == (Field.MOMENT, Code.OUTSIDE_WINDOW)
+    assert not FollowUp.objects.exists()
+
+
+def test_the_same_submission_returns_the_first_row_although_it_could_not_be_scheduled_by_now(team):
+    submission = uuid.uuid4()
+    first = schedule(team, submission=submission)
+    team.conversation.contact.opted_out_at = NOW
+    assert schedule(team, submission=submission).pk == first.pk
 
 
 # The table -----------------------------------------------------------------------------------------
