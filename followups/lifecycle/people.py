@@ -12,8 +12,8 @@ from django.db.models import F, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from followups import announcements
-from followups.lifecycle.changes import NO_FAILURE, TransitionRefused, change, loaded
-from followups.models import CancelCause, FollowUp, Status
+from followups.lifecycle.changes import NO_FAILURE, TransitionRefused, change, loaded, record
+from followups.models import CancelCause, ChangeKind, FollowUp, FollowUpChange, Status
 from followups.search import search_text
 from followups.wanted import Wanted, problems_with
 
@@ -65,6 +65,7 @@ def schedule(wanted: Wanted, *, submission: uuid.UUID, by: Membership, now: dt.d
     try:
         with transaction.atomic():
             follow_up.save(force_insert=True)
+            record(follow_up, ChangeKind.SCHEDULED, by=by.user, now=now)
     except IntegrityError:  # the same submission was faster
         if same := made_before.first():
             return same
@@ -77,6 +78,9 @@ def cancel(follow_up: FollowUp, *, by: Membership, now: dt.datetime) -> FollowUp
     return change(
         follow_up,
         Q(status=Status.PENDING),
+        kind=ChangeKind.CANCELED,
+        by=by.user,
+        now=now,
         status=Status.CANCELED,
         next_attempt_at=None,
         canceled_at=now,
@@ -93,6 +97,9 @@ def retry(follow_up: FollowUp, *, by: Membership, now: dt.datetime) -> FollowUp:
     return change(
         follow_up,
         Q(status=Status.FAILED) & (Q(retry_allowed_at__isnull=True) | Q(retry_allowed_at__lte=now)),
+        kind=ChangeKind.RETRIED,
+        by=by.user,
+        now=now,
         status=Status.PENDING,
         scheduled_for=due_at,
         next_attempt_at=due_at,
@@ -108,6 +115,9 @@ def restore(follow_up: FollowUp, *, by: Membership, now: dt.datetime) -> FollowU
     return change(
         follow_up,
         Q(status=Status.CANCELED, cancel_cause=CancelCause.REPLY, scheduled_for__gt=now),
+        kind=ChangeKind.RESTORED,
+        by=by.user,
+        now=now,
         status=Status.PENDING,
         next_attempt_at=F("scheduled_for"),
         # The reply that canceled it is answered by the person who restores it.
@@ -121,7 +131,7 @@ def restore(follow_up: FollowUp, *, by: Membership, now: dt.datetime) -> FollowU
 def delete(follow_up: FollowUp, *, by: Membership, now: dt.datetime) -> FollowUp:
     """Hide a failed or canceled row at once; ``purge_deleted`` removes it 30 days later."""
     final = Q(status__in=[Status.FAILED, Status.CANCELED])
-    return change(follow_up, final, deleted_at=now)
+    return change(follow_up, final, kind=ChangeKind.DELETED, by=by.user, now=now, deleted_at=now)
 
 
 def cancel_by_system(follow_ups: QuerySet[FollowUp], *, cause: CancelCause, now: dt.datetime) -> int:
@@ -131,6 +141,10 @@ def cancel_by_system(follow_ups: QuerySet[FollowUp], *, cause: CancelCause, now:
         ids = list(pending.values_list("pk", flat=True))
         FollowUp.objects.filter(pk__in=ids).update(
             status=Status.CANCELED, next_attempt_at=None, canceled_at=now, cancel_cause=cause
+        )
+        FollowUpChange.objects.bulk_create(
+            FollowUpChange(follow_up_id=pk, kind=ChangeKind.CANCELED, at=now, values={"cause": cause})
+            for pk in ids
         )
         for follow_up in loaded().filter(pk__in=ids):
             announcements.announce_canceled(follow_up, now=now)
