@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from followups.models import FollowUp, FollowUpAttempt
+from followups.models import FollowUp, FollowUpAttempt, FollowUpChange
 
 
 class ReadOnly:
@@ -30,6 +30,11 @@ class AttemptInline(ReadOnly, admin.TabularInline):
     ordering = ["requested_at", "pk"]
 
 
+class ChangeInline(ReadOnly, admin.TabularInline):
+    model = FollowUpChange
+    fields = ["at", "kind", "by", "values"]
+
+
 @admin.register(FollowUp)
 class FollowUpAdmin(ReadOnly, admin.ModelAdmin):
     list_display = [
@@ -47,7 +52,7 @@ class FollowUpAdmin(ReadOnly, admin.ModelAdmin):
     list_select_related = ["organization"]
     # Counting every row for "1 of 200,000" costs more than the page.
     show_full_result_count = False
-    inlines = [AttemptInline]
+    inlines = [AttemptInline, ChangeInline]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[FollowUp]:
         return super().get_queryset(request).select_related("organization")

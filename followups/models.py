@@ -122,7 +122,7 @@ class FollowUp(models.Model):
         "conversations.Message", on_delete=models.PROTECT, null=True, related_name="follow_up"
     )
     failed_at = models.DateTimeField(null=True)
-    # The last error, also while a pending row waits for its retry.
+    # The last error; kept while a pending row waits for its retry.
     failure_kind = models.CharField(max_length=12, choices=FailureKind, blank=True)
     failure_code = models.IntegerField(null=True)
     failure_reason = models.CharField(max_length=300, blank=True)
@@ -235,7 +235,7 @@ class FollowUp(models.Model):
                 condition=Q(deleted_at__isnull=True, status="canceled"),
                 name="follow_up_canceled",
             ),
-            # table.Filters.apply: by creator and by template, also somebody's first few among very many.
+            # table.Filters.apply: by creator and by template, even somebody's few rows among very many.
             models.Index(
                 fields=["created_by", "organization", "-scheduled_for", "-id"], name="follow_up_by_creator"
             ),
@@ -279,7 +279,7 @@ class FollowUpAttempt(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     follow_up = models.ForeignKey(FollowUp, on_delete=models.CASCADE, related_name="attempts")
-    # The claim under which it was made: who settles it must still hold the row.
+    # The claim under which it was made: whoever settles it must still hold the row.
     claim_token = models.UUIDField(editable=False)
     requested_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)
@@ -296,13 +296,50 @@ class FollowUpAttempt(models.Model):
         return f"attempt {self.pk} of {self.follow_up_id}"
 
 
+class ChangeKind(models.TextChoices):
+    SCHEDULED = "scheduled", _("Scheduled")
+    CANCELED = "canceled", _("Canceled")
+    RETRIED = "retried", _("Retried")
+    RESTORED = "restored", _("Restored")
+    DELETED = "deleted", _("Deleted")
+
+
+class FollowUpChange(models.Model):
+    """What somebody did with a follow-up, written together with it and never changed afterwards."""
+
+    # Without an index of its own: the one below begins with it.
+    follow_up = models.ForeignKey(FollowUp, on_delete=models.CASCADE, related_name="changes", db_index=False)
+    kind = models.CharField(max_length=10, choices=ChangeKind)
+    # None: the system, or somebody whose account is gone. Indexed for the removal of an account.
+    by = models.ForeignKey("accounts.User", on_delete=models.SET_NULL, null=True, related_name="+")
+    at = models.DateTimeField()
+    # What the kind needs besides, as JSON: the cause of a cancellation by the system.
+    values = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        ordering = ["at", "pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(kind__in=["scheduled", "canceled", "retried", "restored", "deleted"]),
+                name="follow_up_change_kind_is_known",
+            )
+        ]
+        indexes = [
+            # views.detail: the history of one follow-up, oldest first.
+            models.Index(fields=["follow_up", "at", "id"], name="follow_up_history"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.follow_up_id}"
+
+
 class Tick(models.Model):
     """One row: when the beat job last ran (``followups.sending.ticks``)."""
 
     ONLY: ClassVar[int] = 1
 
     at = models.DateTimeField()
-    # Set by whoever told the admins that it is too long ago; until the next tick.
+    # When the admins were told that this is too long ago; cleared by the next tick.
     silence_announced_at = models.DateTimeField(null=True)
 
     def __str__(self) -> str:

@@ -30,7 +30,7 @@ def allowed_actions(membership: Membership, follow_up: FollowUp, now: dt.datetim
 def role_allows(membership: Membership, follow_up: FollowUp, action: Action) -> bool:
     """Whether this member might take this action, whatever state the follow-up is in.
 
-    Where it is False the answer is 403; where only the state stands against it, 409.
+    If not, the answer is 403; if only the state forbids it, 409.
     """
     if membership.organization_id != follow_up.organization_id:
         return False

@@ -1,4 +1,4 @@
-"""What the apps below have learnt and what it means for follow-ups.
+"""What the apps below have learned, and what it means for follow-ups.
 
 Each runs inside the transaction of the one event it is about, and may run again for the same event.
 """
@@ -50,7 +50,7 @@ def reconcile_attempt(channel: Channel, event: MessageStatus, **_signal: Any) ->
         message = lifecycle.record_undelivered(attempt, whatsapp_id=event.id, at=event.at, now=now)
     else:
         return
-    # Also what another webhook may have kept as early while this message was being recorded.
+    # Also an early status that another webhook stored while this message was being recorded.
     recording.apply_early_statuses(message)
     recording.follow(message, event)
     message.refresh_from_db()

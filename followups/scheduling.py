@@ -44,6 +44,20 @@ class SkippedTime(SchedulingError):
 class OutsideWindow(SchedulingError):
     """A custom time that is sooner or later than the organization allows."""
 
+    def __init__(self, at: dt.datetime, now: dt.datetime, organization: Organization) -> None:
+        super().__init__(at, now)
+        self.at = at
+        self.now = now
+        self.organization = organization
+
+    def __str__(self) -> str:
+        zone = self.organization.zone
+        return _("%(problem)s Choose a time from %(earliest)s to %(latest)s.") % {
+            "problem": _problem(self.at, self.now, self.organization),
+            "earliest": _in_words(earliest(self.now, self.organization), self.now, zone),
+            "latest": _in_words(latest(self.now, self.organization), self.now, zone),
+        }
+
 
 class QuickChoice(NamedTuple):
     key: str
@@ -125,18 +139,8 @@ def latest(now: dt.datetime, organization: Organization) -> dt.datetime:
 
 def check_window(at: dt.datetime, now: dt.datetime, organization: Organization) -> None:
     """Raise ``OutsideWindow`` unless ``earliest <= at <= latest``, both ends included."""
-    first, last = earliest(now, organization), latest(now, organization)
-    if first <= at <= last:
-        return
-    zone = organization.zone
-    raise OutsideWindow(
-        _("%(problem)s Choose a time from %(earliest)s to %(latest)s.")
-        % {
-            "problem": _problem(at, now, organization),
-            "earliest": _in_words(first, now, zone),
-            "latest": _in_words(last, now, zone),
-        }
-    )
+    if not earliest(now, organization) <= at <= latest(now, organization):
+        raise OutsideWindow(at, now, organization)
 
 
 def _problem(at: dt.datetime, now: dt.datetime, organization: Organization) -> str:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from templates_app import components as parts
-from templates_app.parameters import Parameter, ParameterKind, problem_with, rendered_problems
+from templates_app.parameters import Parameter, ParameterKind, Problem, Refusal
 
 if TYPE_CHECKING:
     from templates_app.models import Template
@@ -23,6 +24,35 @@ _GREETING = re.compile(
     r"|querid[oa]|saludos|buen(?:os|as|) (?:d[ií]as?|tardes|noches))[\s,¡!*_]*$",
     re.IGNORECASE,
 )
+
+WORDS = {
+    Refusal.BLANK: gettext_lazy("Fill this in."),
+    Refusal.UNKNOWN: gettext_lazy("The template has no place for this value."),
+    Refusal.LINE_BREAK_OR_TAB: gettext_lazy(
+        "Write it on one line: WhatsApp takes no line breaks or tabs here."
+    ),
+    Refusal.CONTROL_CHARACTER: gettext_lazy("It contains a character that can’t be sent. Type it again."),
+    Refusal.TOO_MANY_SPACES: gettext_lazy("Use at most four spaces in a row."),
+    Refusal.TOO_LONG: gettext_lazy("That’s %(length)d characters; WhatsApp takes %(limit)d at most."),
+    Refusal.NO_LINK: gettext_lazy("Enter a link that begins with https:// and that anybody can open."),
+    Refusal.SPACE_IN_LINK: gettext_lazy("A link can’t contain spaces."),
+    Refusal.WHOLE_LINK: gettext_lazy("Enter only the ending: the link already begins with %(prefix)s"),
+    Refusal.SPACE_IN_CODE: gettext_lazy("A coupon code can’t contain spaces."),
+    Refusal.HEADER_TOO_LONG: gettext_lazy(
+        "With this the header has %(length)d characters and WhatsApp takes %(limit)d. Shorten it."
+    ),
+    Refusal.TEXT_TOO_LONG: gettext_lazy(
+        "With this the text has %(length)d characters and WhatsApp takes %(limit)d. Shorten it."
+    ),
+    Refusal.LINK_TOO_LONG: gettext_lazy(
+        "With this the link has %(length)d characters and WhatsApp takes %(limit)d. Shorten it."
+    ),
+}
+
+
+def words(problem: Problem) -> str:
+    """Return what is wrong with a value as a sentence for people."""
+    return str(WORDS[Refusal(problem.code)]) % problem.values
 
 
 def field_name(key: str) -> str:
@@ -57,8 +87,8 @@ class ParametersForm(forms.Form):
 
     @property
     def values(self) -> dict[str, str]:
-        """The cleaned values, by parameter key."""
-        return {each.key: self.cleaned_data[field_name(each.key)] for each in self.parameters}
+        """The cleaned values, by parameter key; empty where one could not be read."""
+        return {each.key: self.cleaned_data.get(field_name(each.key), "") for each in self.parameters}
 
     @property
     def preview(self) -> RenderedTemplate:
@@ -69,17 +99,10 @@ class ParametersForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
-        for parameter in self.parameters:
-            name = field_name(parameter.key)
-            problem = None if name in self.errors else problem_with(parameter, cleaned.get(name))
-            if problem:
-                self.add_error(name, problem)
-        if not self.errors:
-            problems = rendered_problems(
-                self.template.components, self.template.parameter_format, self.values
-            )
-            for key, problem in problems.items():
-                self.add_error(field_name(key), problem)
+        for problem in self.template.problems_with(self.values):
+            name = field_name(problem.field)
+            if name not in self.errors:
+                self.add_error(name, words(problem))
         return cleaned
 
 
@@ -90,14 +113,16 @@ def _field(parameter: Parameter, hint: str) -> forms.CharField:
         "class": "input",
         "placeholder": "https://" if link else example,
         "autocomplete": "off",
+        # Said here because the field reads whatever is given: what is missing is found with the rest.
+        "required": True,
         # The live preview writes what is typed into the slots of this key.
         "data-var": parameter.key,
     }
     return forms.CharField(
         label=parameter.label,
         help_text=hint or _begins_with(parameter),
+        required=False,
         widget=forms.TextInput(attrs=attributes),
-        error_messages={"required": _("Fill this in.")},
     )
 
 

@@ -13,6 +13,9 @@ from templates_app import parameters, rendering
 from trochai.folding import fold
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from templates_app.parameters import Problem
     from trochai.accounts.models import Organization
     from trochai.whatsapp.models import Channel
 
@@ -169,6 +172,10 @@ class Template(models.Model):
     def is_sendable(self) -> bool:
         """Whether Trochai can fill every part of it (carousels and the like it cannot, yet)."""
         return self.parts.is_supported
+
+    def problems_with(self, values: Mapping[str, Any]) -> list[Problem]:
+        """Return what Meta would refuse in ``values``, by parameter key, if they were sent with it."""
+        return parameters.problems_with(self.parts, self.parameter_format, values)
 
     def render(self, values: dict[str, Any]) -> rendering.RenderedTemplate:
         """Return the message as the contact will see it, with ``values`` by parameter key."""

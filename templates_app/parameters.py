@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -33,6 +34,42 @@ class ParameterKind(StrEnum):
     BODY = "body"
     URL_BUTTON = "url_button"
     COPY_CODE = "copy_code"
+
+
+_LIMITS = {
+    ParameterKind.HEADER_TEXT: MAX_HEADER,
+    ParameterKind.HEADER_MEDIA: MAX_URL,
+    ParameterKind.BODY: MAX_BODY,
+    ParameterKind.URL_BUTTON: MAX_URL,
+    ParameterKind.COPY_CODE: MAX_COUPON,
+}
+
+
+class Refusal(StrEnum):
+    """Why Meta would refuse a value. The last three are about the finished part that it stands in."""
+
+    BLANK = "blank"
+    UNKNOWN = "unknown"
+    LINE_BREAK_OR_TAB = "line_break_or_tab"
+    CONTROL_CHARACTER = "control_character"
+    TOO_MANY_SPACES = "too_many_spaces"
+    TOO_LONG = "too_long"
+    NO_LINK = "no_link"
+    SPACE_IN_LINK = "space_in_link"
+    WHOLE_LINK = "whole_link"
+    SPACE_IN_CODE = "space_in_code"
+    HEADER_TOO_LONG = "header_too_long"
+    TEXT_TOO_LONG = "text_too_long"
+    LINK_TOO_LONG = "link_too_long"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with one field: a code, and the values that its words need where it is shown."""
+
+    field: str
+    code: StrEnum
+    values: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -83,34 +120,52 @@ def is_supported(components: object, parameter_format: str | None = None) -> boo
     return any(parts.read(components, each).is_supported for each in formats)
 
 
-def problem_with(parameter: Parameter, value: object) -> str | None:
-    """Return why Meta would refuse this value, as a sentence for people, or None."""
+def problems_with(components: object, parameter_format: str, values: Mapping[str, Any]) -> list[Problem]:
+    """Return what Meta would refuse in ``values`` (by parameter key); each problem's field is a key.
+
+    How long the finished message is matters only once each value is right by itself.
+    """
+    parameters = parameters_of(components, parameter_format)
+    unknown = values.keys() - {parameter.key for parameter in parameters}
+    problems = [Problem(key, Refusal.UNKNOWN) for key in sorted(unknown)]
+    for parameter in parameters:
+        problem = problem_with(parameter, values.get(parameter.key))
+        if problem is not None:
+            problems.append(problem)
+    return problems or rendered_problems(components, parameter_format, values)
+
+
+def problem_with(parameter: Parameter, value: object) -> Problem | None:
+    """Return why Meta would refuse this value, or None."""
     if not isinstance(value, str) or _is_blank(value):
-        return _("Fill this in.")
-    return _problem_with_any(value) or _problem_with_kind(parameter, value)
+        return Problem(parameter.key, Refusal.BLANK)
+    refusal = _refusal_of_any(value) or _refusal_of_kind(parameter, value)
+    if refusal is not None:
+        return Problem(parameter.key, refusal, {"prefix": parameter.prefix})
+    limit = _LIMITS[parameter.kind]
+    if len(value) > limit:
+        return Problem(parameter.key, Refusal.TOO_LONG, {"length": len(value), "limit": limit})
+    return None
 
 
-def rendered_problems(components: object, parameter_format: str, values: Mapping[str, Any]) -> dict[str, str]:
-    """Return, by parameter key, what makes the finished text longer than Meta takes.
+def rendered_problems(components: object, parameter_format: str, values: Mapping[str, Any]) -> list[Problem]:
+    """Return what makes the finished text longer than Meta takes.
 
     Each part's problem stands with the longest of its values: that one is the easiest to shorten.
     """
     template = parts.read(components, parameter_format)
-    problems = {}
+    problems = []
     texts = [
-        (template.header, "header", MAX_HEADER, _("header")),
-        (template.body, "body", MAX_BODY, _("text")),
-        *((button.url, f"button.{button.index}", MAX_URL, _("link")) for button in template.buttons),
+        (template.header, "header", MAX_HEADER, Refusal.HEADER_TOO_LONG),
+        (template.body, "body", MAX_BODY, Refusal.TEXT_TOO_LONG),
+        *((each.url, f"button.{each.index}", MAX_URL, Refusal.LINK_TOO_LONG) for each in template.buttons),
     ]
-    for text, prefix, limit, words in texts:
+    for text, prefix, limit, refusal in texts:
         keys = [key_of(prefix, name) for name in parts.placeholders(text)]
         length = len(fill(text, prefix, values))
-        if not keys or length <= limit:
-            continue
-        longest = max(keys, key=lambda key: len(str(values.get(key) or "")))
-        problems[longest] = _(
-            "With this the %(part)s has %(length)d characters and WhatsApp takes %(limit)d. Shorten it."
-        ) % {"part": words, "length": length, "limit": limit}
+        if keys and length > limit:
+            longest = max(keys, key=lambda key: len(str(values.get(key) or "")))
+            problems.append(Problem(longest, refusal, {"length": length, "limit": limit}))
     return problems
 
 
@@ -188,61 +243,33 @@ def _is_blank(value: str) -> bool:
     return all(unicodedata.category(character) in _INVISIBLE for character in value)
 
 
-def _problem_with_any(value: str) -> str | None:
+def _refusal_of_any(value: str) -> Refusal | None:
     if _LINE_BREAK_OR_TAB.search(value):
-        return _("Write it on one line: WhatsApp takes no line breaks or tabs here.")
+        return Refusal.LINE_BREAK_OR_TAB
     if any(unicodedata.category(character) in {"Cc", "Cs"} for character in value):
-        return _("It contains a character that can’t be sent. Type it again.")
+        return Refusal.CONTROL_CHARACTER
     if _TOO_MANY_SPACES.search(value):
-        return _("Use at most four spaces in a row.")
+        return Refusal.TOO_MANY_SPACES
     return None
 
 
-def _problem_with_kind(parameter: Parameter, value: str) -> str | None:
+def _refusal_of_kind(parameter: Parameter, value: str) -> Refusal | None:
+    has_space = re.search(r"\s", value) is not None
     match parameter.kind:
         case ParameterKind.HEADER_MEDIA:
-            return _problem_with_link(value)
-        case ParameterKind.URL_BUTTON:
-            return _problem_with_ending(parameter, value)
-        case ParameterKind.COPY_CODE:
-            return _problem_with_code(value)
-        case ParameterKind.HEADER_TEXT:
-            return _too_long(len(value), MAX_HEADER)
-        case ParameterKind.BODY:
-            return _too_long(len(value), MAX_BODY)
+            return Refusal.NO_LINK if has_space or not _is_link(value) else None
+        case ParameterKind.URL_BUTTON if has_space:
+            return Refusal.SPACE_IN_LINK
+        case ParameterKind.URL_BUTTON if parameter.prefix and value.startswith(parameter.prefix):
+            return Refusal.WHOLE_LINK
+        case ParameterKind.COPY_CODE if has_space:
+            return Refusal.SPACE_IN_CODE
+    return None
 
 
-def _too_long(length: int, limit: int) -> str | None:
-    if length <= limit:
-        return None
-    return _("That’s %(length)d characters; WhatsApp takes %(limit)d at most.") % {
-        "length": length,
-        "limit": limit,
-    }
-
-
-def _problem_with_link(value: str) -> str | None:
+def _is_link(value: str) -> bool:
     try:
         address = urlsplit(value)
-        is_link = address.scheme == "https" and bool(address.hostname)
+        return address.scheme == "https" and bool(address.hostname)
     except ValueError:
-        is_link = False
-    if not is_link or re.search(r"\s", value):
-        return _("Enter a link that begins with https:// and that anybody can open.")
-    return _too_long(len(value), MAX_URL)
-
-
-def _problem_with_ending(parameter: Parameter, value: str) -> str | None:
-    if re.search(r"\s", value):
-        return _("A link can’t contain spaces.")
-    if parameter.prefix and value.startswith(parameter.prefix):
-        return _("Enter only the ending: the link already begins with %(prefix)s") % {
-            "prefix": parameter.prefix
-        }
-    return _too_long(len(value), MAX_URL)
-
-
-def _problem_with_code(value: str) -> str | None:
-    if re.search(r"\s", value):
-        return _("A coupon code can’t contain spaces.")
-    return _too_long(len(value), MAX_COUPON)
+        return False

@@ -11,9 +11,11 @@ from django.utils import timezone
 from conversations.models import Contact, Conversation, Delivery, Direction, Message
 from followups.models import (
     CancelCause,
+    ChangeKind,
     FailureKind,
     FollowUp,
     FollowUpAttempt,
+    FollowUpChange,
     Status,
 )
 from notifications.models import Kind, Notification
@@ -183,6 +185,15 @@ class AttemptFactory(factory.django.DjangoModelFactory[FollowUpAttempt]):
     follow_up = factory.SubFactory(FollowUpFactory)
     claim_token = factory.Faker("uuid4", cast_to=None)
     requested_at = factory.LazyFunction(timezone.now)
+
+
+class ChangeFactory(factory.django.DjangoModelFactory[FollowUpChange]):
+    class Meta:
+        model = FollowUpChange
+
+    follow_up = factory.SubFactory(FollowUpFactory)
+    kind = ChangeKind.RETRIED
+    at = factory.LazyFunction(timezone.now)
 
 
 class NotificationFactory(factory.django.DjangoModelFactory[Notification]):

@@ -34,6 +34,7 @@ from followups.lifecycle.failure import (
 from followups.lifecycle.people import (
     KEEP_DELETED,
     MANUAL_RETRY_DELAY,
+    ScheduleRefused,
     cancel,
     cancel_by_system,
     delete,
@@ -50,6 +51,7 @@ __all__ = [
     "RECONCILIATION",
     "Acceptance",
     "Claim",
+    "ScheduleRefused",
     "TransitionRefused",
     "cancel",
     "cancel_by_system",

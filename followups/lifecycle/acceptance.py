@@ -54,7 +54,7 @@ def settle_sent(attempt: FollowUpAttempt, *, whatsapp_id: str, at: dt.datetime, 
         )
         if changed:
             announcements.announce_sent([follow_up], now=now)
-        if message.delivery == Delivery.FAILED:  # a webhook that came first had said so
+        if message.delivery == Delivery.FAILED:  # a webhook that came first has already said so
             fail_undelivered(message, attempt, now=now)
     return message
 
@@ -71,7 +71,7 @@ class Acceptance:
 def settle_all_sent(acceptances: Sequence[Acceptance], *, now: dt.datetime) -> None:
     """processing → sent for a group: what ``settle_sent`` does for one, in a handful of statements.
 
-    Rows that a webhook has settled meanwhile, or that are no longer held, go the long way one by one.
+    Rows that a webhook has settled in the meantime, or that are no longer held, are settled one by one.
     """
     with transaction.atomic():
         held = _lock_held([acceptance.attempt for acceptance in acceptances])
@@ -83,7 +83,7 @@ def settle_all_sent(acceptances: Sequence[Acceptance], *, now: dt.datetime) -> N
         _mark_sent([acceptance.attempt for acceptance in group], now=now)
         announcements.announce_sent([acceptance.follow_up for acceptance in group], now=now)
         for acceptance, message in zip(group, messages, strict=True):
-            if message.delivery == Delivery.FAILED:  # a webhook that came first had said so
+            if message.delivery == Delivery.FAILED:  # a webhook that came first has already said so
                 fail_undelivered(message, acceptance.attempt, now=now)
         for acceptance in acceptances:
             if acceptance.attempt.pk not in held:
@@ -91,7 +91,7 @@ def settle_all_sent(acceptances: Sequence[Acceptance], *, now: dt.datetime) -> N
 
 
 def _lock_held(attempts: Sequence[FollowUpAttempt]) -> set[uuid.UUID]:
-    """Lock the attempts' rows, in one order everywhere; return the attempts that nobody has settled."""
+    """Lock the attempts' rows, always in the same order; return the attempts that nobody has settled yet."""
     by_row = {attempt.follow_up_id: attempt for attempt in attempts}
     rows = FollowUp.objects.filter(pk__in=by_row, status=Status.PROCESSING).order_by("pk")
     tokens = dict(rows.select_for_update().values_list("pk", "claim_token"))
@@ -120,8 +120,8 @@ def _mark_sent(attempts: Sequence[FollowUpAttempt], *, now: dt.datetime) -> None
 def fail_undelivered(message: Message, attempt: FollowUpAttempt, *, now: dt.datetime) -> bool:
     """sent or processing → failed: Meta had accepted the message and now says that it failed.
 
-    A row that stood as "delivery unknown" learns the true reason. Returns whether the row changed;
-    it does not when another attempt has taken its place since.
+    A row that failed as "delivery unknown" gets the true reason. Returns whether the row changed; it
+    does not if a later attempt has taken the place of this one.
     """
     with transaction.atomic():
         follow_up = locked(attempt.follow_up_id)

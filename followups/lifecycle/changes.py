@@ -1,16 +1,28 @@
-"""What all changes of a follow-up have in common."""
+"""What all changes to a follow-up have in common."""
 
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from conversations import recording
 from followups import announcements
-from followups.models import FailureKind, FollowUp, FollowUpAttempt, Outcome, Status
+from followups.models import (
+    ChangeKind,
+    FailureKind,
+    FollowUp,
+    FollowUpAttempt,
+    FollowUpChange,
+    Outcome,
+    Status,
+)
+
+if TYPE_CHECKING:
+    from trochai.accounts.models import User
 
 RELEASED: dict[str, Any] = {
     "claim_token": None,
@@ -31,11 +43,25 @@ class TransitionRefused(Exception):
     """The follow-up is no longer in the state that this change leaves. ``str()`` is for people."""
 
 
-def change(follow_up: FollowUp, leaving: Q, **columns: Any) -> FollowUp:
+def change(
+    follow_up: FollowUp, leaving: Q, *, kind: ChangeKind, by: User, now: dt.datetime, **columns: Any
+) -> FollowUp:
+    """Make a person's change and record who made it; return the row with what pages need.
+
+    Raises ``TransitionRefused`` when the row is not, or no longer, in the state that ``leaving`` describes.
+    """
     visible = FollowUp.objects.visible().filter(pk=follow_up.pk)
-    if not visible.filter(leaving).update(**columns):
+    with transaction.atomic(savepoint=False):  # nothing in here is caught
+        changed = visible.filter(leaving).update(**columns)
+        if changed:
+            record(follow_up, kind, by=by, now=now)
+    if not changed:
         raise TransitionRefused(refusal(follow_up))
     return loaded().get(pk=follow_up.pk)
+
+
+def record(follow_up: FollowUp, kind: ChangeKind, *, by: User, now: dt.datetime) -> None:
+    FollowUpChange.objects.create(follow_up=follow_up, kind=kind, by=by, at=now)
 
 
 def fail(

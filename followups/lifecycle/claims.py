@@ -18,19 +18,19 @@ from trochai.whatsapp.models import Channel
 
 # Longer than the whole deadline of a call, so that no lease runs out while its call is being prepared.
 LEASE = dt.timedelta(minutes=2)
-# A claim looks at so many channels at most: each costs four statements.
+# A claim looks at no more channels than this: each costs four statements.
 MOST_LINES = 16
-# How long a webhook may take to tell how a call ended that nobody saw the end of.
+# How long a webhook has to report the outcome of a call whose answer never arrived.
 RECONCILIATION = dt.timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
 class Claim:
-    """Rows that this worker now holds, oldest first, and the slots of their channels' lines, as many as rows.
+    """Rows that this worker now holds, oldest first, with one slot of their channels' lines for each.
 
-    ``more``: others are due that it did not get; ``full``: not because of their lines, but because it
-    would have been too much at once. ``free_in`` says, where it got none because their lines are taken,
-    in how many seconds the first is free.
+    ``more``: other rows are due; ``full``: they were left because the claim had reached its limit, not
+    because of their lines. ``free_in``: if nothing was claimed because the lines are taken, in how many
+    seconds the first of them is free.
     """
 
     token: uuid.UUID
@@ -44,9 +44,9 @@ class Claim:
 def claim(*, limit: int, now: dt.datetime) -> Claim:
     """pending → processing for up to ``limit`` due rows, fair between channels.
 
-    Each channel gets an equal share, no more than its line takes in the next moment; where there are many
-    channels, chance decides whose turn it is. From a stopped channel come only rows that met the stop
-    themselves: their retries after 5, 15 and 60 minutes find out whether it works again.
+    Each channel gets an equal share, but no more than its line can take in the next moment; with many
+    channels, chance decides whose turn it is. Of a stopped channel only rows that met the stop themselves
+    are claimed: their retries after 5, 15 and 60 minutes find out whether it works again.
     """
     token = uuid.uuid4()
     channels, others = _channels_with_due(now, min(limit, MOST_LINES))
@@ -82,7 +82,7 @@ class _Line:
         self._token = token
 
     def take(self, wanted: int) -> int:
-        """Claim up to ``wanted`` rows, as far as the line takes them in the next moment."""
+        """Claim up to ``wanted`` rows, as many as the line can take in the next moment."""
         slots = rate.reserve(self.channel, wanted)
         claimed = self._claim(slots.count) if slots.count else 0
         self.may_have_more = claimed == slots.count
@@ -94,19 +94,19 @@ class _Line:
     def _claim(self, count: int) -> int:
         """Claim the ``count`` oldest of the channel's due rows; return how many there were.
 
-        A contact to whom a message is on its way, or left a moment ago, waits: also for another worker's.
+        A contact waits while a message, also another worker's, is on its way to them or has only just left.
         """
         rows = FollowUp.objects.due(self._now).filter(channel=self.channel)
         if self.channel.is_stopped:
             rows = rows.filter(failure_kind=FailureKind.CHANNEL)
-        # A plain list of few, looked up by hash: as an EXISTS it would be read again for every row.
+        # A short list, looked up by hash: an EXISTS would be evaluated again for every row.
         on_its_way = FollowUp.objects.filter(
             Q(requested_at__isnull=True) | Q(requested_at__gt=self._now - rate.PAIR_INTERVAL),
             channel=self.channel,
             status=Status.PROCESSING,
         )
         with transaction.atomic():
-            # One worker after the other, or two would not see each other's rows for the same contact.
+            # One worker at a time, or two would not see each other's rows for the same contact.
             Channel.objects.select_for_update(no_key=True).only("pk").get(pk=self.channel.pk)
             waiting = rows.exclude(conversation__in=on_its_way.values("conversation"))
             oldest = waiting.order_by("next_attempt_at", "pk").select_for_update(skip_locked=True)
@@ -118,9 +118,9 @@ class _Line:
 
 
 def _channels_with_due(now: dt.datetime, limit: int) -> tuple[list[Channel], bool]:
-    """Return channels that have something to send, ``limit`` of them by chance, and whether there are others.
+    """Return up to ``limit`` channels, chosen by chance, that have something to send; and whether others do.
 
-    By a look into the index for each: PostgreSQL makes an EXISTS a join, and reads the whole table.
+    One look-up in the index for each: PostgreSQL turns an EXISTS into a join and reads the whole table.
     """
     due = FollowUp.objects.due(now).filter(channel=OuterRef("pk")).order_by("next_attempt_at", "pk")
     met_a_stop = due.filter(failure_kind=FailureKind.CHANNEL)
@@ -138,7 +138,7 @@ def _channels_with_due(now: dt.datetime, limit: int) -> tuple[list[Channel], boo
 
 
 def _loaded() -> QuerySet[FollowUp]:
-    """With all that is needed to send; what rows have in common (a channel's tokens!) is read once."""
+    """Load all that sending needs; what rows share (a channel's tokens!) is read once."""
     rows = FollowUp.objects.select_related("conversation__contact")
     return rows.prefetch_related("organization", "channel", "template")
 
@@ -155,9 +155,9 @@ def hand_back(follow_ups: Iterable[FollowUp], *, token: uuid.UUID, due_at: dt.da
 
 
 def request_again(attempts: Sequence[FollowUpAttempt], *, now: dt.datetime) -> set[uuid.UUID]:
-    """Mark attempts anew whose calls this worker knows it has not made; return those that it still holds.
+    """Mark attempts again whose calls this worker knows it has not made; return those that it still holds.
 
-    The others must not be called: this process was away for so long that their rows have been given up.
+    The others must not be called: this process was away for so long that their rows were given up.
     """
     by_row = {attempt.follow_up_id: attempt for attempt in attempts}
     with transaction.atomic():

@@ -1,4 +1,4 @@
-"""A follow-up that was not sent, or of which nobody knows: tried again, failed, or left to a person."""
+"""A follow-up that was not sent, or whose outcome nobody knows: tried again, failed, or left to a person."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def settle_failed(
 def settle_unknown(attempt: FollowUpAttempt, *, reason: str, details: str, now: dt.datetime) -> None:
     """Nobody knows how the call ended: the row stays processing until a webhook or the time decides.
 
-    What a webhook has said about the attempt meanwhile is left alone.
+    What a webhook has said about the attempt in the meantime is kept.
     """
     if not Message.objects.filter(attempt=attempt.pk).exists():
         finish(attempt, Outcome.UNKNOWN, now=now, reason=reason, details=details)
@@ -116,7 +116,7 @@ def give_up_on_unknown(*, now: dt.datetime) -> int:
         except TransitionRefused:
             continue  # a webhook was faster
         except Exception:
-            # One row must not keep the others, and what is due now, from being looked after.
+            # One row must not keep the others, or what is due now, from being dealt with.
             logger.exception("follow_up_not_given_up", follow_up=pk)
         else:
             given_up += 1

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils.translation import gettext as _
 
-from conversations.models import Conversation
 from followups import announcements
-from followups.lifecycle.changes import NO_FAILURE, TransitionRefused, change, loaded
-from followups.models import CancelCause, FollowUp, Status
+from followups.lifecycle.changes import NO_FAILURE, TransitionRefused, change, loaded, record
+from followups.models import CancelCause, ChangeKind, FollowUp, FollowUpChange, Status
 from followups.search import search_text
+from followups.wanted import Wanted, problems_with
 
 if TYPE_CHECKING:
-    from templates_app.models import Template
+    from templates_app.parameters import Problem
     from trochai.accounts.models import Membership
 
 MANUAL_RETRY_DELAY = dt.timedelta(minutes=5)
@@ -26,41 +26,50 @@ KEEP_DELETED = dt.timedelta(days=30)
 PURGE_CHUNK = 500
 
 
-def schedule(
-    *,
-    conversation: Conversation,
-    template: Template,
-    parameters: Mapping[str, str],
-    scheduled_for: dt.datetime,
-    note: str,
-    cancel_on_reply: bool,
-    submission: uuid.UUID,
-    by: Membership,
-    now: dt.datetime,
-) -> FollowUp:
-    """Create a pending follow-up; the same submission again returns the one it made before.
+class ScheduleRefused(Exception):
+    """The follow-up that is wanted may not be scheduled; ``problems`` say what stands against it."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__(", ".join(f"{problem.field}: {problem.code}" for problem in problems))
+        self.problems = problems
+
+
+def schedule(wanted: Wanted, *, submission: uuid.UUID, by: Membership, now: dt.datetime) -> FollowUp:
+    """Create a pending follow-up; the same submission again returns the one it made before, unchecked.
 
     The values are frozen together with the template's shape: if the template changes so that they no
-    longer fit, the re-check at send time says so.
+    longer fit, the re-check at send time says so. Raises ``ScheduleRefused`` if anything stands against it.
     """
-    follow_up, _created = FollowUp.objects.get_or_create(
+    made_before = FollowUp.objects.filter(organization=by.organization, submission=submission)
+    problems = problems_with(wanted, now=now)
+    if problems or wanted.template is None or wanted.scheduled_for is None:
+        if follow_up := made_before.first():
+            return follow_up
+        raise ScheduleRefused(problems)
+    follow_up = FollowUp(
         organization=by.organization,
+        channel_id=wanted.conversation.channel_id,
+        conversation=wanted.conversation,
+        template=wanted.template,
+        parameters=dict(wanted.parameters),
+        shape=wanted.template.shape,
+        note=wanted.note,
+        cancel_on_reply=wanted.cancel_on_reply,
+        created_by=by.user,
+        created_at=now,
         submission=submission,
-        defaults={
-            "channel_id": conversation.channel_id,
-            "conversation": conversation,
-            "template": template,
-            "parameters": dict(parameters),
-            "shape": template.shape,
-            "scheduled_for": scheduled_for,
-            "next_attempt_at": scheduled_for,
-            "note": note,
-            "cancel_on_reply": cancel_on_reply,
-            "created_by": by.user,
-            "created_at": now,
-            "search_text": search_text(conversation.contact, note),
-        },
+        search_text=search_text(wanted.conversation.contact, wanted.note),
+        scheduled_for=wanted.scheduled_for,
+        next_attempt_at=wanted.scheduled_for,
     )
+    try:
+        with transaction.atomic():
+            follow_up.save(force_insert=True)
+            record(follow_up, ChangeKind.SCHEDULED, by=by.user, now=now)
+    except IntegrityError:  # the same submission was faster
+        if same := made_before.first():
+            return same
+        raise
     return follow_up
 
 
@@ -69,6 +78,9 @@ def cancel(follow_up: FollowUp, *, by: Membership, now: dt.datetime) -> FollowUp
     return change(
         follow_up,
         Q(status=Status.PENDING),
+        kind=ChangeKind.CANCELED,
+        by=by.user,
+        now=now,
         status=Status.CANCELED,
         next_attempt_at=None,
         canceled_at=now,
@@ -85,6 +97,9 @@ def retry(follow_up: FollowUp, *, by: Membership, now: dt.datetime) -> FollowUp:
     return change(
         follow_up,
         Q(status=Status.FAILED) & (Q(retry_allowed_at__isnull=True) | Q(retry_allowed_at__lte=now)),
+        kind=ChangeKind.RETRIED,
+        by=by.user,
+        now=now,
         status=Status.PENDING,
         scheduled_for=due_at,
         next_attempt_at=due_at,
@@ -100,6 +115,9 @@ def restore(follow_up: FollowUp, *, by: Membership, now: dt.datetime) -> FollowU
     return change(
         follow_up,
         Q(status=Status.CANCELED, cancel_cause=CancelCause.REPLY, scheduled_for__gt=now),
+        kind=ChangeKind.RESTORED,
+        by=by.user,
+        now=now,
         status=Status.PENDING,
         next_attempt_at=F("scheduled_for"),
         # The reply that canceled it is answered by the person who restores it.
@@ -113,7 +131,7 @@ def restore(follow_up: FollowUp, *, by: Membership, now: dt.datetime) -> FollowU
 def delete(follow_up: FollowUp, *, by: Membership, now: dt.datetime) -> FollowUp:
     """Hide a failed or canceled row at once; ``purge_deleted`` removes it 30 days later."""
     final = Q(status__in=[Status.FAILED, Status.CANCELED])
-    return change(follow_up, final, deleted_at=now)
+    return change(follow_up, final, kind=ChangeKind.DELETED, by=by.user, now=now, deleted_at=now)
 
 
 def cancel_by_system(follow_ups: QuerySet[FollowUp], *, cause: CancelCause, now: dt.datetime) -> int:
@@ -123,6 +141,10 @@ def cancel_by_system(follow_ups: QuerySet[FollowUp], *, cause: CancelCause, now:
         ids = list(pending.values_list("pk", flat=True))
         FollowUp.objects.filter(pk__in=ids).update(
             status=Status.CANCELED, next_attempt_at=None, canceled_at=now, cancel_cause=cause
+        )
+        FollowUpChange.objects.bulk_create(
+            FollowUpChange(follow_up_id=pk, kind=ChangeKind.CANCELED, at=now, values={"cause": cause})
+            for pk in ids
         )
         for follow_up in loaded().filter(pk__in=ids):
             announcements.announce_canceled(follow_up, now=now)

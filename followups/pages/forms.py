@@ -4,52 +4,55 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib.humanize.templatetags.humanize import apnumber
-from django.core.validators import MaxLengthValidator
-from django.utils.dateformat import format as date_format
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from followups.pages.schedule_words import WORDS, words
 from followups.scheduling import (
     QUICK_OPTIONS,
-    OutsideWindow,
     QuickOption,
     SchedulingError,
-    check_window,
     custom,
     earliest,
     latest,
     quick_options,
 )
+from followups.wanted import (
+    CUSTOM,
+    NOTE_LENGTH,
+    Code,
+    Field,
+    Wanted,
+    is_offered,
+    problems_with,
+    problems_with_moment,
+)
 from templates_app.forms import ParametersForm
 from templates_app.models import Template
+from templates_app.parameters import Problem
 
 if TYPE_CHECKING:
     from conversations.models import Conversation
     from followups.models import FollowUp
     from trochai.accounts.models import Organization
 
-CUSTOM = "custom"
-NOTE_LENGTH = 500  # characters, as in FollowUp.note
-
 
 class NoteField(forms.CharField):
-    """A text of at most ``NOTE_LENGTH`` characters, a line break counting as one.
+    """A text in which a line break counts as one character.
 
     Without ``max_length``: browsers count UTF-16 units, so their own limit would refuse 251 emoji.
     """
 
     def __init__(self) -> None:
-        too_long = gettext_lazy("Shorten the note to %(limit_value)d characters: it has %(show_value)d.")
         super().__init__(
             required=False,
-            validators=[MaxLengthValidator(NOTE_LENGTH, too_long)],
             widget=forms.Textarea(
                 attrs={
                     "class": "input",
@@ -73,11 +76,9 @@ class WhenForm(forms.Form):
     """
 
     when = forms.ChoiceField(
+        required=False,
         choices=[*((option.key, option.label) for option in QUICK_OPTIONS), (CUSTOM, CUSTOM)],
-        error_messages={
-            "required": gettext_lazy("Choose when to send it."),
-            "invalid_choice": gettext_lazy("Choose one of the times below, or a custom date."),
-        },
+        error_messages={"invalid_choice": WORDS[Code.UNKNOWN_CHOICE]},
     )
     date = forms.DateField(
         required=False,
@@ -116,54 +117,69 @@ class WhenForm(forms.Form):
 
     @property
     def scheduled_for(self) -> dt.datetime | None:
-        """The moment chosen, once the form has been checked and found one."""
-        return self.cleaned_data.get("scheduled_for") if hasattr(self, "cleaned_data") else None
+        """The moment chosen, once the form has been checked and it may be that one."""
+        if not hasattr(self, "cleaned_data") or self.errors.keys() & {"when", "date", "time"}:
+            return None
+        return self.cleaned_data.get("scheduled_for")
 
     def forgive_unfinished(self) -> None:
         """Drop the errors about what has only not been filled in yet: for checks while people choose."""
-        for name in ("when", "date", "time"):
-            if self.has_error(name, "required"):
+        for name, code in (("when", Code.NO_MOMENT), ("date", "required"), ("time", "required")):
+            if self.has_error(name, code):
                 del self.errors[name]
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
         choice = cleaned.get("when")
         if choice == CUSTOM:
-            self._clean_custom(cleaned)
-            return cleaned
-        # What stands in the custom fields doesn't matter while they are not chosen.
-        for name in ("date", "time"):
-            self.errors.pop(name, None)
-        for option in self.options:
-            if option.key == choice:
-                self._clean_quick(option, cleaned)
+            self._read_custom(cleaned)
+        else:
+            # What stands in the custom fields doesn't matter while they are not chosen.
+            for name in ("date", "time"):
+                self.errors.pop(name, None)
+            for option in self.options:
+                if option.key == choice:
+                    self._read_quick(option, cleaned)
+        for problem in self._problems(cleaned):
+            self._show(problem)
         return cleaned
 
-    def _clean_quick(self, option: QuickOption, cleaned: dict[str, Any]) -> None:
+    def _problems(self, cleaned: dict[str, Any]) -> Iterable[Problem]:
+        at = cleaned.get("scheduled_for")
+        return problems_with_moment(cleaned.get("when", ""), at, self.organization, now=self.now)
+
+    def _show(self, problem: Problem) -> None:
+        """Show a problem beside its field, unless the field could not be read and says so already."""
+        custom_is_chosen = self.cleaned_data.get("when") == CUSTOM
+        name: str | None = problem.field
+        about = [problem.field]
+        match problem.field:
+            case Field.CONTACT:
+                name, about = None, []
+            case Field.MOMENT:
+                name, about = ("date" if custom_is_chosen else "when"), ["when", "date", "time"]
+        if not self.errors.keys() & about:
+            error = forms.ValidationError(words(problem, self.organization), code=problem.code)
+            self.add_error(name, error)
+
+    def _read_quick(self, option: QuickOption, cleaned: dict[str, Any]) -> None:
         if self.data.get(f"shown_{option.key}") == option.at.isoformat():
             cleaned["scheduled_for"] = option.at
             return
         self.moved = True
-        day = date_format(option.at.astimezone(self.organization.zone), "D j M")
-        words = _("“%(option)s” now means %(day)s. Check the date, then schedule again.")
-        self.add_error("when", words % {"option": option.label, "day": day})
+        self._show(Problem(Field.MOMENT, Code.OPTION_MOVED, {"option": option.key, "at": option.at}))
 
-    def _clean_custom(self, cleaned: dict[str, Any]) -> None:
+    def _read_custom(self, cleaned: dict[str, Any]) -> None:
         wanted = {"date": _("Choose a date."), "time": _("Choose a time.")}
-        for name, words in wanted.items():
+        for name, message in wanted.items():
             if cleaned.get(name) is None and name not in self.errors:
-                self.add_error(name, forms.ValidationError(words, code="required"))
+                self.add_error(name, forms.ValidationError(message, code="required"))
         if self.errors.keys() & wanted.keys():
             return
         try:
-            at = custom(cleaned["date"], cleaned["time"], self.organization.zone)
-            check_window(at, self.now, self.organization)
-        except OutsideWindow as error:
-            self.add_error("date", str(error))
+            cleaned["scheduled_for"] = custom(cleaned["date"], cleaned["time"], self.organization.zone)
         except SchedulingError as error:
             self.add_error("time", str(error))
-        else:
-            cleaned["scheduled_for"] = at
 
 
 class ScheduleForm(WhenForm):
@@ -173,7 +189,7 @@ class ScheduleForm(WhenForm):
     Unbound, the form shows the template in ``initial["template"]``.
     """
 
-    template = forms.CharField(error_messages={"required": gettext_lazy("Choose a template.")})
+    template = forms.CharField(required=False)
     note = NoteField()
     cancel_on_reply = forms.BooleanField(required=False)
     submission = forms.UUIDField(
@@ -199,9 +215,9 @@ class ScheduleForm(WhenForm):
 
     @cached_property
     def templates(self) -> list[Template]:
-        """What can be chosen: approved, complete enough for us to fill in, and of this channel."""
+        """What can be chosen."""
         approved = Template.objects.for_channel(self.conversation.channel).approved()
-        return [template for template in approved if template.is_sendable]
+        return [template for template in approved if is_offered(template, self.conversation)]
 
     @cached_property
     def choices(self) -> list[tuple[Template, str]]:
@@ -253,15 +269,24 @@ class ScheduleForm(WhenForm):
         return str(self["submission"].value())
 
     @property
-    def wanted(self) -> dict[str, Any]:
-        """What a valid form asks ``lifecycle.schedule`` for."""
-        names = ("template", "scheduled_for", "note", "cancel_on_reply", "submission")
-        parameters = self.parameters.values if self.parameters else {}
-        return {"parameters": parameters, **{name: self.cleaned_data[name] for name in names}}
+    def wanted(self) -> Wanted:
+        """What the checked form asks for, as far as it could be read."""
+        read = self.cleaned_data
+        return Wanted(
+            conversation=self.conversation,
+            template=read.get("template"),
+            parameters=self.parameters.values if self.parameters and self.parameters.is_valid() else {},
+            choice=read.get("when", ""),
+            scheduled_for=read.get("scheduled_for"),
+            note=read.get("note", ""),
+            cancel_on_reply=read["cancel_on_reply"],
+        )
 
     def made(self, follow_up: FollowUp) -> bool:
         """Whether ``follow_up`` is what this form asks for, and not what the same form made before."""
-        same = all(getattr(follow_up, name) == value for name, value in self.wanted.items())
+        wanted = self.wanted
+        names = ("template", "parameters", "scheduled_for", "note", "cancel_on_reply")
+        same = all(getattr(follow_up, name) == getattr(wanted, name) for name in names)
         return same and follow_up.conversation_id == self.conversation.pk
 
     def refuse_reuse(self) -> None:
@@ -276,17 +301,16 @@ class ScheduleForm(WhenForm):
             self._focus_first_wrong_field()
         return valid
 
-    def clean_template(self) -> Template:
-        if self.chosen is None:
-            raise forms.ValidationError(_("This template can’t be sent from here. Choose another one."))
+    def clean_template(self) -> Template | None:
+        if self.cleaned_data["template"] and self.chosen is None:
+            raise forms.ValidationError(WORDS[Code.NOT_SENDABLE], code=Code.NOT_SENDABLE)
         return self.chosen
 
-    def clean(self) -> dict[str, Any]:
-        contact = self.conversation.contact
-        if contact.is_opted_out:
-            refusal = _("%(contact)s doesn’t want messages any more, so nothing can be scheduled.")
-            self.add_error(None, refusal % {"contact": contact.display_name})
-        return super().clean()
+    def _problems(self, cleaned: dict[str, Any]) -> Iterable[Problem]:
+        # The fields for the values show what is wrong with those themselves.
+        values = f"{Field.PARAMETERS}."
+        problems = problems_with(self.wanted, now=self.now)
+        return [problem for problem in problems if not problem.field.startswith(values)]
 
     def _parameters_form(self, data: Mapping[str, Any] | None) -> ParametersForm | None:
         if self.chosen is None:

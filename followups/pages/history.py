@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from followups.models import CancelCause, FailureKind, FollowUp, FollowUpAttempt, Outcome, Status
+from followups.models import (
+    CancelCause,
+    ChangeKind,
+    FailureKind,
+    FollowUp,
+    FollowUpAttempt,
+    FollowUpChange,
+    Outcome,
+    Status,
+)
 from followups.retries import DELAYS
+
+if TYPE_CHECKING:
+    from trochai.accounts.models import User
 
 # What a failure is called, and what to do about it; between the two stands its own reason.
 FAILURES: dict[str, tuple[Promise, Promise | str]] = {
@@ -31,6 +44,11 @@ FAILURES: dict[str, tuple[Promise, Promise | str]] = {
     FailureKind.MISSED: (gettext_lazy("Not sent."), gettext_lazy("Retry it if it still makes sense.")),
     FailureKind.RECHECK: (gettext_lazy("Not sent."), ""),
     FailureKind.UNDELIVERED: (gettext_lazy("Sent, but not delivered."), ""),
+}
+# What people do with it besides scheduling and canceling, which the row itself tells.
+CHANGES: dict[str, tuple[Promise, Promise, str]] = {
+    ChangeKind.RETRIED: (gettext_lazy("Retried"), gettext_lazy("Retried by %(person)s"), "rotate-cw"),
+    ChangeKind.RESTORED: (gettext_lazy("Restored"), gettext_lazy("Restored by %(person)s"), "undo-2"),
 }
 RETRIED_BY_ITSELF = frozenset({Outcome.TEMPORARY, Outcome.CHANNEL})
 
@@ -52,9 +70,16 @@ def with_code(reason: str, code: int | None) -> str:
     )
 
 
-def history_of(follow_up: FollowUp, attempts: Sequence[FollowUpAttempt]) -> list[Event]:
+def history_of(
+    follow_up: FollowUp, attempts: Sequence[FollowUpAttempt], changes: Iterable[FollowUpChange]
+) -> list[Event]:
     """Return the events, newest first; ``attempts`` oldest first."""
-    events = [_scheduled(follow_up), *_tries(attempts), *_ending(follow_up, attempts)]
+    events = [
+        _scheduled(follow_up),
+        *_tries(attempts),
+        *_changes(follow_up, changes),
+        *_ending(follow_up, attempts),
+    ]
     return sorted(events, key=lambda event: event.at, reverse=True)
 
 
@@ -62,6 +87,18 @@ def _scheduled(follow_up: FollowUp) -> Event:
     if follow_up.created_by is None:
         return Event(follow_up.created_at, _("Scheduled"))
     return Event(follow_up.created_at, _("Scheduled by %(person)s") % {"person": follow_up.created_by})
+
+
+def _changes(follow_up: FollowUp, changes: Iterable[FollowUpChange]) -> Iterator[Event]:
+    for change in changes:
+        if change.kind in CHANGES:
+            plain, by_person, icon = CHANGES[change.kind]
+            title = str(plain) if change.by is None else by_person % {"person": change.by}
+            yield Event(change.at, title, icon=icon)
+        elif change.kind == ChangeKind.CANCELED and change.at != follow_up.canceled_at:
+            # One that was undone; the one that stands is told by the row.
+            cause = change.values.get("cause", CancelCause.MEMBER)
+            yield Event(change.at, _canceled(follow_up, cause, change.by), icon="ban")
 
 
 def _tries(attempts: Sequence[FollowUpAttempt]) -> Iterator[Event]:
@@ -106,7 +143,11 @@ def _try(attempt: FollowUpAttempt, name: str, next_in: dt.timedelta | None) -> E
 def _ending(follow_up: FollowUp, attempts: Sequence[FollowUpAttempt]) -> Iterator[Event]:
     """Yield what no attempt says: a cancellation, or a failure outside of a call."""
     if follow_up.status == Status.CANCELED and follow_up.canceled_at:
-        yield Event(follow_up.canceled_at, _canceled(follow_up), icon="ban")
+        yield Event(
+            follow_up.canceled_at,
+            _canceled(follow_up, follow_up.cancel_cause, follow_up.canceled_by),
+            icon="ban",
+        )
     if follow_up.status != Status.FAILED or follow_up.failed_at is None:
         return
     said_by_attempt = {FailureKind.TEMPORARY, FailureKind.CHANNEL, FailureKind.PERMANENT}
@@ -116,13 +157,11 @@ def _ending(follow_up: FollowUp, attempts: Sequence[FollowUpAttempt]) -> Iterato
     yield Event(follow_up.failed_at, _("Marked as failed"), reason, "bad", "x")
 
 
-def _canceled(follow_up: FollowUp) -> str:
+def _canceled(follow_up: FollowUp, cause: str, by: User | None) -> str:
     contact = follow_up.conversation.contact.display_name
-    match follow_up.cancel_cause:
+    match cause:
         case CancelCause.REPLY:
             return _("Canceled: %(contact)s replied") % {"contact": contact}
         case CancelCause.OPT_OUT:
             return _("Canceled: %(contact)s opted out") % {"contact": contact}
-    if follow_up.canceled_by is None:
-        return _("Canceled")
-    return _("Canceled by %(person)s") % {"person": follow_up.canceled_by}
+    return _("Canceled") if by is None else _("Canceled by %(person)s") % {"person": by}

@@ -25,8 +25,8 @@ from trochai.ui import formatting, toasts
 CONVERSATIONS = Conversation.objects.select_related("contact", "channel", "organization").defer(
     "channel__access_token", "channel__app_secret", "channel__verify_token"
 )
-# Seconds after which a banner with something in it looks again by itself: when that is due, but no
-# sooner and no later than this.
+# A banner with something in it refreshes itself when that is due, but after at least and at most so many
+# seconds.
 LOOK_AGAIN = (10, 3600)
 
 
@@ -84,9 +84,9 @@ def _submit(request: MemberRequest, conversation: Conversation) -> HttpResponse:
     form = ScheduleForm(request.POST, conversation=conversation, now=now)
     if not form.is_valid():
         return _show(request, form, status=422)
-    follow_up = lifecycle.schedule(
-        conversation=conversation, by=access.membership_of(request), now=now, **form.wanted
-    )
+    submission = form.cleaned_data["submission"]
+    member = access.membership_of(request)
+    follow_up = lifecycle.schedule(form.wanted, submission=submission, by=member, now=now)
     if not form.made(follow_up):
         form.refuse_reuse()
         return _show(request, form, status=422)

@@ -68,7 +68,7 @@ def detail(request: MemberRequest, pk: int) -> HttpResponse:
         "section": "followups",
         "row": row_of(request, follow_up, now),
         "rendered": follow_up.template.render(follow_up.parameters),
-        "history": history.history_of(follow_up, attempts),
+        "history": history.history_of(follow_up, attempts, follow_up.changes.select_related("by")),
         "failure": {
             "summary": summary,
             "reason": history.with_code(follow_up.failure_reason, follow_up.failure_code),

@@ -15,12 +15,15 @@ from followups.lifecycle import TransitionRefused
 from followups.models import (
     TRANSITIONS,
     CancelCause,
+    ChangeKind,
     FailureKind,
     FollowUp,
     FollowUpAttempt,
+    FollowUpChange,
     Outcome,
     Status,
 )
+from followups.wanted import CUSTOM, Code, Field, Wanted
 from notifications.models import Notification
 from tests import factories
 
@@ -66,21 +69,19 @@ def fail_temporarily(attempt, now=NOW):
     )
 
 
-def schedule(team, **fields):
-    return lifecycle.schedule(
+def schedule(team, *, submission=None, **fields):
+    wanted = Wanted(
         **{
             "conversation": team.conversation,
             "template": team.template,
             "parameters": {"body.1": "María", "body.2": "EC-204", "body.3": "sábado"},
+            "choice": CUSTOM,
             "scheduled_for": NOW + dt.timedelta(days=7),
             "note": "Visita",
-            "cancel_on_reply": False,
-            "submission": uuid.uuid4(),
-            "by": team.agent,
-            "now": NOW,
             **fields,
         }
     )
+    return lifecycle.schedule(wanted, submission=submission or uuid.uuid4(), by=team.agent, now=NOW)
 
 
 # The verbs -----------------------------------------------------------------------------------------
@@ -163,6 +164,65 @@ def test_a_deleted_row_cannot_be_retried(team, make):
     lifecycle.delete(follow_up, by=team.admin, now=NOW)
     with pytest.raises(TransitionRefused, match="no longer exists"):
         lifecycle.retry(follow_up, by=team.admin, now=NOW)
+
+
+def test_what_people_do_is_recorded_with_who_did_it_and_when(team, make):
+    later = NOW + dt.timedelta(hours=1)
+    lifecycle.cancel(make(), by=team.agent, now=NOW)
+    lifecycle.retry(make(Status.FAILED), by=team.admin, now=NOW)
+    canceled = make(Status.CANCELED, cancel_cause=CancelCause.REPLY, scheduled_for=later)
+    lifecycle.restore(canceled, by=team.agent, now=NOW)
+    lifecycle.delete(make(Status.FAILED), by=team.admin, now=later)
+    schedule(team)
+    assert list(FollowUpChange.objects.order_by("pk").values_list("kind", "by", "at")) == [
+        (ChangeKind.CANCELED, team.agent.user.pk, NOW),
+        (ChangeKind.RETRIED, team.admin.user.pk, NOW),
+        (ChangeKind.RESTORED, team.agent.user.pk, NOW),
+        (ChangeKind.DELETED, team.admin.user.pk, later),
+        (ChangeKind.SCHEDULED, team.agent.user.pk, NOW),
+    ]
+
+
+def test_what_the_system_cancels_is_recorded_with_the_reason_and_without_a_person(team, make):
+    make()
+    lifecycle.cancel_by_system(FollowUp.objects.all(), cause=CancelCause.OPT_OUT, now=NOW)
+    recorded = FollowUpChange.objects.get()
+    assert (recorded.kind, recorded.by, recorded.values) == ("canceled", None, {"cause": "opt_out"})
+
+
+def test_nothing_is_recorded_of_what_came_too_late(team, make):
+    with pytest.raises(TransitionRefused):
+        lifecycle.cancel(make(Status.SENT), by=team.admin, now=NOW)
+    assert not FollowUpChange.objects.exists()
+
+
+def test_the_record_of_a_deleted_follow_up_is_purged_with_it(team, make):
+    lifecycle.delete(make(Status.FAILED), by=team.admin, now=NOW)
+    lifecycle.purge_deleted(now=NOW + dt.timedelta(days=30))
+    assert not FollowUpChange.objects.exists()
+
+
+def test_the_record_outlives_the_account_of_who_did_it(team, make):
+    person = factories.MembershipFactory(organization=team.organization)
+    lifecycle.retry(make(Status.FAILED), by=person, now=NOW)
+    person.user.delete()
+    assert FollowUpChange.objects.get().by is None
+
+
+def test_what_stands_against_a_follow_up_is_refused_whoever_asks(team):
+    with pytest.raises(lifecycle.ScheduleRefused, match="scheduled_for: outside_window") as refused:
+        schedule(team, scheduled_for=NOW - dt.timedelta(days=1))
+    (problem,) = refused.value.problems
+    assert (problem.field, problem.code) == (Field.MOMENT, Code.OUTSIDE_WINDOW)
+    assert not FollowUp.objects.exists()
+
+
+def test_the_same_submission_returns_the_first_row_although_it_could_not_be_scheduled_by_now(team):
+    submission = uuid.uuid4()
+    first = schedule(team, submission=submission)
+    team.conversation.contact.opted_out_at = NOW
+    assert schedule(team, submission=submission).pk == first.pk
+    assert FollowUpChange.objects.count() == 1
 
 
 # The table -----------------------------------------------------------------------------------------

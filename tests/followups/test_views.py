@@ -10,7 +10,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from conversations.models import Delivery
-from followups.models import CancelCause, FailureKind, FollowUp, Outcome
+from followups import lifecycle
+from followups.models import CancelCause, ChangeKind, FailureKind, FollowUp, Outcome
 from followups.pages import table
 from followups.search import search_text
 from tests import factories
@@ -546,6 +547,33 @@ class TestDetail:
         follow_up = make(team, **given)
         assert words in text_of(page(team.agent, self.url(follow_up)))
 
+    def test_the_history_says_who_retried_it(self, team):
+        failed = make(team, status="failed", created_at=NOW - dt.timedelta(days=7))
+        lifecycle.retry(failed, by=team.admin, now=NOW)
+        history = text_of(page(team.agent, self.url(failed))).split("History")[1]
+        assert history.index(f"Retried by {team.admin.user}") < history.index("Scheduled by")
+
+    def test_the_history_says_who_restored_it_and_what_had_canceled_it(self, team):
+        follow_up = make(team, cancel_on_reply=True)
+        waiting = FollowUp.objects.filter(pk=follow_up.pk)
+        lifecycle.cancel_by_system(waiting, cause=CancelCause.REPLY, now=NOW)
+        lifecycle.restore(follow_up, by=team.agent, now=NOW + dt.timedelta(minutes=1))
+        history = text_of(page(team.agent, self.url(follow_up))).split("History")[1]
+        restored = history.index(f"Restored by {team.agent.user}")
+        assert restored < history.index("Canceled: María Jiménez replied")
+
+    def test_a_cancellation_is_told_once(self, team):
+        follow_up = lifecycle.cancel(make(team), by=team.admin, now=NOW)
+        history = text_of(page(team.agent, self.url(follow_up))).split("History")[1]
+        assert history.count(f"Canceled by {team.admin.user}") == 1
+
+    def test_who_has_left_is_not_named_but_the_retry_is_told(self, team):
+        follow_up = make(team, status="failed")
+        factories.ChangeFactory(follow_up=follow_up, kind=ChangeKind.RETRIED, by=None)
+        history = text_of(page(team.agent, self.url(follow_up))).split("History")[1]
+        assert "Retried " in history
+        assert "Retried by" not in history
+
     def test_it_offers_what_the_member_may_do(self, team):
         follow_up = make(team, status="failed")
         assert "/delete/" in page(team.admin, self.url(follow_up), **htmx())
@@ -558,6 +586,8 @@ class TestDetail:
             factories.AttemptFactory(
                 follow_up=follow_up, outcome=Outcome.TEMPORARY, requested_at=timezone.now()
             )
+            factories.ChangeFactory(follow_up=follow_up, by=factories.UserFactory())
         client = signed_in(team.agent)
-        with django_assert_max_num_queries(6):
+        # session, user, membership, follow-up, attempts, stopped numbers, changes with who made them
+        with django_assert_max_num_queries(7):
             client.get(self.url(follow_up), headers=htmx())

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from templates_app import parameters as p
-from templates_app.parameters import ParameterKind, is_supported, parameters_of, problem_with
+from templates_app.forms import words as words_for
+from templates_app.parameters import ParameterKind, Refusal, is_supported, parameters_of, problem_with
 from tests.templates_app import shapes
 
 BODY = {"type": "BODY", "text": "Hola {{1}}, su visita a {{2}}."}
@@ -17,6 +18,17 @@ def keys(components, parameter_format="POSITIONAL"):
 
 def the(key, components, parameter_format="POSITIONAL"):
     return next(each for each in parameters_of(components, parameter_format) if each.key == key)
+
+
+def said(problem):
+    """What people read about the problem; nothing where there is none."""
+    return words_for(problem) if problem else ""
+
+
+def told(components, values):
+    """By key, what people read when the finished message is too long."""
+    found = p.rendered_problems(components, "POSITIONAL", values)
+    return {problem.field: words_for(problem) for problem in found}
 
 
 def test_every_kind_of_parameter_is_found_header_first_buttons_last():
@@ -139,7 +151,7 @@ def test_named_placeholders_do_not_fit_a_positional_template():
     ],
 )
 def test_a_value_that_meta_would_refuse_is_named(value, words):
-    assert words in (problem_with(the("body.1", [BODY]), value) or "")
+    assert words in said(problem_with(the("body.1", [BODY]), value))
 
 
 @pytest.mark.parametrize("value", ["María", "uno    dos", "x" * 1024, "👩‍👩‍👧 {{2}} *negrita*"])
@@ -168,14 +180,14 @@ def test_links_and_codes_have_rules_of_their_own(key, value, words):
         BODY,
         {"type": "BUTTONS", "buttons": shapes.BUTTONS},
     ]
-    assert words in (problem_with(the(key, components), value) or "")
+    assert words in said(problem_with(the(key, components), value))
 
 
 def test_a_header_of_60_characters_fits_and_one_of_61_does_not():
     components = [{"type": "HEADER", "format": "TEXT", "text": "Casa {{1}}"}, BODY]
     values = {"body.1": "a", "body.2": "b"}
     assert not p.rendered_problems(components, "POSITIONAL", {**values, "header": "x" * 55})
-    problems = p.rendered_problems(components, "POSITIONAL", {**values, "header": "x" * 56})
+    problems = told(components, {**values, "header": "x" * 56})
     assert list(problems) == ["header"]
     assert "61" in problems["header"]
     assert "60" in problems["header"]
@@ -183,7 +195,7 @@ def test_a_header_of_60_characters_fits_and_one_of_61_does_not():
 
 def test_too_long_a_text_is_told_beside_its_longest_value():
     values = {"body.1": "a" * 300, "body.2": "b" * 800}
-    assert list(p.rendered_problems([BODY], "POSITIONAL", values)) == ["body.2"]
+    assert list(told([BODY], values)) == ["body.2"]
 
 
 def test_a_finished_link_may_have_2000_characters():
@@ -191,7 +203,7 @@ def test_a_finished_link_may_have_2000_characters():
     room = 2000 - len("https://casaverde.cr/fotos/")
     values = {"body.1": "a", "body.2": "b", "button.3": "C"}
     assert not p.rendered_problems(components, "POSITIONAL", {**values, "button.1": "x" * room})
-    problems = p.rendered_problems(components, "POSITIONAL", {**values, "button.1": "x" * (room + 1)})
+    problems = told(components, {**values, "button.1": "x" * (room + 1)})
     assert list(problems) == ["button.1"]
 
 
@@ -240,3 +252,29 @@ def test_each_key_is_asked_for_once_and_generated_templates_are_supported(templa
 def test_a_parameter_that_takes_another_kind_of_value_is_another_shape(before, after):
     was = [each.shape for each in parameters_of(before, "POSITIONAL")]
     assert was != [each.shape for each in parameters_of(after, "POSITIONAL")]
+
+
+def test_values_are_checked_against_the_template_without_a_form():
+    values = {"body.1": "uno\ndos", "body.9": "x"}
+    found = p.problems_with([BODY], "POSITIONAL", values)
+    assert [(each.field, each.code) for each in found] == [
+        ("body.9", Refusal.UNKNOWN),
+        ("body.1", Refusal.LINE_BREAK_OR_TAB),
+        ("body.2", Refusal.BLANK),
+    ]
+    assert p.problems_with([BODY], "POSITIONAL", {"body.1": "María", "body.2": "Escazú"}) == []
+
+
+def test_how_long_the_whole_is_is_said_once_each_value_is_right():
+    values = {"body.1": "a" * 500, "body.2": "b" * 600}
+    (problem,) = p.problems_with([BODY], "POSITIONAL", values)
+    assert (problem.field, problem.code) == ("body.2", Refusal.TEXT_TOO_LONG)
+    assert problem.values == {"length": 1120, "limit": 1024}
+    (problem,) = p.problems_with([BODY], "POSITIONAL", {**values, "body.1": " "})
+    assert (problem.field, problem.code) == ("body.1", Refusal.BLANK)
+
+
+@pytest.mark.parametrize("refusal", Refusal)
+def test_each_refusal_has_words(refusal):
+    values = {"length": 61, "limit": 60, "prefix": "https://casaverde.cr/"}
+    assert words_for(p.Problem("body.1", refusal, values))

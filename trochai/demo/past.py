@@ -1,4 +1,7 @@
-"""Follow-ups of the story: scheduled as a person would, or written as they ended in the past."""
+"""Follow-ups of the story, written as they were scheduled and as they ended in the past.
+
+Not through ``lifecycle.schedule``: some fall due while somebody looks, sooner than people may ask for.
+"""
 
 from __future__ import annotations
 
@@ -27,19 +30,6 @@ CALL = dt.timedelta(milliseconds=420)
 
 def replay(plan: scenes.FollowUp, conversation: Conversation, stage: Stage) -> None:
     note = stage.words(plan.note, "es")
-    if plan.delivery is None and plan.failure is None and plan.cause is None and not plan.tries:
-        lifecycle.schedule(
-            conversation=conversation,
-            template=stage.templates[plan.template],
-            parameters=_values(plan, stage),
-            scheduled_for=stage.at(plan.when),
-            note=note,
-            cancel_on_reply=plan.cancel_on_reply,
-            submission=uuid.uuid4(),
-            by=stage.members[plan.by],
-            now=stage.at(plan.made),
-        )
-        return
     follow_up = FollowUp(
         organization=stage.organization,
         channel=stage.channel,
@@ -95,7 +85,9 @@ def _past(plan: scenes.FollowUp, stage: Stage) -> dict[str, Any]:
             "lease_expires_at": stage.at(last.when) + lifecycle.LEASE,
             "reconcile_until": stage.at(plan.in_doubt_until),
         }
-    if last is None or plan.next_try is None:
+    if last is None:
+        return {"next_attempt_at": stage.at(plan.when)}
+    if plan.next_try is None:
         raise ValueError(f"the story does not say what became of {plan}")
     return {
         "status": Status.PENDING,

@@ -1,0 +1,38 @@
+"""What stands against a wanted follow-up, in words for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.utils.dateformat import format as date_format
+from django.utils.translation import gettext_lazy as _
+
+from followups.scheduling import QUICK_OPTIONS, OutsideWindow
+from followups.wanted import Code
+from templates_app.parameters import Problem
+
+if TYPE_CHECKING:
+    from trochai.accounts.models import Organization
+
+WORDS = {
+    Code.OPTED_OUT: _("%(contact)s doesn’t want messages any more, so nothing can be scheduled."),
+    Code.NO_TEMPLATE: _("Choose a template."),
+    Code.NOT_SENDABLE: _("This template can’t be sent from here. Choose another one."),
+    Code.NO_MOMENT: _("Choose when to send it."),
+    Code.UNKNOWN_CHOICE: _("Choose one of the times below, or a custom date."),
+    Code.OPTION_MOVED: _("“%(option)s” now means %(day)s. Check the date, then schedule again."),
+    Code.NOTE_TOO_LONG: _("Shorten the note to %(limit)d characters: it has %(length)d."),
+}
+LABELS = {option.key: option.label for option in QUICK_OPTIONS}
+
+
+def words(problem: Problem, organization: Organization) -> str:
+    """Return a sentence that says what is wrong, in the organization's time zone."""
+    values = problem.values
+    match problem.code:
+        case Code.OUTSIDE_WINDOW:
+            return str(OutsideWindow(values["at"], values["now"], organization))
+        case Code.OPTION_MOVED:
+            day = date_format(values["at"].astimezone(organization.zone), "D j M")
+            values = {"option": LABELS[values["option"]], "day": day}
+    return str(WORDS[Code(problem.code)]) % values

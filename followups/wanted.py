@@ -1,0 +1,116 @@
+"""A follow-up that somebody wants, and all that stands against it (pure; ``now`` is given).
+
+The dialog shows the problems beside its fields, and ``lifecycle.schedule`` refuses on them: whoever
+schedules in another way meets the same rules.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from followups.scheduling import OutsideWindow, check_window, quick_options
+from templates_app.parameters import Problem
+
+if TYPE_CHECKING:
+    from conversations.models import Conversation
+    from templates_app.models import Template
+    from trochai.accounts.models import Organization
+
+CUSTOM = "custom"
+NOTE_LENGTH = 500  # characters, as in FollowUp.note
+
+
+class Field(StrEnum):
+    """What a problem is about. One of a value's is about ``parameters.`` and the value's key."""
+
+    CONTACT = "contact"
+    TEMPLATE = "template"
+    PARAMETERS = "parameters"
+    MOMENT = "scheduled_for"
+    NOTE = "note"
+
+
+class Code(StrEnum):
+    """What is wrong, apart from the values (``templates_app.parameters.Refusal``)."""
+
+    OPTED_OUT = "opted_out"
+    NO_TEMPLATE = "no_template"
+    NOT_SENDABLE = "not_sendable"
+    NO_MOMENT = "no_moment"
+    UNKNOWN_CHOICE = "unknown_choice"
+    OPTION_MOVED = "option_moved"
+    OUTSIDE_WINDOW = "outside_window"
+    NOTE_TOO_LONG = "note_too_long"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What ``lifecycle.schedule`` is asked for. ``template`` and ``scheduled_for`` are None until chosen.
+
+    ``choice`` is the key of the quick option that ``scheduled_for`` stands for, or ``CUSTOM``.
+    """
+
+    conversation: Conversation
+    template: Template | None
+    parameters: Mapping[str, Any]
+    choice: str
+    scheduled_for: dt.datetime | None
+    note: str = ""
+    cancel_on_reply: bool = False
+
+
+def problems_with(wanted: Wanted, *, now: dt.datetime) -> list[Problem]:
+    """Return all that stands against scheduling it now; nothing if it may be scheduled."""
+    contact = wanted.conversation.contact
+    problems = []
+    if contact.is_opted_out:
+        problems.append(Problem(Field.CONTACT, Code.OPTED_OUT, {"contact": contact.display_name}))
+    problems += _problems_with_template(wanted)
+    organization = wanted.conversation.organization
+    problems += problems_with_moment(wanted.choice, wanted.scheduled_for, organization, now=now)
+    length = len(wanted.note)
+    if length > NOTE_LENGTH:
+        values = {"length": length, "limit": NOTE_LENGTH}
+        problems.append(Problem(Field.NOTE, Code.NOTE_TOO_LONG, values))
+    return problems
+
+
+def problems_with_moment(
+    choice: str, at: dt.datetime | None, organization: Organization, *, now: dt.datetime
+) -> Iterator[Problem]:
+    """Yield what is wrong with a moment.
+
+    A quick option means exactly its own moment, as counted from ``now``; a custom one must lie in the
+    organization's window. The options are the only exception to the window's lower bound.
+    """
+    options = {option.key: option.at for option in quick_options(now, organization.zone)}
+    if not choice or at is None:
+        yield Problem(Field.MOMENT, Code.NO_MOMENT)
+    elif choice == CUSTOM:
+        try:
+            check_window(at, now, organization)
+        except OutsideWindow:
+            yield Problem(Field.MOMENT, Code.OUTSIDE_WINDOW, {"at": at, "now": now})
+    elif choice not in options:
+        yield Problem(Field.MOMENT, Code.UNKNOWN_CHOICE)
+    elif at != options[choice]:
+        yield Problem(Field.MOMENT, Code.OPTION_MOVED, {"option": choice, "at": options[choice]})
+
+
+def is_offered(template: Template, conversation: Conversation) -> bool:
+    """Whether it can be sent there: of the same channel, approved, and Trochai can fill in all of it."""
+    return template.channel_id == conversation.channel_id and template.is_approved and template.is_sendable
+
+
+def _problems_with_template(wanted: Wanted) -> Iterator[Problem]:
+    if wanted.template is None:
+        yield Problem(Field.TEMPLATE, Code.NO_TEMPLATE)
+    elif not is_offered(wanted.template, wanted.conversation):
+        yield Problem(Field.TEMPLATE, Code.NOT_SENDABLE)
+    else:
+        for problem in wanted.template.problems_with(wanted.parameters):
+            yield replace(problem, field=f"{Field.PARAMETERS}.{problem.field}")
