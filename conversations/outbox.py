@@ -18,9 +18,9 @@ from django.utils.translation import gettext as _
 from conversations import recording, window
 from conversations.models import Conversation, Delivery, Direction, Message
 from trochai.clock import database_now
-from trochai.whatsapp import channels, rate
+from trochai.whatsapp import rate, verdicts
 from trochai.whatsapp.cloud_api.client import client_for
-from trochai.whatsapp.cloud_api.errors import ChannelError, OutcomeUnknown, TemporaryError, WhatsAppError
+from trochai.whatsapp.cloud_api.errors import OutcomeUnknown, WhatsAppError
 
 if TYPE_CHECKING:
     from trochai.accounts.models import User
@@ -155,14 +155,13 @@ def _send(message: Message) -> None:
     except WhatsAppError as error:
         _settle_failed(message, code=error.code, reason=error.reason)
         log.warning("reply_not_accepted", outcome=type(error).__name__, code=error.code)
-        _tell_channel(message, error)
+        _heed(message, error)
     else:
         with transaction.atomic():
             recording.accept(message, whatsapp_id=accepted.message_id)
             message.refresh_from_db()
             recording.apply_early_statuses(message)
-        if accepted.slow_down is not None:
-            rate.slow_down(message.channel, accepted.slow_down)
+        _heed(message, accepted)
         log.info("reply_sent")
 
 
@@ -173,17 +172,9 @@ def _wait_for_the_line(channel: Channel) -> bool:
     return slots.count > 0
 
 
-def _tell_channel(message: Message, error: WhatsAppError) -> None:
-    if isinstance(error, ChannelError):
-        channels.stop(
-            message.channel_id,
-            code=error.code,
-            reason=error.reason,
-            token=message.conversation.channel.access_token,
-            now=database_now(),
-        )
-    elif isinstance(error, TemporaryError) and error.slow_down is not None:
-        rate.slow_down(message.channel, error.slow_down)
+def _heed(message: Message, answer: verdicts.Answer) -> None:
+    channel = message.conversation.channel
+    verdicts.heed(channel, answer, token=channel.access_token, now=database_now())
 
 
 # Unless a webhook has proved meanwhile that Meta has it ---------------------------------------------

@@ -5,7 +5,6 @@ Each runs inside the transaction of its one event, and may run again for the sam
 
 from __future__ import annotations
 
-import datetime as dt
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +12,9 @@ from django.dispatch import receiver
 from django.utils import timezone
 
 from conversations import consent, recording
-from conversations.models import Contact, Delivery, Direction, EarlyStatus, Message
+from conversations.models import Contact, Direction, EarlyStatus, Message
 from conversations.signals import message_received
-from trochai.whatsapp import channels
-from trochai.whatsapp.cloud_api import errors
+from trochai.whatsapp import verdicts
 from trochai.whatsapp.signals import inbound_message, marketing_preference, message_status
 
 if TYPE_CHECKING:
@@ -24,8 +22,6 @@ if TYPE_CHECKING:
     from trochai.whatsapp.webhooks.parsing import InboundMessage, MarketingPreference, MessageStatus
 
 PREFIX = "message:"
-# An older failure may be repaired by now.
-STOP_WITHIN = dt.timedelta(minutes=15)
 
 
 @receiver(inbound_message)
@@ -55,11 +51,7 @@ def follow_message(channel: Channel, event: MessageStatus, **_signal: Any) -> No
 
 @receiver(message_status)
 def stop_channel(channel: Channel, event: MessageStatus, **_signal: Any) -> None:
-    """What Meta accepted may fail later for the whole number's sake: a billing problem, a restriction."""
-    now = timezone.now()
-    is_news = now - event.at < STOP_WITHIN
-    if event.status == Delivery.FAILED and is_news and errors.stops_channel(event.error_code):
-        channels.stop(channel.pk, code=event.error_code, reason=event.error_reason, now=now)
+    verdicts.heed_status(channel, event, now=timezone.now())
 
 
 @receiver(marketing_preference)

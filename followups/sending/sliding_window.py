@@ -22,7 +22,7 @@ from followups.sending.preparation import Job, prepare
 from followups.sending.settlement import Call
 from trochai import metrics
 from trochai.clock import database_now
-from trochai.whatsapp import rate
+from trochai.whatsapp import rate, verdicts
 from trochai.whatsapp.cloud_api.burst import Burst, Outgoing
 from trochai.whatsapp.cloud_api.errors import OutcomeUnknown
 
@@ -154,7 +154,7 @@ class SlidingWindow:
             metrics.CALL_SECONDS.observe(outcome.seconds)
             self._unsettled.append(Call(job.follow_up, attempt, outcome.result))
             # What an answer says of its channel is heeded before the next call on it.
-            patience = 0 if settlement.concerns_channel(outcome.result) else SETTLE_EVERY
+            patience = 0 if verdicts.concerns_channel(outcome.result) else SETTLE_EVERY
             self._settle_at = min(self._settle_at, time.monotonic() + patience)
         if missed:
             self._call_again(missed)
