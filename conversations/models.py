@@ -185,7 +185,7 @@ class Message(models.Model):
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="messages")
     # Repeated from the conversation: Meta's ids are unique within a channel, and looked up there.
     channel = models.ForeignKey("whatsapp.Channel", on_delete=models.PROTECT, related_name="+")
-    # Sent to Meta with the composer's messages, and echoed in their webhooks: "message:<uuid>".
+    # Sent to Meta with the composer's messages, and echoed in their webhooks: trochai.whatsapp.references.
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     # The follow-up's attempt that sent it. A bare id: this app does not know the one above.
     attempt = models.UUIDField(null=True, blank=True, unique=True, editable=False)

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from conversations import recording, window
 from conversations.models import Conversation, Delivery, Direction, Message
 from trochai.clock import database_now
-from trochai.whatsapp import rate, verdicts
+from trochai.whatsapp import rate, references, verdicts
 from trochai.whatsapp.cloud_api.client import client_for
 from trochai.whatsapp.cloud_api.errors import OutcomeUnknown, WhatsAppError
 
@@ -147,7 +147,7 @@ def _send(message: Message) -> None:
         accepted = client_for(conversation.channel).send_text(
             recipient=conversation.contact.recipient,
             text=message.text,
-            reference=f"message:{message.uuid}",
+            reference=references.build(references.Kind.MESSAGE, message.uuid),
         )
     except OutcomeUnknown as error:
         _settle_unknown(message)

@@ -5,7 +5,6 @@ Each runs inside the transaction of its one event, and may run again for the sam
 
 from __future__ import annotations
 
-import uuid
 from typing import TYPE_CHECKING, Any
 
 from django.dispatch import receiver
@@ -14,14 +13,12 @@ from django.utils import timezone
 from conversations import consent, recording
 from conversations.models import Contact, Direction, EarlyStatus, Message
 from conversations.signals import message_received
-from trochai.whatsapp import verdicts
+from trochai.whatsapp import references, verdicts
 from trochai.whatsapp.signals import inbound_message, marketing_preference, message_status
 
 if TYPE_CHECKING:
     from trochai.whatsapp.models import Channel
     from trochai.whatsapp.webhooks.parsing import InboundMessage, MarketingPreference, MessageStatus
-
-PREFIX = "message:"
 
 
 @receiver(inbound_message)
@@ -71,13 +68,10 @@ def _message_of(channel: Channel, event: MessageStatus) -> Message | None:
     """Find the message by Meta's id, or by the composer's own reference, which proves that Meta has it."""
     messages = Message.objects.filter(channel=channel, direction=Direction.OUTBOUND)
     message = messages.filter(whatsapp_id=event.id).first()
-    if message is not None or not event.reference.startswith(PREFIX):
+    uuid = references.parse(references.Kind.MESSAGE, event.reference)
+    if message is not None or uuid is None:
         return message
-    try:
-        reference = uuid.UUID(event.reference.removeprefix(PREFIX))
-    except ValueError:
-        return None
-    referred = messages.filter(uuid=reference).first()
+    referred = messages.filter(uuid=uuid).first()
     if referred is not None:
         recording.accept(referred, whatsapp_id=event.id)
     return messages.filter(whatsapp_id=event.id).first()

@@ -22,7 +22,7 @@ from followups.sending.preparation import Job, prepare
 from followups.sending.settlement import Call
 from trochai import metrics
 from trochai.clock import database_now
-from trochai.whatsapp import rate, verdicts
+from trochai.whatsapp import rate, references, verdicts
 from trochai.whatsapp.cloud_api.burst import Burst, Outgoing
 from trochai.whatsapp.cloud_api.errors import OutcomeUnknown
 
@@ -231,7 +231,7 @@ class SlidingWindow:
 
 
 def _reference(attempt: FollowUpAttempt) -> str:
-    return f"attempt:{attempt.pk}"
+    return references.build(references.Kind.ATTEMPT, attempt.pk)
 
 
 def _renewed(jobs: list[Job]) -> tuple[list[Job], list[Job]]:
