@@ -17,9 +17,9 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from trochai.whatsapp import rate
-from trochai.whatsapp.cloud_api.async_transport import AsyncTransport
 from trochai.whatsapp.cloud_api.client import Accepted, WhatsAppClient
 from trochai.whatsapp.cloud_api.errors import OutcomeUnknown, WhatsAppError
+from trochai.whatsapp.cloud_api.transport import AsyncTransport
 
 logger = structlog.get_logger(__name__)
 
@@ -123,7 +123,7 @@ class Burst:
             return
         result: Accepted | WhatsAppError
         try:
-            result = await message.client.asend_template(
+            result = await message.client.send_template(
                 recipient=message.recipient,
                 template=message.template,
                 reference=message.reference,

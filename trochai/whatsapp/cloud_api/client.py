@@ -6,10 +6,10 @@ import datetime as dt
 import json
 import os
 import re
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from functools import cache, lru_cache
+from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 from django.conf import settings
@@ -25,15 +25,10 @@ from trochai.whatsapp.cloud_api.errors import (
     classify,
     used_up,
 )
-from trochai.whatsapp.cloud_api.transport import Answer, NoAnswer, NotSent, Transport
+from trochai.whatsapp.cloud_api.transport import Answer, AsyncTransport, NoAnswer, NotSent, Transport
 from trochai.whatsapp.fields import Secret
 from trochai.whatsapp.models import Channel
 
-if TYPE_CHECKING:
-    from trochai.whatsapp.cloud_api.async_transport import AsyncTransport
-
-# Idle connections that a channel keeps; more calls at once are made, but not kept alive.
-POOL_SIZE = 128
 # 100 templates a page; Meta allows 6,000 an account.
 MAX_PAGES = 100
 TEMPLATE_FIELDS = "id,name,language,status,category,components,parameter_format,rejected_reason,quality_score"
@@ -71,13 +66,7 @@ class WhatsAppClient:
     def __repr__(self) -> str:
         return f"<WhatsAppClient {self.phone_number_id}>"
 
-    def send_template(
-        self, *, recipient: Mapping[str, str], template: Mapping[str, Any], reference: str
-    ) -> Accepted:
-        body = _built(payloads.template_message, recipient=recipient, template=template, reference=reference)
-        return self._taken(self._call("POST", self._messages, body=body))
-
-    async def asend_template(
+    async def send_template(
         self,
         *,
         recipient: Mapping[str, str],
@@ -85,7 +74,7 @@ class WhatsAppClient:
         reference: str,
         transport: AsyncTransport,
     ) -> Accepted:
-        """``send_template`` as one of many calls on an event loop, over its ``transport``."""
+        """Send a template as one of many calls on an event loop, over its ``transport``."""
         body = _built(payloads.template_message, recipient=recipient, template=template, reference=reference)
         failure: WhatsAppError
         try:
@@ -181,37 +170,23 @@ class WhatsAppClient:
 
 
 def client_for(channel: Channel) -> WhatsAppClient:
-    """Return the channel's client, whose connections are kept alive for this process's life."""
+    """Return the channel's client; all share connections that are kept alive for this process's life."""
     base_url = f"{settings.WHATSAPP_API_URL}/{settings.WHATSAPP_API_VERSION}"
-    timeouts = (settings.WHATSAPP_CONNECT_TIMEOUT, settings.WHATSAPP_READ_TIMEOUT)
-    identity = (channel.access_token, channel.phone_number_id, base_url, timeouts)
-    with _lock:
-        known = _clients.get(channel.pk)
-        if known is not None and known[0] == identity:
-            return known[1]
-        client = WhatsAppClient(
-            phone_number_id=channel.phone_number_id,
-            token=channel.access_token,
-            base_url=base_url,
-            transport=Transport(connect_timeout=timeouts[0], read_timeout=timeouts[1], pool_size=POOL_SIZE),
-        )
-        _clients[channel.pk] = (identity, client)
-        return client
+    # Two processes must not share a connection: after a fork each has its own.
+    transport = _transport(os.getpid(), settings.WHATSAPP_CONNECT_TIMEOUT, settings.WHATSAPP_READ_TIMEOUT)
+    return _client(channel.phone_number_id, channel.access_token, base_url, transport)
 
 
-# By channel: what a client was made from, and the client. A new token makes a new one.
-_clients: dict[int, tuple[tuple[Any, ...], WhatsAppClient]] = {}
-_lock = threading.Lock()
+@lru_cache(maxsize=1024)
+def _client(phone_number_id: str, token: str, base_url: str, transport: Transport) -> WhatsAppClient:
+    return WhatsAppClient(
+        phone_number_id=phone_number_id, token=token, base_url=base_url, transport=transport
+    )
 
 
-def _forget_clients() -> None:
-    global _lock  # noqa: PLW0603 (a lock that another thread held at the fork would never be released)
-    _lock = threading.Lock()
-    _clients.clear()
-
-
-# Two processes must not share a connection.
-os.register_at_fork(after_in_child=_forget_clients)
+@cache
+def _transport(_process: int, connect_timeout: float, read_timeout: float) -> Transport:
+    return Transport(connect_timeout=connect_timeout, read_timeout=read_timeout)
 
 
 def _built(build: Callable[..., dict[str, Any]], **content: Any) -> bytes:
