@@ -27,6 +27,7 @@ from trochai.whatsapp.cloud_api.errors import (
 )
 from trochai.whatsapp.cloud_api.transport import Answer, AsyncTransport, NoAnswer, NotSent, Transport
 from trochai.whatsapp.fields import Secret
+from trochai.whatsapp.json_reading import decode, first, mapping, mappings, text
 from trochai.whatsapp.models import Channel
 
 # 100 templates a page; Meta allows 6,000 an account.
@@ -107,7 +108,7 @@ class WhatsAppClient:
             rows = page.get("data")
             if not isinstance(rows, list):
                 raise _unreadable()
-            yield from (row for row in rows if isinstance(row, dict))
+            yield from mappings(rows)
             after = _next_cursor(page.get("paging"))
             if after is None:
                 return
@@ -133,8 +134,8 @@ class WhatsAppClient:
     def _get(self, path: str, params: Mapping[str, str]) -> dict[str, Any]:
         try:
             answer = self._call("GET", path, params=params)
-            found = _json_object(answer.body) if answer.status == 200 else None
-            if found is None or "error" in found:
+            found = decode(answer.body) if answer.status == 200 else None
+            if not isinstance(found, dict) or "error" in found:
                 raise classify(answer.status, answer.body, answer.headers)
         except OutcomeUnknown as unknown:
             # Reading changes nothing: it may simply be tried again.
@@ -205,37 +206,23 @@ def _translated(error: NotSent | NoAnswer) -> WhatsAppError:
 
 
 def _accepted(answer: Answer) -> Accepted | None:
-    found = _json_object(answer.body) if 200 <= answer.status < 300 else None
-    if found is None or "error" in found:
+    found = mapping(decode(answer.body)) if 200 <= answer.status < 300 else {}
+    message_id = text(first(found.get("messages")).get("id"))
+    if not message_id or "error" in found:
         return None
-    message_id = _first(found.get("messages")).get("id")
-    if not isinstance(message_id, str) or not message_id:
-        return None
-    contact = _first(found.get("contacts"))
+    contact = first(found.get("contacts"))
     return Accepted(
         message_id, str(contact.get("wa_id") or contact.get("user_id") or ""), used_up(answer.headers)
     )
 
 
-def _first(items: object) -> dict[str, Any]:
-    return items[0] if isinstance(items, list) and items and isinstance(items[0], dict) else {}
-
-
 def _next_cursor(paging: object) -> str | None:
     """Return where the next page begins. Meta's ``next`` address itself is never followed."""
-    if not isinstance(paging, dict) or not isinstance(paging.get("next"), str):
+    address = mapping(paging).get("next")
+    if not isinstance(address, str):
         return None
-    cursors = paging.get("cursors")
-    after = cursors.get("after") if isinstance(cursors, dict) else None
-    return str(after or parse_qs(urlsplit(paging["next"]).query).get("after", [""])[0])
-
-
-def _json_object(body: bytes) -> dict[str, Any] | None:
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
+    after = mapping(paging, "cursors").get("after")
+    return str(after or parse_qs(urlsplit(address).query).get("after", [""])[0])
 
 
 def _unreadable(*, details: str = "", http_status: int | None = None) -> TemporaryError:
