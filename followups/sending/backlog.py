@@ -32,7 +32,7 @@ DATABASE_UP = ("trochai_database_up", "1 if the database answered the questions 
 
 
 @dataclass(frozen=True)
-class Line:
+class DueChannel:
     """A channel with something to send: since when, and whether it is stopped."""
 
     channel_id: int
@@ -104,13 +104,13 @@ class BacklogCollector(Collector):
         yield from (count, lag)
 
 
-def lines_with_due(now: dt.datetime) -> list[Line]:
+def lines_with_due(now: dt.datetime) -> list[DueChannel]:
     """Return the channels that have something to send, by one look into the due index for each."""
     waiting = FollowUp.objects.filter(channel=OuterRef("pk"), status=Status.PENDING)
     oldest = waiting.order_by("next_attempt_at", "pk").values("next_attempt_at")[:1]
     channels = Channel.objects.annotate(oldest=Subquery(oldest)).order_by("pk")
     return [
-        Line(pk, oldest_due_at, stopped_at is not None)
+        DueChannel(pk, oldest_due_at, stopped_at is not None)
         for pk, oldest_due_at, stopped_at in channels.values_list("pk", "oldest", "stopped_at")
         if oldest_due_at is not None and oldest_due_at <= now
     ]

@@ -143,18 +143,18 @@ class SlidingWindow:
             stopping.wait(max(timeout, 0) if timeout < math.inf else 0)
             return
         missed = []
-        outcomes = self._burst.ended(timeout=min(timeout, SETTLE_EVERY))
-        if not outcomes and not self._burst.is_alive:
+        finished = self._burst.ended(timeout=min(timeout, SETTLE_EVERY))
+        if not finished and not self._burst.is_alive:
             self._give_up_calls()
-        for outcome in outcomes:
-            job, attempt = self._in_flight.pop(outcome.reference)
-            if outcome.result is None:
+        for call in finished:
+            job, attempt = self._in_flight.pop(call.reference)
+            if call.result is None:
                 missed.append((job, attempt))
                 continue
-            metrics.CALL_SECONDS.observe(outcome.seconds)
-            self._unsettled.append(Call(job.follow_up, attempt, outcome.result))
+            metrics.CALL_SECONDS.observe(call.seconds)
+            self._unsettled.append(Call(job.follow_up, attempt, call.result))
             # What an answer says of its channel is heeded before the next call on it.
-            patience = 0 if verdicts.concerns_channel(outcome.result) else SETTLE_EVERY
+            patience = 0 if verdicts.concerns_channel(call.result) else SETTLE_EVERY
             self._settle_at = min(self._settle_at, time.monotonic() + patience)
         if missed:
             self._call_again(missed)

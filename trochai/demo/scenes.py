@@ -40,7 +40,7 @@ def day(days: int, clock: str) -> When:
 
 
 @dataclass(frozen=True)
-class Line:
+class Said:
     """One message: from the contact, or from a colleague with what became of it."""
 
     when: When
@@ -85,7 +85,7 @@ class FollowUp:
 class Conversation:
     name: str
     phone: str
-    lines: tuple[Line, ...]
+    lines: tuple[Said, ...]
     follow_ups: tuple[FollowUp, ...] = ()
     language: str = "es"
     unread: int = 0

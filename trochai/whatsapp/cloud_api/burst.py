@@ -36,7 +36,7 @@ class Outgoing:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class FinishedCall:
     """How the call for ``reference`` ended, and how many seconds it took.
 
     ``result`` is None where its moment had passed before it could leave: no call was made.
@@ -55,7 +55,7 @@ class Burst:
     """
 
     def __init__(self) -> None:
-        self._ended: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+        self._ended: queue.SimpleQueue[FinishedCall] = queue.SimpleQueue()
         self._under_way: set[asyncio.Task[None]] = set()
         self._ready: Future[None] = Future()
         self._thread = threading.Thread(target=self._run, name="burst", daemon=True)
@@ -66,14 +66,14 @@ class Burst:
         """Send each message when its time comes."""
         self._loop.call_soon_threadsafe(self._start, list(messages))
 
-    def ended(self, *, timeout: float) -> list[Outcome]:
+    def ended(self, *, timeout: float) -> list[FinishedCall]:
         """Return the calls that have ended since the last time; wait up to ``timeout`` seconds for one."""
-        outcomes: list[Outcome] = []
+        calls: list[FinishedCall] = []
         with contextlib.suppress(queue.Empty):
-            outcomes.append(self._ended.get(timeout=max(timeout, 0)))
+            calls.append(self._ended.get(timeout=max(timeout, 0)))
             while True:
-                outcomes.append(self._ended.get_nowait())
-        return outcomes
+                calls.append(self._ended.get_nowait())
+        return calls
 
     @property
     def is_alive(self) -> bool:
@@ -119,7 +119,7 @@ class Burst:
         began = time.monotonic()
         if began - message.at > rate.TOLERANCE.total_seconds():
             # What was held up must not leave all at once.
-            self._ended.put(Outcome(message.reference, None, 0.0))
+            self._ended.put(FinishedCall(message.reference, None, 0.0))
             return
         result: Accepted | WhatsAppError
         try:
@@ -135,4 +135,4 @@ class Burst:
             # The request may have left before whatever broke: it must not be repeated.
             logger.exception("call_broke", reference=message.reference)
             result = OutcomeUnknown(_("Something unexpected happened during the call."))
-        self._ended.put(Outcome(message.reference, result, time.monotonic() - began))
+        self._ended.put(FinishedCall(message.reference, result, time.monotonic() - began))

@@ -28,7 +28,7 @@ KEEP_FAILED = dt.timedelta(days=30)
 SIGNALS = {
     parsing.InboundMessage: signals.inbound_message,
     parsing.MessageStatus: signals.message_status,
-    parsing.TemplateStatus: signals.template_status,
+    parsing.TemplateStatusUpdate: signals.template_status,
     parsing.TemplateQuality: signals.template_quality,
     parsing.TemplateCategory: signals.template_category,
     parsing.MarketingPreference: signals.marketing_preference,

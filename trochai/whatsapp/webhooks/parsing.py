@@ -60,7 +60,7 @@ class MessageStatus:
 
 
 @dataclass(frozen=True)
-class TemplateStatus:
+class TemplateStatusUpdate:
     meta_id: str
     name: str
     language: str
@@ -93,7 +93,12 @@ class MarketingPreference:
 
 
 Event = (
-    InboundMessage | MessageStatus | TemplateStatus | TemplateQuality | TemplateCategory | MarketingPreference
+    InboundMessage
+    | MessageStatus
+    | TemplateStatusUpdate
+    | TemplateQuality
+    | TemplateCategory
+    | MarketingPreference
 )
 
 
@@ -208,7 +213,7 @@ def _template_event(field: object, value: dict[str, Any]) -> Iterator[Event]:
         return
     match field:
         case "message_template_status_update" if event := text_or_number(value.get("event")).upper()[:32]:
-            yield TemplateStatus(meta_id, name, language, event, _template_reason(value))
+            yield TemplateStatusUpdate(meta_id, name, language, event, _template_reason(value))
         case "message_template_quality_update" if score := text_or_number(
             value.get("new_quality_score")
         ).upper():
