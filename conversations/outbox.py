@@ -16,7 +16,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from conversations import recording, window
-from conversations.models import Conversation, Delivery, Direction, Message
+from conversations.models import Conversation, Delivery, Direction, Message, MessageKind
 from trochai.clock import database_now
 from trochai.whatsapp import rate, references, verdicts
 from trochai.whatsapp.cloud_api.client import client_for
@@ -89,7 +89,7 @@ def retry_reply(message: Message, *, by: User, now: dt.datetime, anyway: bool = 
     """
     if message.delivery == Delivery.UNKNOWN and not anyway:
         raise MayHaveArrived(_("It may already have arrived. Look at the chat on a phone first."))
-    if message.delivery not in {Delivery.FAILED, Delivery.UNKNOWN} or message.kind != "text":
+    if message.delivery not in {Delivery.FAILED, Delivery.UNKNOWN} or message.kind != MessageKind.TEXT:
         raise ReplyRefused(_("This message can’t be sent again."))
     return send_reply(
         conversation=message.conversation,

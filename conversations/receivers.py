@@ -11,7 +11,7 @@ from django.dispatch import receiver
 from django.utils import timezone
 
 from conversations import consent, recording
-from conversations.models import Contact, Direction, EarlyStatus, Message
+from conversations.models import Contact, Direction, EarlyStatus, Message, MessageKind
 from conversations.signals import message_received
 from trochai.whatsapp import references, verdicts
 from trochai.whatsapp.signals import inbound_message, marketing_preference, message_status
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @receiver(inbound_message)
 def record_message(channel: Channel, event: InboundMessage, **_signal: Any) -> None:
     message = recording.record_inbound(channel=channel, event=event, now=timezone.now())
-    if message is not None and message.kind != recording.SYSTEM:
+    if message is not None and message.kind != MessageKind.SYSTEM:
         message_received.send(sender=Message, message=message)
 
 

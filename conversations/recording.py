@@ -24,6 +24,7 @@ from conversations.models import (
     Direction,
     EarlyStatus,
     Message,
+    MessageKind,
 )
 from conversations.signals import contact_changed, message_status_changed
 from trochai.whatsapp.cloud_api.errors import opts_out
@@ -44,8 +45,6 @@ _MAY_FOLLOW: dict[Delivery, tuple[Delivery, ...]] = {
     Delivery.PLAYED: (*_BEFORE_META, Delivery.ACCEPTED, Delivery.SENT, Delivery.DELIVERED, Delivery.READ),
     Delivery.FAILED: (*_BEFORE_META, Delivery.ACCEPTED, Delivery.SENT),
 }
-# WhatsApp's own notes in a thread (a changed number): nobody wrote them.
-SYSTEM = "system"
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ class TemplateRecord:
             conversation=self.conversation,
             channel_id=self.conversation.channel_id,
             direction=Direction.OUTBOUND,
-            kind="template",
+            kind=MessageKind.TEMPLATE,
             text=self.rendered.text,
             content=self.rendered.as_dict(),
             template_name=self.template_name,
@@ -209,7 +208,7 @@ def move_conversation(message: Message, *, preview: str) -> None:
     moment: dict[str, dt.datetime] = {}
     if outbound:
         moment = {"last_outbound_at": message.at}
-    elif message.kind != SYSTEM:
+    elif message.kind != MessageKind.SYSTEM:
         moment = {"last_inbound_at": message.at}
         always = {
             "unread_count": F("unread_count") + 1,
@@ -223,7 +222,7 @@ def move_conversation(message: Message, *, preview: str) -> None:
         last_message_at=message.at,
         preview=preview[:200],
         preview_is_outbound=outbound,
-        preview_is_template=message.kind == "template",
+        preview_is_template=message.kind == MessageKind.TEMPLATE,
         **moment,
         **always,
     )

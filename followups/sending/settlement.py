@@ -12,7 +12,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 
 from conversations import consent
 from followups import lifecycle
-from followups.models import FailureKind, FollowUp, FollowUpAttempt
+from followups.models import FailureKind, FollowUp, FollowUpAttempt, Outcome
 from templates_app.tasks import sync_soon
 from trochai import metrics
 from trochai.clock import database_now
@@ -131,12 +131,12 @@ def _settle_one(call: Call, now: dt.datetime) -> None:
             lifecycle.settle_unknown(attempt, reason=result.reason, details=result.details, now=now)
 
 
-_OUTCOMES: dict[type[Accepted | WhatsAppError], str] = {
-    Accepted: "accepted",
-    TemporaryError: "temporary",
-    ChannelError: "channel",
-    PermanentError: "permanent",
-    OutcomeUnknown: "unknown",
+_OUTCOMES: dict[type[Accepted | WhatsAppError], Outcome] = {
+    Accepted: Outcome.ACCEPTED,
+    TemporaryError: Outcome.TEMPORARY,
+    ChannelError: Outcome.CHANNEL,
+    PermanentError: Outcome.PERMANENT,
+    OutcomeUnknown: Outcome.UNKNOWN,
 }
 
 
