@@ -35,15 +35,13 @@ def template_message(
     return {**_envelope(recipient, reference), "type": "template", "template": dict(template)}
 
 
-def text_message(
-    *, recipient: Mapping[str, str], text: str, reference: str, preview_url: bool = False
-) -> dict[str, Any]:
+def text_message(*, recipient: Mapping[str, str], text: str, reference: str) -> dict[str, Any]:
     """Return the body that sends free text inside the 24-hour window. Raises ``Unsendable``."""
     if not text.strip():
         raise Unsendable(_("The message is empty."))
     if len(text) > MAX_TEXT:
         raise Unsendable(_("The message is longer than 4,096 characters. Shorten it."))
-    body = {"body": text, "preview_url": preview_url}
+    body = {"body": text, "preview_url": False}
     return {**_envelope(recipient, reference), "type": "text", "text": body}
 
 
