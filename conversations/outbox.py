@@ -17,9 +17,8 @@ from django.utils.translation import gettext as _
 
 from conversations import recording, window
 from conversations.models import Conversation, Delivery, Direction, Message, MessageKind
-from trochai.clock import database_now
 from trochai.whatsapp import rate, references, verdicts
-from trochai.whatsapp.cloud_api.client import client_for
+from trochai.whatsapp.cloud_api.client import Accepted, client_for
 from trochai.whatsapp.cloud_api.errors import OutcomeUnknown, WhatsAppError
 
 if TYPE_CHECKING:
@@ -74,7 +73,7 @@ def send_reply(
         raise ChannelStopped(
             _("The WhatsApp channel is stopped: %(reason)s") % {"reason": conversation.channel.stop_reason}
         )
-    message, created = _write(conversation=conversation, text=text, by=by, now=now, uuid=uuid)
+    message, created = _mark(conversation=conversation, text=text, by=by, now=now, uuid=uuid)
     if created:
         _send(message)
         message.refresh_from_db()
@@ -115,7 +114,7 @@ def _existing(conversation: Conversation, uuid: uuids.UUID) -> Message | None:
     return existing
 
 
-def _write(
+def _mark(
     *, conversation: Conversation, text: str, by: User, now: dt.datetime, uuid: uuids.UUID
 ) -> tuple[Message, bool]:
     with transaction.atomic(durable=True):
@@ -138,43 +137,51 @@ def _write(
 
 
 def _send(message: Message) -> None:
-    conversation, log = message.conversation, logger.bind(message=str(message.uuid))
-    if not _wait_for_the_line(conversation.channel):
+    channel = message.conversation.channel
+    if not _reserve(channel):
         _settle_failed(message, code=None, reason=_("Too many messages right now. Try again in a moment."))
-        log.warning("reply_not_sent", why="no slot on the channel's line")
+        logger.warning("reply_not_sent", message=str(message.uuid), why="no slot on the channel's line")
         return
-    try:
-        accepted = client_for(conversation.channel).send_text(
-            recipient=conversation.contact.recipient,
-            text=message.text,
-            reference=references.build(references.Kind.MESSAGE, message.uuid),
-        )
-    except OutcomeUnknown as error:
-        _settle_unknown(message)
-        log.warning("reply_unknown", details=error.details)
-    except WhatsAppError as error:
-        _settle_failed(message, code=error.code, reason=error.reason)
-        log.warning("reply_not_accepted", outcome=type(error).__name__, code=error.code)
-        _heed(message, error)
-    else:
-        with transaction.atomic():
-            recording.accept(message, whatsapp_id=accepted.message_id)
-            message.refresh_from_db()
-            recording.apply_early_statuses(message)
-        _heed(message, accepted)
-        log.info("reply_sent")
+    result = _call(message)
+    _settle(message, result)
+    verdicts.heed(channel, result, token=channel.access_token)
 
 
-def _wait_for_the_line(channel: Channel) -> bool:
+def _reserve(channel: Channel) -> bool:
+    """Wait for a slot on the channel's line; False where none comes soon."""
     slots = rate.reserve(channel, 1, ahead=PATIENCE)
     for moment in slots.times():
         time.sleep(max(0.0, moment - time.monotonic()))
     return slots.count > 0
 
 
-def _heed(message: Message, answer: verdicts.Answer) -> None:
-    channel = message.conversation.channel
-    verdicts.heed(channel, answer, token=channel.access_token, now=database_now())
+def _call(message: Message) -> verdicts.Answer:
+    conversation = message.conversation
+    try:
+        return client_for(conversation.channel).send_text(
+            recipient=conversation.contact.recipient,
+            text=message.text,
+            reference=references.build(references.Kind.MESSAGE, message.uuid),
+        )
+    except WhatsAppError as error:
+        return error
+
+
+def _settle(message: Message, result: verdicts.Answer) -> None:
+    log = logger.bind(message=str(message.uuid))
+    match result:
+        case Accepted():
+            with transaction.atomic():
+                recording.accept(message, whatsapp_id=result.message_id)
+                message.refresh_from_db()
+                recording.apply_early_statuses(message)
+            log.info("reply_sent")
+        case OutcomeUnknown():
+            _settle_unknown(message)
+            log.warning("reply_unknown", details=result.details)
+        case _:
+            _settle_failed(message, code=result.code, reason=result.reason)
+            log.warning("reply_not_accepted", outcome=type(result).__name__, code=result.code)
 
 
 # Unless a webhook has proved meanwhile that Meta has it ---------------------------------------------

@@ -169,7 +169,7 @@ def tell_channels(calls: Iterable[Call]) -> set[int]:
 def _heeded(calls: list[Call], token: str) -> bool:
     channel, answers = calls[0].follow_up.channel, [call.result for call in calls]
     try:
-        return verdicts.heed(channel, *answers, token=token, now=database_now())
+        return verdicts.heed(channel, *answers, token=token)
     except Exception:
         # The next call on the channel meets the same answer.
         logger.exception("channel_not_told", channel=channel.pk)

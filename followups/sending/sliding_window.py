@@ -111,20 +111,21 @@ class SlidingWindow:
             return math.inf  # as soon as enough calls have ended
         jobs, self._waiting = self._waiting[: min(ready, free)], self._waiting[min(ready, free) :]
         for _token, group in groupby(self._in_time(jobs), key=lambda job: job.token):
-            self._begin(list(group))
+            self._mark(list(group))
         return self._waiting[0].at - LEAD if self._waiting else math.inf
 
     def _in_time(self, jobs: list[Job]) -> list[Job]:
         """Return the jobs whose moments have not passed; the others wait again, for new ones."""
         too_late = time.monotonic() - rate.TOLERANCE.total_seconds()
         late = [job for job in jobs if job.at < too_late]
-        renewed, left = _renewed(late)
+        renewed, left = _reserve_again(late)
         self._waiting += renewed
         self._waiting.sort(key=lambda job: job.at)
         self._hand_back(left)
         return [job for job in jobs if job.at >= too_late]
 
-    def _begin(self, jobs: list[Job]) -> None:
+    def _mark(self, jobs: list[Job]) -> None:
+        """Mark the rows as requested, and begin their calls."""
         follow_ups = [job.follow_up for job in jobs]
         # Committed before the calls: what is in doubt after a crash is never more than what was in flight.
         attempts = lifecycle.request(follow_ups, token=jobs[0].token, now=database_now())
@@ -174,7 +175,7 @@ class SlidingWindow:
         attempts = {job.follow_up.pk: attempt for job, attempt in missed}
         try:
             held = lifecycle.request_again(list(attempts.values()), now=database_now())
-            renewed, left = _renewed([job for job, attempt in missed if attempt.pk in held])
+            renewed, left = _reserve_again([job for job, attempt in missed if attempt.pk in held])
             self._call([(job, attempts[job.follow_up.pk]) for job in renewed])
             if left:
                 lifecycle.withdraw([attempts[job.follow_up.pk] for job in left])
@@ -234,7 +235,7 @@ def _reference(attempt: FollowUpAttempt) -> str:
     return references.build(references.Kind.ATTEMPT, attempt.pk)
 
 
-def _renewed(jobs: list[Job]) -> tuple[list[Job], list[Job]]:
+def _reserve_again(jobs: list[Job]) -> tuple[list[Job], list[Job]]:
     """Return jobs that missed their moments with new ones, and those for which their lines have none soon.
 
     They were held up by this worker, and would all leave at once.

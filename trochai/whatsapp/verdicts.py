@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
+from trochai.clock import database_now
 from trochai.whatsapp import channels, rate
 from trochai.whatsapp.cloud_api.client import Accepted
 from trochai.whatsapp.cloud_api.errors import ChannelError, TemporaryError, WhatsAppError, stops_channel
@@ -23,7 +24,7 @@ def concerns_channel(answer: Answer) -> bool:
     return isinstance(answer, ChannelError) or _slow_down(answer) is not None
 
 
-def heed(channel: Channel, *answers: Answer, token: str | None, now: dt.datetime) -> bool:
+def heed(channel: Channel, *answers: Answer, token: str | None) -> bool:
     """Stop the channel, slow it down or resume it as the answers say; of several the worst counts.
 
     ``channel`` is as it was when the calls were made, and ``token`` the access token that they used
@@ -33,7 +34,7 @@ def heed(channel: Channel, *answers: Answer, token: str | None, now: dt.datetime
     stops = [answer for answer in answers if isinstance(answer, ChannelError)]
     delays = [delay for delay in map(_slow_down, answers) if delay is not None]
     for error in stops[:1]:
-        channels.stop(channel.pk, code=error.code, reason=error.reason, token=token, now=now)
+        channels.stop(channel.pk, code=error.code, reason=error.reason, token=token, now=database_now())
     if delays:
         rate.slow_down(channel, max(delays))
     if channel.is_stopped and not stops and any(isinstance(answer, Accepted) for answer in answers):
@@ -46,7 +47,7 @@ def heed_status(channel: Channel, status: MessageStatus, *, now: dt.datetime) ->
     is_news = now - status.at < NEWS_FOR
     if not (is_news and stops_channel(status.error_code)):
         return False
-    return heed(channel, ChannelError(status.error_reason, status.error_code), token=None, now=now)
+    return heed(channel, ChannelError(status.error_reason, status.error_code), token=None)
 
 
 def _slow_down(answer: Answer) -> dt.timedelta | None:
