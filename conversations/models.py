@@ -127,7 +127,7 @@ class Conversation(models.Model):
     )
     unread_count = models.PositiveIntegerField(default=0)
     last_message_at = models.DateTimeField(default=timezone.now)
-    # The last message in one line for the list; written together with last_message_at.
+    # The last message on one line, for the list; written together with last_message_at.
     preview = models.CharField(max_length=200, blank=True)
     preview_is_outbound = models.BooleanField(default=False)
     preview_is_template = models.BooleanField(default=False)
@@ -168,7 +168,7 @@ class Direction(models.TextChoices):
 
 
 class Delivery(models.TextChoices):
-    """What is known of a message's way. Order matters: see ``conversations.recording.advance``."""
+    """How far a message has got. Order matters: see ``conversations.recording.advance``."""
 
     SENDING = "sending", _("Sending")
     UNKNOWN = "unknown", _("Delivery unknown")

@@ -1,6 +1,6 @@
 """Sends what people write in the composer, under the same rules as follow-ups.
 
-A message is durably written before the call and never called twice: a call whose end nobody saw leaves it
+A message is written durably before the call and never sent twice: if nobody saw how the call ended, it is
 "delivery unknown", and a person decides. No transaction is open during a call.
 """
 
@@ -46,7 +46,7 @@ class ChannelStopped(ReplyRefused):
 
 
 class MayHaveArrived(ReplyRefused):
-    """The first message's outcome is unknown; sending it again needs a person's word."""
+    """The first message's outcome is unknown; sending it again needs a person's decision."""
 
 
 def send_reply(
@@ -59,7 +59,7 @@ def send_reply(
 ) -> Message:
     """Send free-form text and return the message, whatever came of it: see its ``delivery``.
 
-    The same ``uuid`` again returns the message it made before, without a second call. Raises
+    A second time, the same ``uuid`` returns the first message, without a second call. Raises
     ``WindowClosed``, ``ChannelStopped`` or ``ReplyRefused``, and then nothing was written. Waits up to
     2 seconds for the channel's line and then as long as the call takes; not to be called in a transaction.
     """
@@ -81,7 +81,7 @@ def send_reply(
 
 
 def retry_reply(message: Message, *, by: User, now: dt.datetime, anyway: bool = False) -> Message:
-    """Send a message that failed once more, as a new one; the same retry twice makes one message.
+    """Send a failed message once more, as a new one; the same retry twice makes one message.
 
     Raises ``MayHaveArrived`` for one whose outcome is unknown unless ``anyway``, ``ReplyRefused`` for one
     that did not fail, and what ``send_reply`` raises.

@@ -65,7 +65,7 @@ def remember_preference(channel: Channel, event: MarketingPreference, **_signal:
 
 
 def _message_of(channel: Channel, event: MessageStatus) -> Message | None:
-    """Find the message by Meta's id, or by the composer's own reference, which proves that Meta has it."""
+    """Find the message by Meta's id, or by the composer's reference, which proves that Meta accepted it."""
     messages = Message.objects.filter(channel=channel, direction=Direction.OUTBOUND)
     message = messages.filter(whatsapp_id=event.id).first()
     uuid = references.parse(references.Kind.MESSAGE, event.reference)

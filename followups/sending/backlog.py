@@ -1,7 +1,7 @@
-"""What waits, for how long, and what stands in its way: read when a monitor asks (``/metrics``).
+"""What waits, for how long, and what holds it up: read when a monitor asks (``/metrics``).
 
-A handful of queries, each on an index and each of bounded cost however much there is: what could be very
-many is counted up to ``CAP``. No label names a person, a phone number or an organization.
+A handful of queries, each on an index and each of bounded cost: what could be very many is counted
+only up to ``CAP``. No label names a person, a phone number or an organization.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class DueChannel:
 
 
 class BacklogCollector(Collector):
-    """Collects the state as of ``now``. Without a database it says that, and what it knows besides."""
+    """Collects the state as of ``now``. Without a database it reports that, and whatever else it knows."""
 
     def __init__(self, *, now: dt.datetime) -> None:
         self._now = now
@@ -105,7 +105,7 @@ class BacklogCollector(Collector):
 
 
 def lines_with_due(now: dt.datetime) -> list[DueChannel]:
-    """Return the channels that have something to send, by one look into the due index for each."""
+    """Return the channels that have something to send, with one look-up in the due index for each."""
     waiting = FollowUp.objects.filter(channel=OuterRef("pk"), status=Status.PENDING)
     oldest = waiting.order_by("next_attempt_at", "pk").values("next_attempt_at")[:1]
     channels = Channel.objects.annotate(oldest=Subquery(oldest)).order_by("pk")

@@ -28,19 +28,19 @@ from trochai.whatsapp.cloud_api.errors import OutcomeUnknown
 
 logger = structlog.get_logger(__name__)
 
-# Set when this worker is told to stop: what is in flight is finished, the rest handed back.
+# Set when this worker is told to stop: what is in flight is finished, the rest is handed back.
 stopping = threading.Event()
 
 # All in seconds by the monotonic clock, but for GROUP.
 #
-# Rows are marked as requested, and outcomes written, in groups of at least so many where that many wait;
-# an outcome waits at most SETTLE_EVERY. When a row's moment is only LEAD ahead, all are marked whose moments
-# come within LEAD_OF_ALL.
+# Where that many wait, rows are marked as requested, and outcomes written, in groups of at least GROUP; an
+# outcome waits at most SETTLE_EVERY. When one row's moment is only LEAD ahead, all whose moments come within
+# LEAD_OF_ALL are marked with it.
 GROUP = 50
 SETTLE_EVERY = 0.25
 LEAD = 0.05
 LEAD_OF_ALL = 0.15
-# How far ahead rows are kept that missed their slots; those for which there is none are handed back.
+# How far ahead new slots are looked for, for rows that missed theirs; rows that get none are handed back.
 NEW_SLOTS = dt.timedelta(seconds=0.5)
 # How long outcomes are kept while the database cannot be reached, and how often it is tried.
 SETTLE_PATIENCE = 60.0
@@ -50,7 +50,7 @@ SETTLE_AGAIN = 1.0
 class SlidingWindow:
     """The calls that this worker has in flight, what waits to follow them, and what is not written down yet.
 
-    All of the database's part is done by the thread that made it; the calls run in the burst's.
+    The thread that made it does all the database work; the calls run in the burst's thread.
     """
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ class SlidingWindow:
         handed_back = self._hand_back(waiting)
         self._finish()
         if not handed_back:
-            # The database was away, perhaps for a moment only.
+            # The database was away, perhaps only for a moment.
             self._hand_back(waiting)
 
     @property
@@ -81,7 +81,7 @@ class SlidingWindow:
         return len(self._waiting) < GROUP
 
     def add(self, claim: lifecycle.Claim) -> None:
-        """Take the claimed rows in; those that must not or cannot be sent now are settled without a call."""
+        """Take in the claimed rows; those that must not or cannot be sent now are settled without a call."""
         busy = {follow_up.conversation_id for follow_up in self._held()}
         jobs = prepare(claim, busy=busy, now=database_now())
         now = time.monotonic()
@@ -89,7 +89,7 @@ class SlidingWindow:
         self._waiting += jobs
         self._waiting.sort(key=lambda job: job.at)
         if self._waiting:
-            # Before the first row's moment is looked at: the first time it takes a moment itself.
+            # Before the first row's moment is looked at: opening it takes a moment itself.
             self._opened()
 
     def work(self, *, until: float) -> None:
@@ -171,7 +171,7 @@ class SlidingWindow:
         self._settle_at = 0.0
 
     def _call_again(self, missed: list[tuple[Job, FollowUpAttempt]]) -> None:
-        """Give those new moments that were marked in time but did not leave in time."""
+        """Give new moments to those that were marked in time but did not leave in time."""
         attempts = {job.follow_up.pk: attempt for job, attempt in missed}
         try:
             held = lifecycle.request_again(list(attempts.values()), now=database_now())
@@ -236,9 +236,9 @@ def _reference(attempt: FollowUpAttempt) -> str:
 
 
 def _reserve_again(jobs: list[Job]) -> tuple[list[Job], list[Job]]:
-    """Return jobs that missed their moments with new ones, and those for which their lines have none soon.
+    """Return the jobs that got new moments, and those whose lines have none soon.
 
-    They were held up by this worker, and would all leave at once.
+    This worker held them up: without new moments they would all leave at once.
     """
     renewed, left = [], []
     jobs = sorted(jobs, key=lambda job: job.follow_up.channel_id)

@@ -11,7 +11,7 @@ from trochai.whatsapp.cloud_api.errors import REASON_LENGTH
 from trochai.whatsapp.models import Channel
 from trochai.whatsapp.signals import channel_stopped
 
-# How long after a stop, and after each look, it is worth finding out whether the channel works again.
+# How long after a stop, and after each probe, to find out whether the channel works again.
 PROBE_EVERY = dt.timedelta(minutes=5)
 
 
@@ -20,9 +20,9 @@ def stop(
 ) -> bool:
     """Stop a channel; return True only for the one call that stopped it.
 
-    That call sends ``channel_stopped``, in the same transaction. ``token`` is the access token with
-    which the call was made that met the error: if it has been replaced since, the error says nothing
-    about the new one, and nothing is stopped.
+    That call sends ``channel_stopped``, in the same transaction. ``token`` is the access token that met
+    the error: if it has been replaced since, the error says nothing about the new one, and nothing is
+    stopped.
     """
     reason = reason[:REASON_LENGTH] or _("WhatsApp refuses to send from this number.")
     with transaction.atomic():
@@ -40,8 +40,8 @@ def stop(
 def resume(channel_id: int, *, stopped_at: dt.datetime | None = None) -> bool:
     """Let a stopped channel send again; return whether it was stopped.
 
-    With ``stopped_at`` only if that is still the stop in force: what was found out about one stop says
-    nothing about the next.
+    With ``stopped_at``, only if that stop is still in force: what was learned about one stop says nothing
+    about the next.
     """
     stopped = Channel.objects.filter(pk=channel_id, stopped_at__isnull=False)
     if stopped_at is not None:

@@ -1,4 +1,4 @@
-"""Many messages under way to Meta at once, while the caller does something else."""
+"""Many messages on their way to Meta at once, while the caller does something else."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ class FinishedCall:
 class Burst:
     """Calls on an event loop in a thread of its own; everything else here is for the caller's thread.
 
-    How many calls are under way is the caller's to bound. ``close`` waits for those that are.
-    Raises what keeps an event loop from starting, such as ``OSError`` where no file can be opened.
+    The caller limits how many calls are under way. ``close`` waits for those that are.
+    Raises whatever keeps an event loop from starting, such as ``OSError`` where no file can be opened.
     """
 
     def __init__(self) -> None:
@@ -118,7 +118,7 @@ class Burst:
         await asyncio.sleep(message.at - time.monotonic())
         began = time.monotonic()
         if began - message.at > rate.TOLERANCE.total_seconds():
-            # What was held up must not leave all at once.
+            # Messages that were held up must not all leave at once.
             self._ended.put(FinishedCall(message.reference, None, 0.0))
             return
         result: Accepted | WhatsAppError

@@ -1,4 +1,4 @@
-"""What can go wrong when a message is handed to Meta, as four kinds of exception.
+"""What can go wrong when a message is handed to Meta: four kinds of exception.
 
 ``classify`` turns an answer of Meta's into one of them, by the table in ``trochai.whatsapp.cloud_api.codes``.
 """
@@ -24,10 +24,10 @@ DETAILS_LENGTH = 1000
 TOO_MANY_REQUESTS = 429
 SERVER_ERROR = 500
 UNAVAILABLE = 503
-# 429 without a word about how long.
+# For a 429 that does not say how long to wait.
 DEFAULT_SLOW_DOWN = dt.timedelta(seconds=5)
 FULL_USAGE_SLOW_DOWN = dt.timedelta(minutes=1)
-# A header may say anything; what is longer than a day is not believed.
+# A header may say anything; a wait of more than a day is not believed.
 LONGEST_HINT = dt.timedelta(days=1)
 
 
@@ -84,7 +84,7 @@ class ChannelError(WhatsAppError):
 
 @dataclass(eq=False)
 class OutcomeUnknown(WhatsAppError):
-    """Nobody knows whether Meta accepted the message. It must not be sent again by itself."""
+    """Nobody knows whether Meta accepted the message. It must not be sent again automatically."""
 
 
 def classify(
@@ -167,7 +167,7 @@ def _known(code: int, meaning: Meaning, headers: Mapping[str, str]) -> WhatsAppE
 
 
 def _without_code(http_status: int, headers: Mapping[str, str]) -> WhatsAppError:
-    """Without Meta's envelope: did the message surely not get through?"""
+    """Decide without Meta's envelope whether the message surely did not get through."""
     if http_status == TOO_MANY_REQUESTS:
         wait = _longest([_retry_after(headers), _regain_access(headers)]) or DEFAULT_SLOW_DOWN
         return TemporaryError(str(CODES[130429].reason), slow_down=wait)

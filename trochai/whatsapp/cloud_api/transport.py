@@ -54,7 +54,7 @@ class AsyncTransport:
     """A pool of kept-alive connections, for calls on the running event loop.
 
     The timeouts are in seconds. Together they bound the whole call, so that a server that answers a byte
-    at a time cannot hold a worker. How many calls run at once is the caller's to bound.
+    at a time cannot hold a worker. The caller limits how many run at once.
     """
 
     def __init__(self, *, connect_timeout: float, read_timeout: float) -> None:
@@ -86,7 +86,7 @@ class AsyncTransport:
     ) -> Answer:
         """Make one call. Raises ``NotSent`` or ``NoAnswer``, which name the failure and nothing else.
 
-        What is not idempotent is never repeated, also not on another connection.
+        A call that is not idempotent is never repeated, not even on another connection.
         """
         failure: Exception
         try:
@@ -129,6 +129,7 @@ class Transport:
         return self._result_of(self._calls.call(method, url, headers=headers, params=params, body=body))
 
     def _serve(self) -> None:
+        # A method, so that the thread keeps its transport: an open session must not be collected.
         self._loop.run_forever()
 
     def _result_of(self, work: Coroutine[Any, Any, _T]) -> _T:

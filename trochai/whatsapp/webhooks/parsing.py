@@ -1,7 +1,7 @@
-"""What Meta posts to the webhook: whether it is genuine, and which facts it holds (pure).
+"""What Meta posts to the webhook: whether it is genuine, and what it says (pure).
 
-Source: WhatsApp Cloud API, "Webhooks". The parser takes nothing for granted: what it does not know
-or cannot read it leaves out, and one bad part does not spoil the others.
+Source: WhatsApp Cloud API, "Webhooks". The parser takes nothing for granted: it leaves out what
+it does not know or cannot read, and one bad part does not spoil the others.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ Event = (
 
 
 def is_signed(body: bytes, header: str, app_secret: str) -> bool:
-    """Return whether ``X-Hub-Signature-256`` is the HMAC of the raw bytes; never by an empty secret."""
+    """Return whether ``X-Hub-Signature-256`` is the HMAC of the raw bytes; an empty secret never matches."""
     match = _SIGNATURE.fullmatch(header)
     if match is None or not app_secret:
         return False
@@ -112,7 +112,7 @@ def is_signed(body: bytes, header: str, app_secret: str) -> bool:
 
 
 def decode(body: bytes) -> Any:
-    """Return the posted JSON, freed of what no database takes. Raises ``ValueError``."""
+    """Return the posted JSON, without what no database accepts. Raises ``ValueError``."""
     try:
         return _clean(json.loads(body))
     except RecursionError as error:
