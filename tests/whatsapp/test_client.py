@@ -394,7 +394,7 @@ def test_transport_exceptions_do_not_carry_the_request():
         server.settimeout(0.1)
         transport = transport_for(connect_timeout=0.2, read_timeout=0.2)
         with pytest.raises(NoAnswer) as raised:
-            transport.call("GET", url, headers={"Authorization": "Bearer x"})
+            transport.result_of(transport.calls.call("GET", url, headers={"Authorization": "Bearer x"}))
     assert raised.value.__context__ is raised.value.__cause__ is None
 
 

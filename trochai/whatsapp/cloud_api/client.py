@@ -77,23 +77,14 @@ class WhatsAppClient:
     ) -> Accepted:
         """Send a template as one of many calls on an event loop, over its ``transport``."""
         body = _built(payloads.template_message, recipient=recipient, template=template, reference=reference)
-        failure: WhatsAppError
-        try:
-            # Masked at once: a traceback shows what a frame holds.
-            answer = self._masked(
-                await transport.call(
-                    "POST", f"{self._base_url}/{self._messages}", headers=self._headers(JSON), body=body
-                )
-            )
-        except (NotSent, NoAnswer) as error:
-            failure = _translated(error)
-        else:
-            return self._taken(answer)
-        raise failure
+        return self._taken(await self._ask(transport, "POST", self._messages, body=body))
 
     def send_text(self, *, recipient: Mapping[str, str], text: str, reference: str) -> Accepted:
         body = _built(payloads.text_message, recipient=recipient, text=text, reference=reference)
-        return self._taken(self._call("POST", self._messages, body=body))
+        answer = self._transport.result_of(
+            self._ask(self._transport.calls, "POST", self._messages, body=body)
+        )
+        return self._taken(answer)
 
     def templates(self, waba_id: str) -> Iterator[dict[str, Any]]:
         """Yield every template of the account.
@@ -133,7 +124,7 @@ class WhatsAppClient:
 
     def _get(self, path: str, params: Mapping[str, str]) -> dict[str, Any]:
         try:
-            answer = self._call("GET", path, params=params)
+            answer = self._transport.result_of(self._ask(self._transport.calls, "GET", path, params=params))
             found = decode(answer.body) if answer.status == 200 else None
             if not isinstance(found, dict) or "error" in found:
                 raise classify(answer.status, answer.body, answer.headers)
@@ -144,19 +135,25 @@ class WhatsAppClient:
             return found
         raise failure
 
-    def _call(
-        self, method: str, path: str, *, params: Mapping[str, str] | None = None, body: bytes | None = None
+    async def _ask(
+        self,
+        transport: AsyncTransport,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: bytes | None = None,
     ) -> Answer:
         headers = self._headers({} if body is None else JSON)
-        failure: WhatsAppError
         try:
-            answer = self._transport.call(
-                method, f"{self._base_url}/{path}", headers=headers, params=params, body=body
+            # Masked at once: a traceback shows what a frame holds.
+            return self._masked(
+                await transport.call(
+                    method, f"{self._base_url}/{path}", headers=headers, params=params, body=body
+                )
             )
         except (NotSent, NoAnswer) as error:
             failure = _translated(error)
-        else:
-            return self._masked(answer)
         raise failure
 
     def _headers(self, more: Mapping[str, str]) -> dict[str, str]:

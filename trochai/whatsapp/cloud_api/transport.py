@@ -106,7 +106,7 @@ class AsyncTransport:
 
 
 class Transport:
-    """``AsyncTransport`` for those who wait for the answer; usable by many threads at once.
+    """``calls`` for those who wait for the answer; usable by many threads at once.
 
     Its event loop has a thread of its own, which ends with the process.
     """
@@ -114,26 +114,15 @@ class Transport:
     def __init__(self, *, connect_timeout: float, read_timeout: float) -> None:
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._serve, name="calls-to-meta", daemon=True).start()
-        self._calls = self._result_of(_opened(connect_timeout, read_timeout))
+        self.calls = self.result_of(_opened(connect_timeout, read_timeout))
 
-    def call(
-        self,
-        method: str,
-        url: str,
-        *,
-        headers: Mapping[str, str],
-        params: Mapping[str, str] | None = None,
-        body: bytes | None = None,
-    ) -> Answer:
-        """Make one call, as ``AsyncTransport.call`` does."""
-        return self._result_of(self._calls.call(method, url, headers=headers, params=params, body=body))
+    def result_of(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """Do the work on the event loop; wait for its result, or raise what it raises."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     def _serve(self) -> None:
         # A method, so that the thread keeps its transport: an open session must not be collected.
         self._loop.run_forever()
-
-    def _result_of(self, work: Coroutine[Any, Any, _T]) -> _T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
 
 async def _opened(connect_timeout: float, read_timeout: float) -> AsyncTransport:
