@@ -14,17 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from conversations import consent
 from conversations.models import Contact, Conversation, Message
 from conversations.signals import contact_changed
-
-
-class ReadOnlyAdmin(admin.ModelAdmin):
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+from trochai.ui.admin import ReadOnly
 
 
 @admin.register(Contact)
@@ -61,7 +51,7 @@ class ContactAdmin(admin.ModelAdmin):
 
 
 @admin.register(Conversation)
-class ConversationAdmin(ReadOnlyAdmin):
+class ConversationAdmin(ReadOnly, admin.ModelAdmin):
     list_display = ["contact", "organization", "channel", "status", "assignee", "last_message_at"]
     list_select_related = ["contact", "organization", "channel", "assignee"]
     list_filter = ["status"]
@@ -70,7 +60,7 @@ class ConversationAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Message)
-class MessageAdmin(ReadOnlyAdmin):
+class MessageAdmin(ReadOnly, admin.ModelAdmin):
     list_display = ["at", "conversation", "direction", "kind", "delivery", "error_code", "whatsapp_id"]
     list_select_related = ["conversation__contact"]
     list_filter = ["direction", "delivery"]

@@ -45,7 +45,7 @@ def record_templates(records: Sequence[TemplateRecord], *, at: dt.datetime) -> l
 
 
 def _move_conversations(records: Sequence[TemplateRecord], at: dt.datetime) -> None:
-    """Do what ``recording.move_conversation`` does, for all of them."""
+    """Do what ``recording.move_conversation`` does, for all of them at once."""
     previews = {record.conversation.pk: record.preview for record in records}
     moment = connection.ops.adapt_datetimefield_value(at)
     rows = ", ".join(["(%s, %s)"] * len(previews))

@@ -1,6 +1,6 @@
 """Whether a contact still wants messages.
 
-Meta repeats its webhooks for days and in no order: what the contact said before their last word is ignored.
+Meta repeats its webhooks for days and in any order: only the contact's latest word counts.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from conversations.signals import contact_opted_out
 
 
 def opt_out(contact: Contact, *, at: dt.datetime, now: dt.datetime) -> bool:
-    """The contact said ``at`` that no more messages are wanted; False when that is no news.
+    """The contact said ``at`` that no more messages are wanted; False if that is not news.
 
-    Emits ``contact_opted_out``, upon which the apps above withdraw what they had in store.
+    Emits ``contact_opted_out``, so that the apps above cancel what was waiting.
     """
     unheard = _unless_they_spoke_since(contact, at)
     if not unheard.filter(opted_out_at__isnull=True).update(opted_out_at=at, consent_at=at):
@@ -28,7 +28,7 @@ def opt_out(contact: Contact, *, at: dt.datetime, now: dt.datetime) -> bool:
 
 
 def opt_in(contact: Contact, *, at: dt.datetime) -> None:
-    """The contact wants messages again since ``at``. What was withdrawn stays withdrawn."""
+    """The contact wants messages again since ``at``. What was canceled stays canceled."""
     if _unless_they_spoke_since(contact, at).update(opted_out_at=None, consent_at=at):
         contact.opted_out_at, contact.consent_at = None, at
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import uuid
 from typing import TYPE_CHECKING, Self
 
@@ -126,7 +127,7 @@ class Conversation(models.Model):
     )
     unread_count = models.PositiveIntegerField(default=0)
     last_message_at = models.DateTimeField(default=timezone.now)
-    # The last message in one line for the list; written together with last_message_at.
+    # The last message on one line, for the list; written together with last_message_at.
     preview = models.CharField(max_length=200, blank=True)
     preview_is_outbound = models.BooleanField(default=False)
     preview_is_template = models.BooleanField(default=False)
@@ -142,7 +143,7 @@ class Conversation(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["channel", "contact"], name="conversation_once_per_contact"),
             models.CheckConstraint(
-                condition=Q(status__in=["open", "in_progress", "closed"]),
+                condition=Q(status__in=ConversationStatus.values),
                 name="conversation_status_is_known",
             ),
         ]
@@ -167,7 +168,7 @@ class Direction(models.TextChoices):
 
 
 class Delivery(models.TextChoices):
-    """What is known of a message's way. Order matters: see ``conversations.recording.advance``."""
+    """How far a message has got. Order matters: see ``conversations.recording.advance``."""
 
     SENDING = "sending", _("Sending")
     UNKNOWN = "unknown", _("Delivery unknown")
@@ -179,19 +180,28 @@ class Delivery(models.TextChoices):
     FAILED = "failed", _("Not sent")
 
 
+class MessageKind(enum.StrEnum):
+    """Kinds of message that are treated in a way of their own; any other of Meta's may come in as well."""
+
+    TEXT = "text"
+    TEMPLATE = "template"
+    # WhatsApp's own notes in a thread (a changed number): nobody wrote them.
+    SYSTEM = "system"
+
+
 class Message(models.Model):
     """One message. Its text is what people saw; for a template, ``content`` holds the parts."""
 
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="messages")
     # Repeated from the conversation: Meta's ids are unique within a channel, and looked up there.
     channel = models.ForeignKey("whatsapp.Channel", on_delete=models.PROTECT, related_name="+")
-    # Sent to Meta with the composer's messages, and echoed in their webhooks: "message:<uuid>".
+    # Sent to Meta with the composer's messages, and echoed in their webhooks: trochai.whatsapp.references.
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     # The follow-up's attempt that sent it. A bare id: this app does not know the one above.
     attempt = models.UUIDField(null=True, blank=True, unique=True, editable=False)
     direction = models.CharField(max_length=3, choices=Direction)
-    # text, template, image, … as Meta names them
-    kind = models.CharField(max_length=32, default="text")
+    # As Meta names them: see MessageKind for those that are told apart.
+    kind = models.CharField(max_length=32, default=MessageKind.TEXT)
     text = models.TextField(blank=True)
     # A template's header, body, footer and buttons (templates_app.rendering.RenderedTemplate.as_dict),
     # or what Meta sent for a kind that has more than text.
@@ -219,7 +229,8 @@ class Message(models.Model):
                 name="message_whatsapp_id_once_per_channel",
             ),
             models.CheckConstraint(
-                condition=Q(direction="in", delivery="") | (Q(direction="out") & ~Q(delivery="")),
+                condition=Q(direction=Direction.INBOUND, delivery="")
+                | (Q(direction=Direction.OUTBOUND) & ~Q(delivery="")),
                 name="message_outbound_has_delivery",
             ),
         ]
@@ -227,7 +238,9 @@ class Message(models.Model):
             # conversations.pages.views.conversation: the thread, newest page first.
             models.Index(fields=["conversation", "-at", "-id"], name="message_thread"),
             # conversations.outbox: composer messages whose call never came back.
-            models.Index(fields=["created_at"], condition=Q(delivery="sending"), name="message_sending"),
+            models.Index(
+                fields=["created_at"], condition=Q(delivery=Delivery.SENDING), name="message_sending"
+            ),
         ]
 
     def __str__(self) -> str:

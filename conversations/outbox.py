@@ -1,6 +1,6 @@
 """Sends what people write in the composer, under the same rules as follow-ups.
 
-A message is durably written before the call and never called twice: a call whose end nobody saw leaves it
+A message is written durably before the call and never sent twice: if nobody saw how the call ended, it is
 "delivery unknown", and a person decides. No transaction is open during a call.
 """
 
@@ -16,11 +16,10 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from conversations import recording, window
-from conversations.models import Conversation, Delivery, Direction, Message
-from trochai.clock import database_now
-from trochai.whatsapp import channels, rate
-from trochai.whatsapp.cloud_api.client import client_for
-from trochai.whatsapp.cloud_api.errors import ChannelError, OutcomeUnknown, TemporaryError, WhatsAppError
+from conversations.models import Conversation, Delivery, Direction, Message, MessageKind
+from trochai.whatsapp import rate, references, verdicts
+from trochai.whatsapp.cloud_api.client import Accepted, client_for
+from trochai.whatsapp.cloud_api.errors import OutcomeUnknown, WhatsAppError
 
 if TYPE_CHECKING:
     from trochai.accounts.models import User
@@ -47,7 +46,7 @@ class ChannelStopped(ReplyRefused):
 
 
 class MayHaveArrived(ReplyRefused):
-    """The first message's outcome is unknown; sending it again needs a person's word."""
+    """The first message's outcome is unknown; sending it again needs a person's decision."""
 
 
 def send_reply(
@@ -60,7 +59,7 @@ def send_reply(
 ) -> Message:
     """Send free-form text and return the message, whatever came of it: see its ``delivery``.
 
-    The same ``uuid`` again returns the message it made before, without a second call. Raises
+    A second time, the same ``uuid`` returns the first message, without a second call. Raises
     ``WindowClosed``, ``ChannelStopped`` or ``ReplyRefused``, and then nothing was written. Waits up to
     2 seconds for the channel's line and then as long as the call takes; not to be called in a transaction.
     """
@@ -74,7 +73,7 @@ def send_reply(
         raise ChannelStopped(
             _("The WhatsApp channel is stopped: %(reason)s") % {"reason": conversation.channel.stop_reason}
         )
-    message, created = _write(conversation=conversation, text=text, by=by, now=now, uuid=uuid)
+    message, created = _mark(conversation=conversation, text=text, by=by, now=now, uuid=uuid)
     if created:
         _send(message)
         message.refresh_from_db()
@@ -82,14 +81,14 @@ def send_reply(
 
 
 def retry_reply(message: Message, *, by: User, now: dt.datetime, anyway: bool = False) -> Message:
-    """Send a message that failed once more, as a new one; the same retry twice makes one message.
+    """Send a failed message once more, as a new one; the same retry twice makes one message.
 
     Raises ``MayHaveArrived`` for one whose outcome is unknown unless ``anyway``, ``ReplyRefused`` for one
     that did not fail, and what ``send_reply`` raises.
     """
     if message.delivery == Delivery.UNKNOWN and not anyway:
         raise MayHaveArrived(_("It may already have arrived. Look at the chat on a phone first."))
-    if message.delivery not in {Delivery.FAILED, Delivery.UNKNOWN} or message.kind != "text":
+    if message.delivery not in {Delivery.FAILED, Delivery.UNKNOWN} or message.kind != MessageKind.TEXT:
         raise ReplyRefused(_("This message can’t be sent again."))
     return send_reply(
         conversation=message.conversation,
@@ -115,7 +114,7 @@ def _existing(conversation: Conversation, uuid: uuids.UUID) -> Message | None:
     return existing
 
 
-def _write(
+def _mark(
     *, conversation: Conversation, text: str, by: User, now: dt.datetime, uuid: uuids.UUID
 ) -> tuple[Message, bool]:
     with transaction.atomic(durable=True):
@@ -138,52 +137,51 @@ def _write(
 
 
 def _send(message: Message) -> None:
-    conversation, log = message.conversation, logger.bind(message=str(message.uuid))
-    if not _wait_for_the_line(conversation.channel):
+    channel = message.conversation.channel
+    if not _reserve(channel):
         _settle_failed(message, code=None, reason=_("Too many messages right now. Try again in a moment."))
-        log.warning("reply_not_sent", why="no slot on the channel's line")
+        logger.warning("reply_not_sent", message=str(message.uuid), why="no slot on the channel's line")
         return
-    try:
-        accepted = client_for(conversation.channel).send_text(
-            recipient=conversation.contact.recipient,
-            text=message.text,
-            reference=f"message:{message.uuid}",
-        )
-    except OutcomeUnknown as error:
-        _settle_unknown(message)
-        log.warning("reply_unknown", details=error.details)
-    except WhatsAppError as error:
-        _settle_failed(message, code=error.code, reason=error.reason)
-        log.warning("reply_not_accepted", outcome=type(error).__name__, code=error.code)
-        _tell_channel(message, error)
-    else:
-        with transaction.atomic():
-            recording.accept(message, whatsapp_id=accepted.message_id)
-            message.refresh_from_db()
-            recording.apply_early_statuses(message)
-        if accepted.slow_down is not None:
-            rate.slow_down(message.channel, accepted.slow_down)
-        log.info("reply_sent")
+    result = _call(message)
+    _settle(message, result)
+    verdicts.heed(channel, result, token=channel.access_token)
 
 
-def _wait_for_the_line(channel: Channel) -> bool:
+def _reserve(channel: Channel) -> bool:
+    """Wait for a slot on the channel's line; False where none comes soon."""
     slots = rate.reserve(channel, 1, ahead=PATIENCE)
     for moment in slots.times():
         time.sleep(max(0.0, moment - time.monotonic()))
     return slots.count > 0
 
 
-def _tell_channel(message: Message, error: WhatsAppError) -> None:
-    if isinstance(error, ChannelError):
-        channels.stop(
-            message.channel_id,
-            code=error.code,
-            reason=error.reason,
-            token=message.conversation.channel.access_token,
-            now=database_now(),
+def _call(message: Message) -> verdicts.Answer:
+    conversation = message.conversation
+    try:
+        return client_for(conversation.channel).send_text(
+            recipient=conversation.contact.recipient,
+            text=message.text,
+            reference=references.build(references.Kind.MESSAGE, message.uuid),
         )
-    elif isinstance(error, TemporaryError) and error.slow_down is not None:
-        rate.slow_down(message.channel, error.slow_down)
+    except WhatsAppError as error:
+        return error
+
+
+def _settle(message: Message, result: verdicts.Answer) -> None:
+    log = logger.bind(message=str(message.uuid))
+    match result:
+        case Accepted():
+            with transaction.atomic():
+                recording.accept(message, whatsapp_id=result.message_id)
+                message.refresh_from_db()
+                recording.apply_early_statuses(message)
+            log.info("reply_sent")
+        case OutcomeUnknown():
+            _settle_unknown(message)
+            log.warning("reply_unknown", details=result.details)
+        case _:
+            _settle_failed(message, code=result.code, reason=result.reason)
+            log.warning("reply_not_accepted", outcome=type(result).__name__, code=result.code)
 
 
 # Unless a webhook has proved meanwhile that Meta has it ---------------------------------------------

@@ -5,33 +5,26 @@ Each runs inside the transaction of its one event, and may run again for the sam
 
 from __future__ import annotations
 
-import datetime as dt
-import uuid
 from typing import TYPE_CHECKING, Any
 
 from django.dispatch import receiver
 from django.utils import timezone
 
 from conversations import consent, recording
-from conversations.models import Contact, Delivery, Direction, EarlyStatus, Message
+from conversations.models import Contact, Direction, EarlyStatus, Message, MessageKind
 from conversations.signals import message_received
-from trochai.whatsapp import channels
-from trochai.whatsapp.cloud_api import errors
+from trochai.whatsapp import references, verdicts
 from trochai.whatsapp.signals import inbound_message, marketing_preference, message_status
 
 if TYPE_CHECKING:
     from trochai.whatsapp.models import Channel
     from trochai.whatsapp.webhooks.parsing import InboundMessage, MarketingPreference, MessageStatus
 
-PREFIX = "message:"
-# An older failure may be repaired by now.
-STOP_WITHIN = dt.timedelta(minutes=15)
-
 
 @receiver(inbound_message)
 def record_message(channel: Channel, event: InboundMessage, **_signal: Any) -> None:
     message = recording.record_inbound(channel=channel, event=event, now=timezone.now())
-    if message is not None and message.kind != recording.SYSTEM:
+    if message is not None and message.kind != MessageKind.SYSTEM:
         message_received.send(sender=Message, message=message)
 
 
@@ -55,11 +48,7 @@ def follow_message(channel: Channel, event: MessageStatus, **_signal: Any) -> No
 
 @receiver(message_status)
 def stop_channel(channel: Channel, event: MessageStatus, **_signal: Any) -> None:
-    """What Meta accepted may fail later for the whole number's sake: a billing problem, a restriction."""
-    now = timezone.now()
-    is_news = now - event.at < STOP_WITHIN
-    if event.status == Delivery.FAILED and is_news and errors.stops_channel(event.error_code):
-        channels.stop(channel.pk, code=event.error_code, reason=event.error_reason, now=now)
+    verdicts.heed_status(channel, event, now=timezone.now())
 
 
 @receiver(marketing_preference)
@@ -76,16 +65,13 @@ def remember_preference(channel: Channel, event: MarketingPreference, **_signal:
 
 
 def _message_of(channel: Channel, event: MessageStatus) -> Message | None:
-    """Find the message by Meta's id, or by the composer's own reference, which proves that Meta has it."""
+    """Find the message by Meta's id, or by the composer's reference, which proves that Meta accepted it."""
     messages = Message.objects.filter(channel=channel, direction=Direction.OUTBOUND)
     message = messages.filter(whatsapp_id=event.id).first()
-    if message is not None or not event.reference.startswith(PREFIX):
+    uuid = references.parse(references.Kind.MESSAGE, event.reference)
+    if message is not None or uuid is None:
         return message
-    try:
-        reference = uuid.UUID(event.reference.removeprefix(PREFIX))
-    except ValueError:
-        return None
-    referred = messages.filter(uuid=reference).first()
+    referred = messages.filter(uuid=uuid).first()
     if referred is not None:
         recording.accept(referred, whatsapp_id=event.id)
     return messages.filter(whatsapp_id=event.id).first()

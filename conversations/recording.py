@@ -1,7 +1,7 @@
-"""Writes messages into the history, and what becomes of them.
+"""Writes messages and what becomes of them into the history.
 
 Every function here works in its caller's transaction and is safe against a second caller that does the
-same at the same time: rows are changed by conditional UPDATEs, never by reading and writing back.
+same at that moment: rows are changed by conditional UPDATEs, never by reading and writing back.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from conversations.models import (
     Direction,
     EarlyStatus,
     Message,
+    MessageKind,
 )
 from conversations.signals import contact_changed, message_status_changed
 from trochai.whatsapp.cloud_api.errors import opts_out
@@ -44,8 +45,6 @@ _MAY_FOLLOW: dict[Delivery, tuple[Delivery, ...]] = {
     Delivery.PLAYED: (*_BEFORE_META, Delivery.ACCEPTED, Delivery.SENT, Delivery.DELIVERED, Delivery.READ),
     Delivery.FAILED: (*_BEFORE_META, Delivery.ACCEPTED, Delivery.SENT),
 }
-# WhatsApp's own notes in a thread (a changed number): nobody wrote them.
-SYSTEM = "system"
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ class TemplateRecord:
             conversation=self.conversation,
             channel_id=self.conversation.channel_id,
             direction=Direction.OUTBOUND,
-            kind="template",
+            kind=MessageKind.TEMPLATE,
             text=self.rendered.text,
             content=self.rendered.as_dict(),
             template_name=self.template_name,
@@ -170,9 +169,9 @@ def follow(message: Message, news: MessageStatus | EarlyStatus) -> bool:
 
 
 def accept(message: Message, *, whatsapp_id: str) -> bool:
-    """Settle a message of the composer as taken by Meta; False when somebody has done so before.
+    """Settle a composer's message as accepted by Meta; False if that was done before.
 
-    Also where it stood as unknown or failed: an id from Meta proves it, whoever learns it first.
+    Also if it was unknown or failed: an id from Meta is proof, whoever learns it first.
     """
     if not whatsapp_id:
         return False
@@ -203,13 +202,13 @@ def apply_early_statuses(message: Message) -> None:
 
 
 def move_conversation(message: Message, *, preview: str) -> None:
-    """Let the conversation's summary show ``message``, unless it already shows a later one."""
+    """Show ``message`` in the conversation's summary, unless that already shows a later one."""
     outbound = message.is_outbound
     always: dict[str, Any] = {}
     moment: dict[str, dt.datetime] = {}
     if outbound:
         moment = {"last_outbound_at": message.at}
-    elif message.kind != SYSTEM:
+    elif message.kind != MessageKind.SYSTEM:
         moment = {"last_inbound_at": message.at}
         always = {
             "unread_count": F("unread_count") + 1,
@@ -223,7 +222,7 @@ def move_conversation(message: Message, *, preview: str) -> None:
         last_message_at=message.at,
         preview=preview[:200],
         preview_is_outbound=outbound,
-        preview_is_template=message.kind == "template",
+        preview_is_template=message.kind == MessageKind.TEMPLATE,
         **moment,
         **always,
     )
@@ -290,10 +289,10 @@ def _find_contact(channel: Channel, event: InboundMessage) -> Contact | None:
 
 
 def _learn(contact: Contact, event: InboundMessage) -> None:
-    """Fill what the contact lacks; a name that stands is a person's choice and stays.
+    """Fill what the contact lacks; an existing name is a person's choice and stays.
 
     A new user id for a known number replaces the old one: Meta gives another when the number changes
-    hands. An id or number that another contact holds is left there.
+    hands. An id or number of another contact is left with that contact.
     """
     news = {}
     if event.profile_name and not contact.name:

@@ -31,14 +31,14 @@ def give_up_on_sending(**_future: Any) -> None:
 def apply_early_statuses(**_future: Any) -> None:
     """Apply statuses that came while their message was just being recorded. Every minute.
 
-    The recorder and the webhook cannot see each other's uncommitted row, so that neither applies it.
+    The recorder and the webhook cannot see each other's uncommitted rows, so neither applies it.
     """
     recorded = Message.objects.filter(channel=OuterRef("channel"), whatsapp_id=OuterRef("whatsapp_id"))
     for early in EarlyStatus.objects.filter(Exists(recorded)).order_by("pk")[:BATCH]:
         try:
             _apply(early)
         except Exception:
-            # The oldest come first: one that breaks must not stand before the others for ever.
+            # The oldest come first: one that breaks must not block the others for ever.
             logger.exception("early_status_not_applied", early_status=early.pk)
 
 

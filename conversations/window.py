@@ -22,6 +22,6 @@ def closes_at(conversation: Conversation) -> dt.datetime | None:
 
 
 def is_open(conversation: Conversation, now: dt.datetime) -> bool:
-    """Whether free-form text may be sent now. Outside the window only templates go out."""
+    """Whether free-form text may be sent now. Outside the window only templates can be sent."""
     end = closes_at(conversation)
     return end is not None and now < end

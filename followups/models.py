@@ -27,7 +27,7 @@ class Status(models.TextChoices):
     CANCELED = "canceled", _("Canceled")
 
 
-# Every change of status there is (SPEC "States"). lifecycle makes them, tests walk through the table.
+# Every change of status there is. lifecycle makes them, tests walk through the table.
 TRANSITIONS: dict[Status, frozenset[Status]] = {
     Status.PENDING: frozenset({Status.PROCESSING, Status.CANCELED, Status.SENT}),
     Status.PROCESSING: frozenset({Status.SENT, Status.PENDING, Status.FAILED}),
@@ -141,22 +141,30 @@ class FollowUp(models.Model):
                 fields=["organization", "submission"], name="follow_up_once_per_submission"
             ),
             models.CheckConstraint(
-                condition=Q(status__in=["pending", "processing", "sent", "failed", "canceled"]),
+                condition=Q(
+                    status__in=[
+                        Status.PENDING,
+                        Status.PROCESSING,
+                        Status.SENT,
+                        Status.FAILED,
+                        Status.CANCELED,
+                    ]
+                ),
                 name="follow_up_status_is_known",
             ),
             models.CheckConstraint(
-                condition=Q(status__in=["pending", "processing"], next_attempt_at__isnull=False)
-                | (~Q(status__in=["pending", "processing"]) & Q(next_attempt_at__isnull=True)),
+                condition=Q(status__in=[Status.PENDING, Status.PROCESSING], next_attempt_at__isnull=False)
+                | (~Q(status__in=[Status.PENDING, Status.PROCESSING]) & Q(next_attempt_at__isnull=True)),
                 name="follow_up_waiting_is_due_sometime",
             ),
             models.CheckConstraint(
                 condition=Q(
-                    status="processing",
+                    status=Status.PROCESSING,
                     claim_token__isnull=False,
                     lease_expires_at__isnull=False,
                 )
                 | (
-                    ~Q(status="processing")
+                    ~Q(status=Status.PROCESSING)
                     & Q(
                         claim_token__isnull=True,
                         lease_expires_at__isnull=True,
@@ -172,20 +180,21 @@ class FollowUp(models.Model):
                 name="follow_up_requested_is_reconciled",
             ),
             models.CheckConstraint(
-                condition=~Q(status="sent") | Q(message__isnull=False, sent_at__isnull=False),
+                condition=~Q(status=Status.SENT) | Q(message__isnull=False, sent_at__isnull=False),
                 name="follow_up_sent_has_message",
             ),
             models.CheckConstraint(
-                condition=~Q(status="failed")
+                condition=~Q(status=Status.FAILED)
                 | (Q(failed_at__isnull=False) & ~Q(failure_kind="") & ~Q(failure_reason="")),
                 name="follow_up_failed_says_why",
             ),
             models.CheckConstraint(
-                condition=~Q(status="canceled") | (Q(canceled_at__isnull=False) & ~Q(cancel_cause="")),
+                condition=~Q(status=Status.CANCELED) | (Q(canceled_at__isnull=False) & ~Q(cancel_cause="")),
                 name="follow_up_canceled_says_why",
             ),
             models.CheckConstraint(
-                condition=Q(deleted_at__isnull=True) | Q(status__in=["failed", "canceled", "sent"]),
+                condition=Q(deleted_at__isnull=True)
+                | Q(status__in=[Status.FAILED, Status.CANCELED, Status.SENT]),
                 name="follow_up_deleted_is_final",
             ),
         ]
@@ -193,19 +202,19 @@ class FollowUp(models.Model):
             # lifecycle.claim: due rows, oldest first. With id, so that a burst of ties is not sorted.
             models.Index(
                 fields=["channel", "next_attempt_at", "id"],
-                condition=Q(status="pending"),
+                condition=Q(status=Status.PENDING),
                 name="follow_up_due",
             ),
             # lifecycle.claim: a stopped channel's rows that met the stop, among all that wait for it.
             models.Index(
                 fields=["channel", "next_attempt_at", "id"],
-                condition=Q(status="pending", failure_kind="channel"),
+                condition=Q(status=Status.PENDING, failure_kind=FailureKind.CHANNEL),
                 name="follow_up_met_a_stop",
             ),
             # lifecycle.release_expired and lifecycle.give_up_on_unknown: rows that somebody holds.
             models.Index(
                 fields=["lease_expires_at"],
-                condition=Q(status="processing"),
+                condition=Q(status=Status.PROCESSING),
                 name="follow_up_held",
             ),
             # table.page_of and table.counts_for: the tabs' order and numbers. Each tab has its own index:
@@ -217,22 +226,22 @@ class FollowUp(models.Model):
             ),
             models.Index(
                 fields=["organization", "scheduled_for", "id"],
-                condition=Q(deleted_at__isnull=True, status__in=["pending", "processing"]),
+                condition=Q(deleted_at__isnull=True, status__in=[Status.PENDING, Status.PROCESSING]),
                 name="follow_up_waiting",
             ),
             models.Index(
                 fields=["organization", "-scheduled_for", "-id"],
-                condition=Q(deleted_at__isnull=True, status="sent"),
+                condition=Q(deleted_at__isnull=True, status=Status.SENT),
                 name="follow_up_sent",
             ),
             models.Index(
                 fields=["organization", "-scheduled_for", "-id"],
-                condition=Q(deleted_at__isnull=True, status="failed"),
+                condition=Q(deleted_at__isnull=True, status=Status.FAILED),
                 name="follow_up_failed",
             ),
             models.Index(
                 fields=["organization", "-scheduled_for", "-id"],
-                condition=Q(deleted_at__isnull=True, status="canceled"),
+                condition=Q(deleted_at__isnull=True, status=Status.CANCELED),
                 name="follow_up_canceled",
             ),
             # table.Filters.apply: by creator and by template, even somebody's few rows among very many.
@@ -243,13 +252,13 @@ class FollowUp(models.Model):
             # backlog.BacklogCollector: how many wait for a retry.
             models.Index(
                 fields=["next_attempt_at"],
-                condition=Q(status="pending", failures__gt=0),
+                condition=Q(status=Status.PENDING, failures__gt=0),
                 name="follow_up_retrying",
             ),
             # The conversation's banner, and the mark in the inbox list.
             models.Index(
                 fields=["conversation", "scheduled_for", "id"],
-                condition=Q(status__in=["pending", "processing"]),
+                condition=Q(status__in=[Status.PENDING, Status.PROCESSING]),
                 name="follow_up_of_conversation",
             ),
             # tasks.purge_deleted

@@ -6,7 +6,6 @@ Each runs inside the transaction of the one event it is about, and may run again
 from __future__ import annotations
 
 import datetime as dt
-import uuid
 from typing import Any
 
 from django.dispatch import receiver
@@ -27,11 +26,11 @@ from followups.sending import trials
 from templates_app.models import Template
 from templates_app.signals import template_changed
 from trochai.clock import database_now
+from trochai.whatsapp import references
 from trochai.whatsapp.models import Channel
 from trochai.whatsapp.signals import channel_needs_trial, channel_stopped, message_status
 from trochai.whatsapp.webhooks.parsing import MessageStatus
 
-PREFIX = "attempt:"
 # An edit at Meta goes through a review: when that ends only the status changes.
 WHILE_APPROVED = {"status", "components", "parameter_format"}
 ACCEPTANCE = frozenset({Delivery.SENT, Delivery.DELIVERED, Delivery.READ, Delivery.PLAYED})
@@ -116,10 +115,7 @@ def try_channel(channel: Channel, **_signal: Any) -> None:
 
 def _attempt_of(channel: Channel, reference: str) -> FollowUpAttempt | None:
     """Return the attempt that the reference names, if it is one of this channel's."""
-    if not reference.startswith(PREFIX):
-        return None
-    try:
-        attempt_id = uuid.UUID(reference.removeprefix(PREFIX))
-    except ValueError:
+    attempt_id = references.parse(references.Kind.ATTEMPT, reference)
+    if attempt_id is None:
         return None
     return FollowUpAttempt.objects.filter(pk=attempt_id, follow_up__channel=channel).first()

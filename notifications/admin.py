@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.http import HttpRequest
 
 from notifications.models import Notification
+from trochai.ui.admin import ReadOnly
 
 
 @admin.register(Notification)
-class NotificationAdmin(admin.ModelAdmin):
+class NotificationAdmin(ReadOnly, admin.ModelAdmin):
     """To look at, when somebody says that the bell never rang."""
 
     list_display = ["created_at", "recipient", "organization", "kind", "title", "read_at"]
@@ -15,12 +15,3 @@ class NotificationAdmin(admin.ModelAdmin):
     list_select_related = ["recipient", "organization"]
     search_fields = ["recipient__email", "title", "text"]
     date_hierarchy = "created_at"
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Notification | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Notification | None = None) -> bool:
-        return False

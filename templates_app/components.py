@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from trochai.whatsapp.json_reading import mapping, mappings, text
+
 PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z0-9_]+)\s*\}\}", re.ASCII)
 MEDIA_FORMATS = frozenset({"image", "video", "document"})
 # Buttons that need nothing, or one value, from the sender. A flow, a catalog or a one-time password
@@ -60,15 +62,15 @@ def read(components: object, parameter_format: str) -> Components:
     # The first of a kind counts.
     found = dict(reversed(list(_parts(components))))
     header, body = found.get("header", {}), found.get("body", {})
-    header_format = _lower(header.get("format")) or ("text" if "header" in found else "")
+    header_format = text(header.get("format")).lower() or ("text" if "header" in found else "")
     is_named = str(parameter_format).upper() == "NAMED"
     parts = Components(
         header_format=header_format,
-        header=_text(header.get("text")) if header_format == "text" else "",
-        header_examples=_examples(header, "header_text", placeholders(_text(header.get("text")))),
-        body=_text(body.get("text")),
-        body_examples=_examples(body, "body_text", placeholders(_text(body.get("text")))),
-        footer=_text(found.get("footer", {}).get("text")),
+        header=text(header.get("text")) if header_format == "text" else "",
+        header_examples=_examples(header, "header_text", placeholders(text(header.get("text")))),
+        body=text(body.get("text")),
+        body_examples=_examples(body, "body_text", placeholders(text(body.get("text")))),
+        footer=text(found.get("footer", {}).get("text")),
         buttons=tuple(_buttons(found.get("buttons", {}).get("buttons"))),
         is_named=is_named,
         is_supported=True,
@@ -118,14 +120,14 @@ def _can_press(button: Button) -> bool:
     return ends_with_it or "{{" not in button.url
 
 
-def _parts(components: object) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _parts(components: object) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield each component by its type; what is no component yields an unknown type."""
     if not isinstance(components, Sequence) or isinstance(components, str):
         yield "malformed", {}
         return
     for component in components:
-        if isinstance(component, Mapping):
-            yield _lower(component.get("type")), component
+        if isinstance(component, dict):
+            yield text(component.get("type")).lower(), component
         else:
             yield "malformed", {}
 
@@ -134,27 +136,24 @@ def _buttons(buttons: object) -> Iterator[Button]:
     if not isinstance(buttons, list):
         return
     for index, button in enumerate(buttons):
-        fields: Mapping[str, Any] = button if isinstance(button, Mapping) else {}
+        fields = mapping(button)
         example = fields.get("example")
         yield Button(
             index=index,
-            kind=_lower(fields.get("type")),
-            text=_text(fields.get("text")),
-            url=_text(fields.get("url")),
-            phone=_text(fields.get("phone_number")),
-            example=_text(example[0] if isinstance(example, list) and example else example),
+            kind=text(fields.get("type")).lower(),
+            text=text(fields.get("text")),
+            url=text(fields.get("url")),
+            phone=text(fields.get("phone_number")),
+            example=text(example[0] if isinstance(example, list) and example else example),
         )
 
 
-def _examples(component: Mapping[str, Any], key: str, names: list[str]) -> dict[str, str]:
+def _examples(component: dict[str, Any], key: str, names: list[str]) -> dict[str, str]:
     """Return Meta's example for each placeholder: a list in order, or a list of named ones."""
-    example = component.get("example")
-    if not isinstance(example, Mapping):
-        return {}
+    example = mapping(component, "example")
     named = example.get(f"{key}_named_params")
     if isinstance(named, list):
-        entries = [entry for entry in named if isinstance(entry, Mapping)]
-        return {_text(entry.get("param_name")): _text(entry.get("example")) for entry in entries}
+        return {text(entry.get("param_name")): text(entry.get("example")) for entry in mappings(named)}
     values = example.get(key)
     # body_text is a list of lists, header_text a plain one.
     if isinstance(values, list) and values and isinstance(values[0], list):
@@ -162,12 +161,4 @@ def _examples(component: Mapping[str, Any], key: str, names: list[str]) -> dict[
     if not isinstance(values, list):
         return {}
     in_order = numbers(len(names)) if all(name.isdigit() for name in names) else names
-    return {name: _text(value) for name, value in zip(in_order, values, strict=False)}
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _lower(value: object) -> str:
-    return value.lower() if isinstance(value, str) else ""
+    return {name: text(value) for name, value in zip(in_order, values, strict=False)}

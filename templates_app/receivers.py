@@ -13,15 +13,14 @@ from templates_app.sync import normalize_language, update
 from templates_app.tasks import sync_soon
 from trochai.whatsapp import signals
 from trochai.whatsapp.models import Channel
-from trochai.whatsapp.webhooks.parsing import TemplateCategory, TemplateQuality
-from trochai.whatsapp.webhooks.parsing import TemplateStatus as StatusEvent
+from trochai.whatsapp.webhooks.parsing import TemplateCategory, TemplateQuality, TemplateStatusUpdate
 
 # Events that are no status of their own but lead to one.
 _MEANS = {"REINSTATED": TemplateStatus.APPROVED.value}
 
 
 @receiver(signals.template_status)
-def status_changed(channel: Channel, event: StatusEvent, **_: Any) -> None:
+def status_changed(channel: Channel, event: TemplateStatusUpdate, **_: Any) -> None:
     status = _MEANS.get(event.status.upper(), event.status.upper())
     rejected = status == TemplateStatus.REJECTED and event.reason.upper() != "NONE"
     if status not in TemplateStatus.values:
@@ -42,7 +41,7 @@ def category_changed(channel: Channel, event: TemplateCategory, **_: Any) -> Non
 
 
 def _update(
-    channel: Channel, event: StatusEvent | TemplateQuality | TemplateCategory, fields: dict[str, str]
+    channel: Channel, event: TemplateStatusUpdate | TemplateQuality | TemplateCategory, fields: dict[str, str]
 ) -> None:
     """Write to each of the organization's numbers: one account's templates serve all of its numbers."""
     now = timezone.now()

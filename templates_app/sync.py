@@ -12,6 +12,7 @@ from django.db import transaction
 from templates_app.models import Template, TemplateStatus
 from templates_app.signals import template_changed
 from trochai.whatsapp.cloud_api.client import client_for
+from trochai.whatsapp.json_reading import mapping, text
 from trochai.whatsapp.models import Channel
 
 if TYPE_CHECKING:
@@ -92,30 +93,26 @@ def update(template: Template, fields: Mapping[str, Any], now: dt.datetime) -> b
     return True
 
 
-def _by_key(entries: Iterable[Mapping[str, Any]]) -> dict[Key, dict[str, Any]]:
+def _by_key(entries: Iterable[dict[str, Any]]) -> dict[Key, dict[str, Any]]:
     """Return the fields of each listed template by name and language; broken entries are left out."""
     listed = {}
     for entry in entries:
-        name, language = _text(entry.get("name"), 512), normalize_language(_text(entry.get("language"), 15))
+        name, language = text(entry.get("name"))[:512], normalize_language(text(entry.get("language"))[:15])
         if name and language:
             listed[name, language] = _fields(entry)
     return listed
 
 
-def _fields(entry: Mapping[str, Any]) -> dict[str, Any]:
-    components, score = entry.get("components"), entry.get("quality_score")
-    reason = _text(entry.get("rejected_reason"), 500)
+def _fields(entry: dict[str, Any]) -> dict[str, Any]:
+    components = entry.get("components")
+    reason = text(entry.get("rejected_reason"))[:500]
     return {
-        "meta_id": _text(str(entry.get("id") or ""), 64),
-        "status": _text(entry.get("status"), 32).upper() or TemplateStatus.PENDING.value,
-        "category": _text(entry.get("category"), 32).upper(),
-        "quality": _text(score.get("score") if isinstance(score, Mapping) else "", 16).upper() or "UNKNOWN",
-        "parameter_format": _text(entry.get("parameter_format"), 16).upper() or "POSITIONAL",
+        "meta_id": str(entry.get("id") or "")[:64],
+        "status": text(entry.get("status"))[:32].upper() or TemplateStatus.PENDING.value,
+        "category": text(entry.get("category"))[:32].upper(),
+        "quality": text(mapping(entry, "quality_score").get("score"))[:16].upper() or "UNKNOWN",
+        "parameter_format": text(entry.get("parameter_format"))[:16].upper() or "POSITIONAL",
         "components": components if isinstance(components, list) else [],
         # Meta says NONE for none.
         "rejected_reason": "" if reason.upper() == "NONE" else reason,
     }
-
-
-def _text(value: object, length: int) -> str:
-    return value[:length] if isinstance(value, str) else ""

@@ -323,8 +323,6 @@ LOGGING = {
         # They say that a task was due and received; only its end is worth a line.
         "celery.beat": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},
-        # Its DEBUG lines carry request headers, and with them the access token.
-        "urllib3": {"level": "INFO"},
         "axes": {"level": "WARNING"},
     },
 }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from django.utils import timezone
 
-from conversations.models import Delivery, Message
+from conversations.models import Delivery, Message, MessageKind
 from conversations.pages.listing import Cursor
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 PAGE_SIZE = 40
 # A page that stays open grows with the conversation, up to this.
 LONGEST = 400
-SYSTEM = "system"
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Bubble:
         message = self.message
         return (
             message.delivery in {Delivery.FAILED, Delivery.UNKNOWN}
-            and message.kind == "text"
+            and message.kind == MessageKind.TEXT
             and not message.is_from_follow_up
         )
 
@@ -86,8 +85,8 @@ def _bubbles(messages: Iterable[Message]) -> Iterable[Bubble]:
         new_turn = (
             not new_day
             and previous is not None
-            and (previous.direction, previous.kind == "template", previous.sent_by_id)
-            != (message.direction, message.kind == "template", message.sent_by_id)
+            and (previous.direction, previous.kind == MessageKind.TEMPLATE, previous.sent_by_id)
+            != (message.direction, message.kind == MessageKind.TEMPLATE, message.sent_by_id)
         )
         yield Bubble(message, new_day=new_day, new_turn=new_turn or new_day)
         previous = message

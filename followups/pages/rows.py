@@ -24,7 +24,7 @@ WATCH_WITHIN = dt.timedelta(hours=1)
 
 
 @dataclass(frozen=True)
-class Line:
+class StatusLine:
     """A line under the status badge; ``tone`` is its CSS class."""
 
     text: str
@@ -35,7 +35,7 @@ class Line:
 class Row:
     follow_up: FollowUp
     actions: frozenset[Action]
-    lines: tuple[Line, ...]
+    lines: tuple[StatusLine, ...]
     relative: str
     # When the row asks for itself again (htmx), and what it looked like: the same again is not sent.
     trigger: str
@@ -75,24 +75,24 @@ def row_for(
     )
 
 
-def _lines(follow_up: FollowUp, stop_reason: str, now: dt.datetime) -> tuple[Line, ...]:
+def _lines(follow_up: FollowUp, stop_reason: str, now: dt.datetime) -> tuple[StatusLine, ...]:
     match follow_up.status:
         case Status.PENDING:
             return tuple(_pending_lines(follow_up, stop_reason, now))
         case Status.FAILED:
             # What happened; what to do about it is in the drawer.
             what = follow_up.failure_reason.partition(". ")[0].rstrip(".")
-            lines = [Line(what, "bad")]
+            lines = [StatusLine(what, "bad")]
             if follow_up.retry_allowed_at and follow_up.retry_allowed_at > now:
                 when = formatting.day_time(follow_up.retry_allowed_at, now)
-                lines.append(Line(_("Can be retried from %(when)s") % {"when": when}))
+                lines.append(StatusLine(_("Can be retried from %(when)s") % {"when": when}))
             return tuple(lines)
         case Status.CANCELED:
-            return (Line(canceled_words(follow_up)),)
+            return (StatusLine(canceled_words(follow_up)),)
     return ()
 
 
-def _pending_lines(follow_up: FollowUp, stop_reason: str, now: dt.datetime) -> list[Line]:
+def _pending_lines(follow_up: FollowUp, stop_reason: str, now: dt.datetime) -> list[StatusLine]:
     lines = []
     if follow_up.failures and follow_up.next_attempt_at:
         words = {
@@ -100,15 +100,15 @@ def _pending_lines(follow_up: FollowUp, stop_reason: str, now: dt.datetime) -> l
             "all": len(DELAYS),
             "when": _time_or_day(follow_up.next_attempt_at, now),
         }
-        lines.append(Line(_("Retry %(number)d of %(all)d at %(when)s") % words, "retry"))
+        lines.append(StatusLine(_("Retry %(number)d of %(all)d at %(when)s") % words, "retry"))
     if stop_reason:
         reason = stop_reason.rstrip(".")
-        lines.append(Line(_("WhatsApp channel stopped: %(reason)s") % {"reason": reason}, "bad"))
+        lines.append(StatusLine(_("WhatsApp channel stopped: %(reason)s") % {"reason": reason}, "bad"))
     if not follow_up.template.is_approved:
         status = follow_up.template.status_label.lower()
-        lines.append(Line(_("Template can’t be sent: %(status)s") % {"status": status}, "retry"))
+        lines.append(StatusLine(_("Template can’t be sent: %(status)s") % {"status": status}, "retry"))
     elif not follow_up.template.fits(follow_up.shape):
-        lines.append(Line(_("Template has changed: the values no longer fit it"), "retry"))
+        lines.append(StatusLine(_("Template has changed: the values no longer fit it"), "retry"))
     return lines
 
 

@@ -1,7 +1,7 @@
-"""What waits, for how long, and what stands in its way: read when a monitor asks (``/metrics``).
+"""What waits, for how long, and what holds it up: read when a monitor asks (``/metrics``).
 
-A handful of queries, each on an index and each of bounded cost however much there is: what could be very
-many is counted up to ``CAP``. No label names a person, a phone number or an organization.
+A handful of queries, each on an index and each of bounded cost: what could be very many is counted
+only up to ``CAP``. No label names a person, a phone number or an organization.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ DATABASE_UP = ("trochai_database_up", "1 if the database answered the questions 
 
 
 @dataclass(frozen=True)
-class Line:
+class DueChannel:
     """A channel with something to send: since when, and whether it is stopped."""
 
     channel_id: int
@@ -41,7 +41,7 @@ class Line:
 
 
 class BacklogCollector(Collector):
-    """Collects the state as of ``now``. Without a database it says that, and what it knows besides."""
+    """Collects the state as of ``now``. Without a database it reports that, and whatever else it knows."""
 
     def __init__(self, *, now: dt.datetime) -> None:
         self._now = now
@@ -104,13 +104,13 @@ class BacklogCollector(Collector):
         yield from (count, lag)
 
 
-def lines_with_due(now: dt.datetime) -> list[Line]:
-    """Return the channels that have something to send, by one look into the due index for each."""
+def lines_with_due(now: dt.datetime) -> list[DueChannel]:
+    """Return the channels that have something to send, with one look-up in the due index for each."""
     waiting = FollowUp.objects.filter(channel=OuterRef("pk"), status=Status.PENDING)
     oldest = waiting.order_by("next_attempt_at", "pk").values("next_attempt_at")[:1]
     channels = Channel.objects.annotate(oldest=Subquery(oldest)).order_by("pk")
     return [
-        Line(pk, oldest_due_at, stopped_at is not None)
+        DueChannel(pk, oldest_due_at, stopped_at is not None)
         for pk, oldest_due_at, stopped_at in channels.values_list("pk", "oldest", "stopped_at")
         if oldest_due_at is not None and oldest_due_at <= now
     ]

@@ -35,7 +35,7 @@ CLAIM_EVERY = 0.1
 # How long to wait for a line on which nothing may be sent right now: at least, and at most. One that is
 # held back for longer is left to a later tick, as it would keep a worker idle.
 LINE_PAUSE = (0.05, 6.0)
-# A run makes room for other tasks of its worker then; who runs it begins another if more is due.
+# Then a run makes room for its worker's other tasks; its caller begins another if more is due.
 RUN_TIME = 50.0
 
 
@@ -48,14 +48,14 @@ def tidy_up(now: dt.datetime) -> None:
 
 
 def is_sending() -> bool:
-    """Return whether this process is at it."""
+    """Return whether this process is already sending."""
     return _sending.locked()
 
 
 def send_in_this_process() -> Iterator[bool]:
     """``send_due``, by one thread of this process at a time: a second one would only take turns with it.
 
-    Whoever comes meanwhile leaves the work to the first, which then looks once more for what is due.
+    A thread that comes meanwhile leaves the work to the first, which then looks once more for what is due.
     """
     _asked.set()
     while _asked.is_set() and not stopping.is_set():

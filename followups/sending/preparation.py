@@ -1,4 +1,4 @@
-"""Before the call: looks once more at each claimed row, and puts together what Meta is sent."""
+"""Before the call: checks each claimed row once more, and puts together what is sent to Meta."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ logger = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Job:
-    """A follow-up that may be sent: what Meta is sent, by whom, and under which claim.
+    """A follow-up that may be sent: what goes to Meta, from which number, and under which claim.
 
     ``at`` is when its line lets it go, by this process's monotonic clock.
     """
@@ -42,8 +42,8 @@ class Job:
 def prepare(claim: lifecycle.Claim, *, busy: Collection[int], now: dt.datetime) -> list[Job]:
     """Return the jobs to do; what must not or cannot be sent now is settled or handed back.
 
-    ``busy`` has the conversations that a message is on its way to already. Slots of a line that are not
-    needed are given back to it.
+    ``busy`` holds the conversations to which a message is already on its way. A line's unneeded slots
+    are given back to it.
     """
     by_channel: dict[int, list[Job]] = defaultdict(list)
     for job in _jobs(claim, set(busy), now):
@@ -54,7 +54,7 @@ def prepare(claim: lifecycle.Claim, *, busy: Collection[int], now: dt.datetime) 
         times = chain.from_iterable(each.times() for each in slots)
         jobs += [replace(job, at=at) for job, at in zip(of_channel, times, strict=False)]
         unused = sum(each.count for each in slots) - len(of_channel)
-        # A line takes back its end alone.
+        # A line takes back only the last slots reserved.
         rate.give_back(channel, slots[-1], min(unused, slots[-1].count))
     return jobs
 
@@ -69,7 +69,7 @@ def _jobs(claim: lifecycle.Claim, seen: set[int], now: dt.datetime) -> Iterator[
             # Its lease brings it back.
             logger.exception("follow_up_not_prepared", follow_up=follow_up.pk)
         except Exception:
-            # It would break each time, and the oldest rows come first: it must not stand in the way.
+            # It would break each time, and the oldest rows come first: it must not block the rest.
             logger.exception("follow_up_broken", follow_up=follow_up.pk)
             _fail_broken(follow_up, claim.token, now)
         else:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import structlog
 from django.db import InterfaceError, OperationalError, connection, transaction
 
 from conversations import consent
 from followups import lifecycle
-from followups.models import FailureKind, FollowUp, FollowUpAttempt
+from followups.models import FailureKind, FollowUp, FollowUpAttempt, Outcome
 from templates_app.tasks import sync_soon
 from trochai import metrics
 from trochai.clock import database_now
-from trochai.whatsapp import channels, rate
+from trochai.whatsapp import verdicts
 from trochai.whatsapp.cloud_api.client import Accepted
 from trochai.whatsapp.cloud_api.errors import (
     ChannelError,
@@ -25,7 +25,6 @@ from trochai.whatsapp.cloud_api.errors import (
     TemporaryError,
     WhatsAppError,
 )
-from trochai.whatsapp.models import Channel
 
 logger = structlog.get_logger(__name__)
 
@@ -132,12 +131,12 @@ def _settle_one(call: Call, now: dt.datetime) -> None:
             lifecycle.settle_unknown(attempt, reason=result.reason, details=result.details, now=now)
 
 
-_OUTCOMES: dict[type[Accepted | WhatsAppError], str] = {
-    Accepted: "accepted",
-    TemporaryError: "temporary",
-    ChannelError: "channel",
-    PermanentError: "permanent",
-    OutcomeUnknown: "unknown",
+_OUTCOMES: dict[type[Accepted | WhatsAppError], Outcome] = {
+    Accepted: Outcome.ACCEPTED,
+    TemporaryError: Outcome.TEMPORARY,
+    ChannelError: Outcome.CHANNEL,
+    PermanentError: Outcome.PERMANENT,
+    OutcomeUnknown: Outcome.UNKNOWN,
 }
 
 
@@ -158,51 +157,20 @@ def _log(call: Call, now: dt.datetime) -> None:
         logger.warning("follow_up_not_accepted", **ids, outcome=outcome, code=call.result.code)
 
 
-def concerns_channel(result: Accepted | WhatsAppError) -> bool:
-    """Return whether an answer says that its channel should slow down or stop."""
-    if isinstance(result, Accepted | TemporaryError):
-        return result.slow_down is not None
-    return isinstance(result, ChannelError)
-
-
 def tell_channels(calls: Iterable[Call]) -> set[int]:
     """Slow down, stop or resume the channels as their answers say; return those to leave alone for now."""
-    slow_down: dict[int, tuple[Channel, dt.timedelta]] = {}
-    stopped: dict[int, tuple[Channel, ChannelError]] = {}
-    working: dict[int, Channel] = {}
+    # By token too: another call of the group may have used a newer one.
+    used: dict[tuple[int, str], list[Call]] = defaultdict(list)
     for call in calls:
-        channel, result = call.follow_up.channel, call.result
-        if isinstance(result, ChannelError):
-            stopped[channel.pk] = channel, result
-        elif isinstance(result, Accepted | TemporaryError) and result.slow_down is not None:
-            _channel, longest = slow_down.get(channel.pk, (channel, dt.timedelta()))
-            slow_down[channel.pk] = channel, max(result.slow_down, longest)
-        elif isinstance(result, Accepted) and channel.is_stopped:
-            working[channel.pk] = channel
-    for channel, error in stopped.values():
-        _tell(channel, _stop, error)
-    for channel, delay in slow_down.values():
-        _tell(channel, rate.slow_down, delay)
-    for channel in working.values():
-        if channel.pk not in stopped:
-            _tell(channel, _resume, channel.stopped_at)
-    return {*stopped, *slow_down}
+        used[call.follow_up.channel_id, call.follow_up.channel.access_token].append(call)
+    return {channel_id for (channel_id, token), group in used.items() if _heeded(group, token)}
 
 
-def _tell(channel: Channel, change: Callable[[Channel, Any], Any], news: Any) -> None:
+def _heeded(calls: list[Call], token: str) -> bool:
+    channel, answers = calls[0].follow_up.channel, [call.result for call in calls]
     try:
-        change(channel, news)
+        return verdicts.heed(channel, *answers, token=token)
     except Exception:
         # The next call on the channel meets the same answer.
         logger.exception("channel_not_told", channel=channel.pk)
-
-
-def _stop(channel: Channel, error: ChannelError) -> None:
-    # The token that met the error: another call of the group may have had a newer one.
-    channels.stop(
-        channel.pk, code=error.code, reason=error.reason, token=channel.access_token, now=database_now()
-    )
-
-
-def _resume(channel: Channel, stopped_at: dt.datetime | None) -> None:
-    channels.resume(channel.pk, stopped_at=stopped_at)
+        return any(verdicts.concerns_channel(answer) for answer in answers)

@@ -22,25 +22,25 @@ from followups.sending.preparation import Job, prepare
 from followups.sending.settlement import Call
 from trochai import metrics
 from trochai.clock import database_now
-from trochai.whatsapp import rate
+from trochai.whatsapp import rate, references, verdicts
 from trochai.whatsapp.cloud_api.burst import Burst, Outgoing
 from trochai.whatsapp.cloud_api.errors import OutcomeUnknown
 
 logger = structlog.get_logger(__name__)
 
-# Set when this worker is told to stop: what is in flight is finished, the rest handed back.
+# Set when this worker is told to stop: what is in flight is finished, the rest is handed back.
 stopping = threading.Event()
 
 # All in seconds by the monotonic clock, but for GROUP.
 #
-# Rows are marked as requested, and outcomes written, in groups of at least so many where that many wait;
-# an outcome waits at most SETTLE_EVERY. When a row's moment is only LEAD ahead, all are marked whose moments
-# come within LEAD_OF_ALL.
+# Where that many wait, rows are marked as requested, and outcomes written, in groups of at least GROUP; an
+# outcome waits at most SETTLE_EVERY. When one row's moment is only LEAD ahead, all whose moments come within
+# LEAD_OF_ALL are marked with it.
 GROUP = 50
 SETTLE_EVERY = 0.25
 LEAD = 0.05
 LEAD_OF_ALL = 0.15
-# How far ahead rows are kept that missed their slots; those for which there is none are handed back.
+# How far ahead new slots are looked for, for rows that missed theirs; rows that get none are handed back.
 NEW_SLOTS = dt.timedelta(seconds=0.5)
 # How long outcomes are kept while the database cannot be reached, and how often it is tried.
 SETTLE_PATIENCE = 60.0
@@ -50,7 +50,7 @@ SETTLE_AGAIN = 1.0
 class SlidingWindow:
     """The calls that this worker has in flight, what waits to follow them, and what is not written down yet.
 
-    All of the database's part is done by the thread that made it; the calls run in the burst's.
+    The thread that made it does all the database work; the calls run in the burst's thread.
     """
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ class SlidingWindow:
         handed_back = self._hand_back(waiting)
         self._finish()
         if not handed_back:
-            # The database was away, perhaps for a moment only.
+            # The database was away, perhaps only for a moment.
             self._hand_back(waiting)
 
     @property
@@ -81,7 +81,7 @@ class SlidingWindow:
         return len(self._waiting) < GROUP
 
     def add(self, claim: lifecycle.Claim) -> None:
-        """Take the claimed rows in; those that must not or cannot be sent now are settled without a call."""
+        """Take in the claimed rows; those that must not or cannot be sent now are settled without a call."""
         busy = {follow_up.conversation_id for follow_up in self._held()}
         jobs = prepare(claim, busy=busy, now=database_now())
         now = time.monotonic()
@@ -89,7 +89,7 @@ class SlidingWindow:
         self._waiting += jobs
         self._waiting.sort(key=lambda job: job.at)
         if self._waiting:
-            # Before the first row's moment is looked at: the first time it takes a moment itself.
+            # Before the first row's moment is looked at: opening it takes a moment itself.
             self._opened()
 
     def work(self, *, until: float) -> None:
@@ -111,20 +111,21 @@ class SlidingWindow:
             return math.inf  # as soon as enough calls have ended
         jobs, self._waiting = self._waiting[: min(ready, free)], self._waiting[min(ready, free) :]
         for _token, group in groupby(self._in_time(jobs), key=lambda job: job.token):
-            self._begin(list(group))
+            self._mark(list(group))
         return self._waiting[0].at - LEAD if self._waiting else math.inf
 
     def _in_time(self, jobs: list[Job]) -> list[Job]:
         """Return the jobs whose moments have not passed; the others wait again, for new ones."""
         too_late = time.monotonic() - rate.TOLERANCE.total_seconds()
         late = [job for job in jobs if job.at < too_late]
-        renewed, left = _renewed(late)
+        renewed, left = _reserve_again(late)
         self._waiting += renewed
         self._waiting.sort(key=lambda job: job.at)
         self._hand_back(left)
         return [job for job in jobs if job.at >= too_late]
 
-    def _begin(self, jobs: list[Job]) -> None:
+    def _mark(self, jobs: list[Job]) -> None:
+        """Mark the rows as requested, and begin their calls."""
         follow_ups = [job.follow_up for job in jobs]
         # Committed before the calls: what is in doubt after a crash is never more than what was in flight.
         attempts = lifecycle.request(follow_ups, token=jobs[0].token, now=database_now())
@@ -143,18 +144,18 @@ class SlidingWindow:
             stopping.wait(max(timeout, 0) if timeout < math.inf else 0)
             return
         missed = []
-        outcomes = self._burst.ended(timeout=min(timeout, SETTLE_EVERY))
-        if not outcomes and not self._burst.is_alive:
+        finished = self._burst.ended(timeout=min(timeout, SETTLE_EVERY))
+        if not finished and not self._burst.is_alive:
             self._give_up_calls()
-        for outcome in outcomes:
-            job, attempt = self._in_flight.pop(outcome.reference)
-            if outcome.result is None:
+        for call in finished:
+            job, attempt = self._in_flight.pop(call.reference)
+            if call.result is None:
                 missed.append((job, attempt))
                 continue
-            metrics.CALL_SECONDS.observe(outcome.seconds)
-            self._unsettled.append(Call(job.follow_up, attempt, outcome.result))
+            metrics.CALL_SECONDS.observe(call.seconds)
+            self._unsettled.append(Call(job.follow_up, attempt, call.result))
             # What an answer says of its channel is heeded before the next call on it.
-            patience = 0 if settlement.concerns_channel(outcome.result) else SETTLE_EVERY
+            patience = 0 if verdicts.concerns_channel(call.result) else SETTLE_EVERY
             self._settle_at = min(self._settle_at, time.monotonic() + patience)
         if missed:
             self._call_again(missed)
@@ -170,11 +171,11 @@ class SlidingWindow:
         self._settle_at = 0.0
 
     def _call_again(self, missed: list[tuple[Job, FollowUpAttempt]]) -> None:
-        """Give those new moments that were marked in time but did not leave in time."""
+        """Give new moments to those that were marked in time but did not leave in time."""
         attempts = {job.follow_up.pk: attempt for job, attempt in missed}
         try:
             held = lifecycle.request_again(list(attempts.values()), now=database_now())
-            renewed, left = _renewed([job for job, attempt in missed if attempt.pk in held])
+            renewed, left = _reserve_again([job for job, attempt in missed if attempt.pk in held])
             self._call([(job, attempts[job.follow_up.pk]) for job in renewed])
             if left:
                 lifecycle.withdraw([attempts[job.follow_up.pk] for job in left])
@@ -231,13 +232,13 @@ class SlidingWindow:
 
 
 def _reference(attempt: FollowUpAttempt) -> str:
-    return f"attempt:{attempt.pk}"
+    return references.build(references.Kind.ATTEMPT, attempt.pk)
 
 
-def _renewed(jobs: list[Job]) -> tuple[list[Job], list[Job]]:
-    """Return jobs that missed their moments with new ones, and those for which their lines have none soon.
+def _reserve_again(jobs: list[Job]) -> tuple[list[Job], list[Job]]:
+    """Return the jobs that got new moments, and those whose lines have none soon.
 
-    They were held up by this worker, and would all leave at once.
+    This worker held them up: without new moments they would all leave at once.
     """
     renewed, left = [], []
     jobs = sorted(jobs, key=lambda job: job.follow_up.channel_id)

@@ -1,4 +1,4 @@
-"""When the beat job last ran, so that its silence can be noticed by whoever still runs."""
+"""When the beat job last ran, so that whatever still runs can notice its silence."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def record(*, now: dt.datetime) -> dt.timedelta | None:
         return None
     silence = now - previous
     with transaction.atomic():
-        # Of several workers that begin at once, one ends the silence.
+        # Of several workers that begin at once, only one ends the silence.
         moved = Tick.objects.filter(pk=Tick.ONLY, at=previous).update(at=now, silence_announced_at=None)
         if not moved or silence <= LATE_AFTER:
             return None
@@ -44,7 +44,7 @@ def last() -> dt.datetime | None:
 def announce_silence(*, now: dt.datetime) -> dt.datetime | None:
     """Return the last tick if it is too long ago, or None while all is well or nothing ever ran.
 
-    No worker runs then, so whoever asks tells the admins: one of all processes, once in a silence.
+    No worker runs then, so whoever asks tells the admins: only one of all processes, and once per silence.
     While all is well this is one query by primary key.
     """
     tick = Tick.objects.filter(pk=Tick.ONLY).first()

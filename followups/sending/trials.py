@@ -1,4 +1,4 @@
-"""Trying one follow-up on a stopped channel, where only a message can tell whether it works again."""
+"""Trying one follow-up on a stopped channel, where only a message can show whether it works again."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ logger = structlog.get_logger(__name__)
 def let_one_through(channel: Channel, *, now: dt.datetime) -> bool:
     """Have the next tick try the oldest follow-up that is due; return False if there is none to try.
 
-    None either while one that met the stop waits for its retry: that is the trial. One that would fail
-    as missed proves nothing, so it is left alone.
+    Nor is one tried while another that met the stop waits for its retry: that one is the trial. One that
+    would fail as missed proves nothing, so it is left alone.
     """
     pending = FollowUp.objects.filter(channel=channel, status=Status.PENDING)
     soon = pending.filter(next_attempt_at__lte=now + max(DELAYS))

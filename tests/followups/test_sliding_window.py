@@ -20,7 +20,7 @@ from followups.tasks import help_to_send
 from tests import factories
 from tests.followups.engine import refreshed, tick
 from trochai.whatsapp import rate
-from trochai.whatsapp.cloud_api import async_transport
+from trochai.whatsapp.cloud_api import transport
 from trochai.whatsapp.cloud_api.burst import Burst, Outgoing
 from trochai.whatsapp.cloud_api.client import Accepted, client_for
 from trochai.whatsapp.cloud_api.errors import ChannelError
@@ -178,7 +178,7 @@ def test_a_tick_while_this_process_sends_is_not_lost(meta, due):
 
 def test_where_no_call_can_be_made_rows_are_handed_back_and_nothing_hangs(meta, due, monkeypatch):
     row = due()
-    async_transport._authorities.cache_clear()
+    transport._authorities.cache_clear()
     monkeypatch.setattr(certifi, "where", lambda: "/nowhere/at/all.pem")
     with pytest.raises(FileNotFoundError):
         tick()

@@ -9,7 +9,7 @@ from templates_app.sync import sync_channel
 from tests.factories import ChannelFactory, TemplateFactory
 from tests.templates_app.conftest import BODY, entry
 from trochai.whatsapp import signals
-from trochai.whatsapp.webhooks.parsing import TemplateCategory, TemplateQuality, TemplateStatus
+from trochai.whatsapp.webhooks.parsing import TemplateCategory, TemplateQuality, TemplateStatusUpdate
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +35,7 @@ def told():
 
 
 def status(channel, event, *, reason="NONE", name="visit_reminder", language="en-US"):
-    fact = TemplateStatus(meta_id="1", name=name, language=language, status=event, reason=reason)
+    fact = TemplateStatusUpdate(meta_id="1", name=name, language=language, status=event, reason=reason)
     signals.template_status.send(sender=type(channel), channel=channel, event=fact)
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import hmac
@@ -13,6 +14,7 @@ from django.db import connection
 
 from tests.factories import ChannelFactory
 from trochai.whatsapp.cloud_api.client import client_for
+from trochai.whatsapp.cloud_api.transport import AsyncTransport
 from trochai.whatsapp.sandbox import Account, Sandbox
 
 
@@ -38,6 +40,19 @@ def sandbox(settings, channel):
 def client(sandbox, channel):
     """The production client, talking to the sandbox."""
     return client_for(channel)
+
+
+def send_template(client, **message):
+    """Send a template as a burst does, on an event loop, and wait for what comes of it."""
+
+    async def send():
+        transport = AsyncTransport(connect_timeout=2, read_timeout=0.4)
+        try:
+            return await client.send_template(**message, transport=transport)
+        finally:
+            await transport.close()
+
+    return asyncio.run(send())
 
 
 def signed(body: bytes, secret: str = "test-app-secret") -> str:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import socket
 import threading
@@ -12,7 +13,7 @@ import pytest
 from werkzeug import Response
 
 from tests.factories import ChannelFactory
-from trochai.whatsapp.cloud_api.async_transport import AsyncTransport
+from tests.whatsapp.conftest import send_template
 from trochai.whatsapp.cloud_api.client import Accepted, WhatsAppClient, client_for
 from trochai.whatsapp.cloud_api.errors import (
     ChannelError,
@@ -21,7 +22,7 @@ from trochai.whatsapp.cloud_api.errors import (
     TemporaryError,
     WhatsAppError,
 )
-from trochai.whatsapp.cloud_api.transport import MAX_ANSWER, NoAnswer, Transport
+from trochai.whatsapp.cloud_api.transport import MAX_ANSWER, AsyncTransport, NoAnswer, Transport
 
 TOKEN = "EAAGsecretTokenThatNobodyMaySee123"
 TO = {"to": "+50688881234"}
@@ -33,8 +34,12 @@ ACCEPTED = {
 PATH = "/v25.0/42/messages"
 
 
-def make_client(url, *, read_timeout=0.4, token=TOKEN, **more):
-    transport = Transport(connect_timeout=0.4, read_timeout=read_timeout, pool_size=4)
+# A transport is there for its process's life.
+transport_for = functools.cache(Transport)
+
+
+def make_client(url, *, read_timeout=0.4, token=TOKEN, transport=None, **more):
+    transport = transport or transport_for(connect_timeout=0.4, read_timeout=read_timeout)
     return WhatsAppClient(
         phone_number_id="42", token=token, base_url=f"{url}/v25.0", transport=transport, **more
     )
@@ -50,7 +55,7 @@ def send(request):
     with asyncio.Runner() as runner:
         transport = runner.run(_async_transport())
         yield lambda client: runner.run(
-            client.asend_template(recipient=TO, template=template, reference="message:1", transport=transport)
+            client.send_template(recipient=TO, template=template, reference="message:1", transport=transport)
         )
         runner.run(transport.close())
 
@@ -109,9 +114,8 @@ def test_an_accepted_message_brings_its_id_and_sends_what_meta_expects(meta, to_
         },
     ).respond_with_json(ACCEPTED)
     template = {"name": "visit_reminder", "language": {"code": "es"}}
-    assert to_meta.send_template(recipient=TO, template=template, reference="attempt:7") == Accepted(
-        "wamid.A", "50688881234"
-    )
+    accepted = send_template(to_meta, recipient=TO, template=template, reference="attempt:7")
+    assert accepted == Accepted("wamid.A", "50688881234")
 
 
 def test_a_user_id_is_answered_with_a_user_id(meta, to_meta):
@@ -301,27 +305,7 @@ def test_the_connection_is_kept_alive_and_used_again(send):
         assert len(ports) == 1
 
 
-def test_a_connection_that_idled_long_is_not_trusted_with_a_message(monkeypatch):
-    connections = []
-
-    def talk(connection, stopped):
-        connections.append(connection)
-        body = b'{"messages": [{"id": "wamid.K"}]}'
-        with contextlib.suppress(OSError):
-            connection.recv(65536)
-            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
-            connection.recv(1)
-
-    with raw_server(talk) as url:
-        client = make_client(url)
-        client.send_text(recipient=TO, text="Hola", reference="message:1")
-        monkeypatch.setattr("trochai.whatsapp.cloud_api.transport.MAX_IDLE", 0)
-        client.send_text(recipient=TO, text="Hola", reference="message:2")
-    assert len(connections) == 2
-
-
-@pytest.mark.parametrize("send", ["one of many"], indirect=True)
-def test_a_connection_among_many_that_idled_long_is_not_trusted_either(no_idling, send):
+def test_a_connection_that_idled_long_is_not_trusted_with_a_message(no_idling, send):
     ports = []
 
     def talk(connection, stopped):
@@ -332,7 +316,7 @@ def test_a_connection_among_many_that_idled_long_is_not_trusted_either(no_idling
                 connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
 
     with raw_server(talk) as url:
-        client = make_client(url)
+        client = make_client(url, transport=Transport(connect_timeout=0.4, read_timeout=0.4))
         send(client)
         send(client)
     assert len(ports) == 2
@@ -408,9 +392,9 @@ def test_transport_exceptions_do_not_carry_the_request():
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"http://127.0.0.1:{server.getsockname()[1]}"
         server.settimeout(0.1)
-        transport = Transport(connect_timeout=0.2, read_timeout=0.2, pool_size=1)
+        transport = transport_for(connect_timeout=0.2, read_timeout=0.2)
         with pytest.raises(NoAnswer) as raised:
-            transport.call("GET", url, headers={"Authorization": "Bearer x"})
+            transport.result_of(transport.calls.call("GET", url, headers={"Authorization": "Bearer x"}))
     assert raised.value.__context__ is raised.value.__cause__ is None
 
 

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 import requests
 
-from tests.whatsapp.conftest import signed
+from tests.whatsapp.conftest import send_template, signed
 from trochai.whatsapp.cloud_api.client import client_for
 from trochai.whatsapp.cloud_api.errors import (
     ChannelError,
@@ -40,7 +40,7 @@ def magic(suffix):
 
 
 def send(client, to=ORDINARY, template=REMINDER):
-    return client.send_template(recipient={"to": to}, template=template, reference="attempt:7")
+    return send_template(client, recipient={"to": to}, template=template, reference="attempt:7")
 
 
 class App(BaseHTTPRequestHandler):

@@ -15,7 +15,7 @@ from trochai.whatsapp.webhooks.parsing import (
     MessageStatus,
     TemplateCategory,
     TemplateQuality,
-    TemplateStatus,
+    TemplateStatusUpdate,
     decode,
     is_signed,
 )
@@ -263,7 +263,7 @@ IDENTITY = ("594425479261596", "visit_reminder", "en_US")
 )
 def test_a_templates_status(event, status):
     payload = body("message_template_status_update", "", event=event, reason="NONE", **TEMPLATE)
-    assert events(payload) == [TemplateStatus(*IDENTITY, status, "")]
+    assert events(payload) == [TemplateStatusUpdate(*IDENTITY, status, "")]
 
 
 def test_a_rejected_template_says_why():
@@ -373,7 +373,7 @@ def test_no_value_of_our_own_breaks_the_parser(value, field):
     payload = body(field)
     payload["entry"][0]["changes"][0]["value"].update({**value, **TEMPLATE})
     for event in events(decode(json.dumps(payload).encode())):
-        assert type(event) in {InboundMessage, MessageStatus, MarketingPreference, TemplateStatus}
+        assert type(event) in {InboundMessage, MessageStatus, MarketingPreference, TemplateStatusUpdate}
 
 
 @given(st.dictionaries(KEYS, ANYTHING), st.dictionaries(KEYS, ANYTHING))

@@ -106,7 +106,7 @@ def _play(scene: scenes.Conversation, stage: Stage) -> None:
     Conversation.objects.filter(pk=conversation.pk).update(status=scene.status, unread_count=scene.unread)
 
 
-def _say(line: scenes.Line, conversation: Conversation, stage: Stage, *, language: str) -> None:
+def _say(line: scenes.Said, conversation: Conversation, stage: Stage, *, language: str) -> None:
     at, outbound = stage.at(line.when), line.by is not None
     text = stage.words(line.text, language)
     message = Message.objects.create(

@@ -40,8 +40,8 @@ def day(days: int, clock: str) -> When:
 
 
 @dataclass(frozen=True)
-class Line:
-    """One message: from the contact, or from a colleague and with its delivery."""
+class Said:
+    """One message: from the contact, or from a colleague with what became of it."""
 
     when: When
     text: str
@@ -85,7 +85,7 @@ class FollowUp:
 class Conversation:
     name: str
     phone: str
-    lines: tuple[Line, ...]
+    lines: tuple[Said, ...]
     follow_ups: tuple[FollowUp, ...] = ()
     language: str = "es"
     unread: int = 0

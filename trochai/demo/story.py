@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from conversations.models import Delivery
 from followups.models import CancelCause, FailureKind
-from trochai.demo.scenes import Agency, Conversation, FollowUp, Line, Try, ago, ahead, day, soon
+from trochai.demo.scenes import Agency, Conversation, FollowUp, Said, Try, ago, ahead, day, soon
 
 DANIELA = "admin@demo.trochai.test"
 ANDRES = "agent@demo.trochai.test"
@@ -41,12 +41,12 @@ CASA_VERDE = (
         "Karen Whitfield",
         "+14155550134",
         (
-            Line(day(-4, "10:20"), "Hi! I saw the house in Santa Ana online. Is it still available?"),
-            Line(day(-4, "10:41"), "Good morning, Karen! It is. Would you like to visit it?", DANIELA),
-            Line(day(-4, "11:02"), "Yes please. We are in San José all week."),
-            Line(ago(52), "I can meet you there tomorrow at 10:00 AM. Does that work?", DANIELA),
-            Line(ago(9), "That works great"),
-            Line(ago(3), "Perfect, see you at the Santa Ana house"),
+            Said(day(-4, "10:20"), "Hi! I saw the house in Santa Ana online. Is it still available?"),
+            Said(day(-4, "10:41"), "Good morning, Karen! It is. Would you like to visit it?", DANIELA),
+            Said(day(-4, "11:02"), "Yes please. We are in San José all week."),
+            Said(ago(52), "I can meet you there tomorrow at 10:00 AM. Does that work?", DANIELA),
+            Said(ago(9), "That works great"),
+            Said(ago(3), "Perfect, see you at the Santa Ana house"),
         ),
         (
             FollowUp(
@@ -67,31 +67,31 @@ CASA_VERDE = (
         "María Jiménez",
         "+50688881234",
         (
-            Line(day(-1, "9:22"), "Agendar visita"),
-            Line(
+            Said(day(-1, "9:22"), "Agendar visita"),
+            Said(
                 day(-1, "9:23"), "¡Hola! Sí, todavía me interesa. ¿Podría ser el {day+8} de la otra semana?"
             ),
-            Line(
+            Said(
                 day(-1, "9:31"),
                 "¡Buenos días, María! Claro que sí. ¿Le funciona el {day+8} a las 10:00 a. m.?",
                 DANIELA,
             ),
-            Line(ago(84), "Perfecto, el {day+8} a las 10 me queda bien."),
-            Line(ago(80), "¿Puedo llevar a mi esposo y al perrito? 😊"),
-            Line(
+            Said(ago(84), "Perfecto, el {day+8} a las 10 me queda bien."),
+            Said(ago(80), "¿Puedo llevar a mi esposo y al perrito? 😊"),
+            Said(
                 ago(66),
                 "Por supuesto, los esperamos a los tres. Nos vemos frente al parque de Alto de las Palomas.",
                 DANIELA,
                 Delivery.DELIVERED,
             ),
-            Line(
+            Said(
                 ago(63),
                 "La dirección exacta: 200 metros al norte del parque, portón verde.",
                 DANIELA,
                 Delivery.FAILED,
                 131056,
             ),
-            Line(ago(62), "Le envío la ficha en un momento.", DANIELA, Delivery.SENT),
+            Said(ago(62), "Le envío la ficha en un momento.", DANIELA, Delivery.SENT),
         ),
         (
             FollowUp(
@@ -118,9 +118,9 @@ CASA_VERDE = (
         "José Pablo Vargas",
         SPECIAL["rate limit at first"],
         (
-            Line(day(-6, "14:12"), "Buenas, quisiera reservar la casa HE-118"),
-            Line(day(-6, "14:30"), "Con gusto, José Pablo. La reserva es de ¢250.000 por 15 días.", ANDRES),
-            Line(ago(72), "¿Aceptan SINPE para la reserva?"),
+            Said(day(-6, "14:12"), "Buenas, quisiera reservar la casa HE-118"),
+            Said(day(-6, "14:30"), "Con gusto, José Pablo. La reserva es de ¢250.000 por 15 días.", ANDRES),
+            Said(ago(72), "¿Aceptan SINPE para la reserva?"),
         ),
         (
             FollowUp(
@@ -139,11 +139,11 @@ CASA_VERDE = (
         "Tom & Erika Becker",
         "+4915123456789",
         (
-            Line(day(-3, "7:15"), "Hello, we are looking for a house near Tamarindo, three bedrooms"),
-            Line(day(-3, "8:02"), "Welcome! I have two that may suit you. When will you be here?", VALERIA),
-            Line(ago(95), "At the end of this week"),
-            Line(ago(94), "We would stay for ten days"),
-            Line(ago(93), "We have just landed in Liberia"),
+            Said(day(-3, "7:15"), "Hello, we are looking for a house near Tamarindo, three bedrooms"),
+            Said(day(-3, "8:02"), "Welcome! I have two that may suit you. When will you be here?", VALERIA),
+            Said(ago(95), "At the end of this week"),
+            Said(ago(94), "We would stay for ten days"),
+            Said(ago(93), "We have just landed in Liberia"),
         ),
         (
             FollowUp(
@@ -171,10 +171,10 @@ CASA_VERDE = (
         "Sofía Campos",
         "+50660458812",
         (
-            Line(day(-2, "11:40"), "Buenas, ¿tienen apartamentos de dos cuartos en Rohrmoser?"),
-            Line(day(-2, "11:55"), "Sí, Sofía: el RO-031, con parqueo para dos carros. ¿Lo vemos?", DANIELA),
-            Line(day(-2, "12:01"), "Sí, me encantaría"),
-            Line(ago(104), "Muchas gracias, quedo atenta"),
+            Said(day(-2, "11:40"), "Buenas, ¿tienen apartamentos de dos cuartos en Rohrmoser?"),
+            Said(day(-2, "11:55"), "Sí, Sofía: el RO-031, con parqueo para dos carros. ¿Lo vemos?", DANIELA),
+            Said(day(-2, "12:01"), "Sí, me encantaría"),
+            Said(ago(104), "Muchas gracias, quedo atenta"),
         ),
         (
             FollowUp(
@@ -201,13 +201,13 @@ CASA_VERDE = (
         "Adriana Fallas",
         SPECIAL["not on WhatsApp"],
         (
-            Line(day(-12, "17:25"), "Hola, ¿cuánto piden por el lote de Grecia?"),
-            Line(
+            Said(day(-12, "17:25"), "Hola, ¿cuánto piden por el lote de Grecia?"),
+            Said(
                 day(-12, "17:50"),
                 "Buenas tardes, Adriana. ¢98 millones, negociables. ¿Gusta verlo?",
                 DANIELA,
             ),
-            Line(day(-12, "18:04"), "Lo converso con mi hermana y le aviso"),
+            Said(day(-12, "18:04"), "Lo converso con mi hermana y le aviso"),
         ),
         (
             FollowUp(
@@ -225,8 +225,8 @@ CASA_VERDE = (
         "Rodrigo Ureña",
         "+50683901177",
         (
-            Line(day(-3, "9:05"), "Buenos días, confirmo la visita de la casa en Curridabat"),
-            Line(day(-3, "9:12"), "Excelente, don Rodrigo. Le mandamos un recordatorio.", VALERIA),
+            Said(day(-3, "9:05"), "Buenos días, confirmo la visita de la casa en Curridabat"),
+            Said(day(-3, "9:12"), "Excelente, don Rodrigo. Le mandamos un recordatorio.", VALERIA),
         ),
         (
             FollowUp(
@@ -255,8 +255,8 @@ CASA_VERDE = (
         "Gabriela Montero",
         "+50683017725",
         (
-            Line(day(-8, "15:30"), "Ya hice la primera parte del depósito"),
-            Line(day(-8, "15:42"), "Recibido, Gabriela, muchas gracias. Queda pendiente el segundo.", ANDRES),
+            Said(day(-8, "15:30"), "Ya hice la primera parte del depósito"),
+            Said(day(-8, "15:42"), "Recibido, Gabriela, muchas gracias. Queda pendiente el segundo.", ANDRES),
         ),
         (
             FollowUp(
@@ -282,9 +282,9 @@ CASA_VERDE = (
         "Familia Quesada Mora",
         "+50670142290",
         (
-            Line(day(-1, "13:15"), "Buenas, ¿qué medida tiene el lote de Grecia? En el anuncio no sale"),
-            Line(day(-1, "13:40"), "Lo verifico con la dueña y le confirmo.", DANIELA),
-            Line(day(-1, "17:58"), "Ya la encontramos: el lote en Grecia mide 1.200 m²"),
+            Said(day(-1, "13:15"), "Buenas, ¿qué medida tiene el lote de Grecia? En el anuncio no sale"),
+            Said(day(-1, "13:40"), "Lo verifico con la dueña y le confirmo.", DANIELA),
+            Said(day(-1, "17:58"), "Ya la encontramos: el lote en Grecia mide 1.200 m²"),
         ),
         (
             FollowUp(
@@ -302,10 +302,10 @@ CASA_VERDE = (
         "Silvia Arguedas",
         "+50689763310",
         (
-            Line(day(-11, "10:10"), "Buenos días, busco casa con jardín en Santo Domingo"),
-            Line(day(-11, "10:32"), "Le comparto tres opciones por correo, doña Silvia.", ANDRES),
-            Line(day(-3, "16:44"), "Ya encontramos casa, ¡gracias por todo!"),
-            Line(day(-3, "16:52"), "¡Qué alegría! Un gusto haberla atendido.", ANDRES),
+            Said(day(-11, "10:10"), "Buenos días, busco casa con jardín en Santo Domingo"),
+            Said(day(-11, "10:32"), "Le comparto tres opciones por correo, doña Silvia.", ANDRES),
+            Said(day(-3, "16:44"), "Ya encontramos casa, ¡gracias por todo!"),
+            Said(day(-3, "16:52"), "¡Qué alegría! Un gusto haberla atendido.", ANDRES),
         ),
         (
             FollowUp(
@@ -335,9 +335,9 @@ CASA_VERDE = (
         "Allan Zúñiga",
         "+50683224518",
         (
-            Line(day(-9, "8:20"), "Me interesa el local comercial en San Pedro"),
-            Line(day(-9, "8:47"), "Con gusto, Allan. ¿Le parece si lo vemos esta semana?", DANIELA),
-            Line(day(-9, "9:03"), "Le confirmo cuando vuelva de viaje"),
+            Said(day(-9, "8:20"), "Me interesa el local comercial en San Pedro"),
+            Said(day(-9, "8:47"), "Con gusto, Allan. ¿Le parece si lo vemos esta semana?", DANIELA),
+            Said(day(-9, "9:03"), "Le confirmo cuando vuelva de viaje"),
         ),
         (
             FollowUp(
@@ -364,8 +364,8 @@ CASA_VERDE = (
         "Marta Brenes",
         "+50684550921",
         (
-            Line(day(-6, "14:00"), "¿El {day-2} puedo ver la casa de Moravia?"),
-            Line(day(-6, "14:18"), "Le confirmo el {day-3} por la tarde", ANDRES, Delivery.DELIVERED),
+            Said(day(-6, "14:00"), "¿El {day-2} puedo ver la casa de Moravia?"),
+            Said(day(-6, "14:18"), "Le confirmo el {day-3} por la tarde", ANDRES, Delivery.DELIVERED),
         ),
         (
             FollowUp(
@@ -383,9 +383,9 @@ CASA_VERDE = (
         "Óscar Villalobos",
         "+50686672043",
         (
-            Line(day(-7, "19:02"), "Buenas noches, ¿el apartamento de Sabana Norte tiene ascensor?"),
-            Line(day(-6, "8:15"), "Buenos días, Óscar. Sí, y parqueo techado.", VALERIA),
-            Line(day(-5, "12:30"), "¿La cuota de mantenimiento está incluida?"),
+            Said(day(-7, "19:02"), "Buenas noches, ¿el apartamento de Sabana Norte tiene ascensor?"),
+            Said(day(-6, "8:15"), "Buenos días, Óscar. Sí, y parqueo techado.", VALERIA),
+            Said(day(-5, "12:30"), "¿La cuota de mantenimiento está incluida?"),
         ),
         (
             FollowUp(
@@ -413,9 +413,9 @@ CASA_VERDE = (
         "Priya Raman",
         "+447700900123",
         (
-            Line(day(-9, "9:30"), "Which documents do you need from us for the contract?"),
-            Line(day(-9, "9:58"), "A copy of each passport and proof of funds, Priya.", VALERIA),
-            Line(day(-8, "15:12"), "Thank you! Sending the passport copy today"),
+            Said(day(-9, "9:30"), "Which documents do you need from us for the contract?"),
+            Said(day(-9, "9:58"), "A copy of each passport and proof of funds, Priya.", VALERIA),
+            Said(day(-8, "15:12"), "Thank you! Sending the passport copy today"),
         ),
         (
             FollowUp(
@@ -442,9 +442,9 @@ CASA_VERDE = (
         "Laura Chaves",
         "+50685406612",
         (
-            Line(day(-5, "10:05"), "Hola, ¿siguen con la casa de San Rafael?"),
-            Line(day(-5, "10:22"), "¡Hola, Laura! Sí. Se la podemos enseñar cuando guste.", DANIELA),
-            Line(day(-5, "10:40"), "El {day+1} después de las 3"),
+            Said(day(-5, "10:05"), "Hola, ¿siguen con la casa de San Rafael?"),
+            Said(day(-5, "10:22"), "¡Hola, Laura! Sí. Se la podemos enseñar cuando guste.", DANIELA),
+            Said(day(-5, "10:40"), "El {day+1} después de las 3"),
         ),
         (
             FollowUp(
@@ -472,10 +472,10 @@ CASA_VERDE = (
         "Mariana Salas",
         SPECIAL["replies"],
         (
-            Line(day(-4, "16:00"), "¿Podemos ver de nuevo el apartamento de Escalante?"),
-            Line(day(-4, "16:11"), "Claro que sí, Mariana. ¿Mañana en la tarde?", ANDRES),
-            Line(ago(300), "Mejor mañana a las 5, si se puede"),
-            Line(ago(290), "Perfecto, ahí nos vemos.", ANDRES),
+            Said(day(-4, "16:00"), "¿Podemos ver de nuevo el apartamento de Escalante?"),
+            Said(day(-4, "16:11"), "Claro que sí, Mariana. ¿Mañana en la tarde?", ANDRES),
+            Said(ago(300), "Mejor mañana a las 5, si se puede"),
+            Said(ago(290), "Perfecto, ahí nos vemos.", ANDRES),
         ),
         (
             FollowUp(
@@ -502,9 +502,9 @@ CASA_VERDE = (
         "Hannah Lindqvist",
         "+46701234567",
         (
-            Line(day(-7, "6:50"), "Hi, is the beach house in Nosara for sale or only for rent?"),
-            Line(day(-7, "8:05"), "Good morning, Hannah! It is for sale.", VALERIA),
-            Line(day(-7, "8:20"), "Great, we’ll be back in the area soon"),
+            Said(day(-7, "6:50"), "Hi, is the beach house in Nosara for sale or only for rent?"),
+            Said(day(-7, "8:05"), "Good morning, Hannah! It is for sale.", VALERIA),
+            Said(day(-7, "8:20"), "Great, we’ll be back in the area soon"),
         ),
         (
             FollowUp(
@@ -530,8 +530,8 @@ CASA_VERDE = (
         "Álvaro Montenegro",
         "+50688345590",
         (
-            Line(day(-13, "11:11"), "Todavía estoy vendiendo el apartamento, les aviso"),
-            Line(day(-13, "11:30"), "Sin prisa, don Álvaro. La reserva sigue a su nombre.", ANDRES),
+            Said(day(-13, "11:11"), "Todavía estoy vendiendo el apartamento, les aviso"),
+            Said(day(-13, "11:30"), "Sin prisa, don Álvaro. La reserva sigue a su nombre.", ANDRES),
         ),
         (
             FollowUp(
@@ -557,9 +557,9 @@ CASA_VERDE = (
         "Mauricio Retana",
         "+50687780045",
         (
-            Line(day(-20, "9:15"), "¿Tienen fincas en Turrialba?"),
-            Line(day(-20, "9:40"), "Por ahora no, Mauricio. Le aviso apenas entre alguna.", VALERIA),
-            Line(day(-10, "20:05"), "Ya compré, gracias. No me escriban más por favor."),
+            Said(day(-20, "9:15"), "¿Tienen fincas en Turrialba?"),
+            Said(day(-20, "9:40"), "Por ahora no, Mauricio. Le aviso apenas entre alguna.", VALERIA),
+            Said(day(-10, "20:05"), "Ya compré, gracias. No me escriban más por favor."),
         ),
         (
             FollowUp(
@@ -582,9 +582,9 @@ COSTA = (
         "Gloria Espinoza",
         "+50687114020",
         (
-            Line(day(-2, "9:00"), "¿La cabaña de Uvita está libre para Semana Santa?"),
-            Line(day(-2, "9:20"), "Sí, Gloria. Se la puedo apartar con el 30 %.", DANIELA),
-            Line(ago(40), "Perfecto, hago el depósito hoy"),
+            Said(day(-2, "9:00"), "¿La cabaña de Uvita está libre para Semana Santa?"),
+            Said(day(-2, "9:20"), "Sí, Gloria. Se la puedo apartar con el 30 %.", DANIELA),
+            Said(ago(40), "Perfecto, hago el depósito hoy"),
         ),
         (
             FollowUp(

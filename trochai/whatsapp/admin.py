@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from trochai.ui.admin import ReadOnly
 from trochai.whatsapp import channels
 from trochai.whatsapp.models import Channel, WebhookDelivery
 
@@ -84,7 +85,7 @@ class ChannelAdmin(admin.ModelAdmin):
 
 
 @admin.register(WebhookDelivery)
-class WebhookDeliveryAdmin(admin.ModelAdmin):
+class WebhookDeliveryAdmin(ReadOnly, admin.ModelAdmin):
     """Read-only, and without the body: it holds customers' messages."""
 
     list_display = ["channel", "received_at", "processed_at", "failures", "error"]
@@ -93,16 +94,6 @@ class WebhookDeliveryAdmin(admin.ModelAdmin):
     ordering = ["-pk"]
     show_full_result_count = False
     fields = ["channel", "received_at", "processed_at", "failures", "error", "next_attempt_at"]
-    readonly_fields = ["channel", "received_at", "processed_at", "failures", "error", "next_attempt_at"]
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[WebhookDelivery]:
         return super().get_queryset(request).defer("body")
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: WebhookDelivery | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: WebhookDelivery | None = None) -> bool:
-        return False

@@ -11,7 +11,7 @@ from trochai.whatsapp.cloud_api.errors import REASON_LENGTH
 from trochai.whatsapp.models import Channel
 from trochai.whatsapp.signals import channel_stopped
 
-# How long after a stop, and after each probe, the channel is probed again (at the earliest).
+# How long after a stop, and after each probe, to find out whether the channel works again.
 PROBE_EVERY = dt.timedelta(minutes=5)
 
 
@@ -20,9 +20,9 @@ def stop(
 ) -> bool:
     """Stop a channel; return True only for the one call that stopped it.
 
-    That call sends ``channel_stopped``, in the same transaction. ``token`` is the access token that
-    the failed call used: if it has been replaced since, the error says nothing about the new one, and
-    nothing is stopped.
+    That call sends ``channel_stopped``, in the same transaction. ``token`` is the access token that met
+    the error: if it has been replaced since, the error says nothing about the new one, and nothing is
+    stopped.
     """
     reason = reason[:REASON_LENGTH] or _("WhatsApp refuses to send from this number.")
     with transaction.atomic():

@@ -1,10 +1,10 @@
 """How fast a channel may send, over all workers and the composer together.
 
 Each channel is a line of slots, one every ``1 / messages_per_second`` seconds (the "generic cell rate
-algorithm"). A sender reserves slots a moment ahead and sends when they come, so that messages leave evenly.
-A late sender gives up its slots and takes new ones; otherwise everything that is late would leave at once.
-So no second, wherever it begins, sees more than the rate plus what ``TOLERANCE`` lets through. Meta allows
-up to a sixteenth more than the channel's own limit (80 against 75), which leaves room for the network.
+algorithm"). A sender reserves slots a moment ahead and sends when they come, so that messages leave
+evenly. A late sender gives up its slots and takes new ones, or everything late would leave at once: no
+second, wherever it begins, sees more than the rate plus what ``TOLERANCE`` lets through. Meta counts up
+to a sixteenth more than the channel's own limit (80 against 75), which leaves room for the network.
 
 The lines are kept in Redis and timed by its clock. Without Redis, or while it cannot be reached, they are
 in ``Channel.next_slot_at`` and timed by the database's clock.

@@ -13,7 +13,7 @@ from django.dispatch import Signal
 inbound_message = Signal()
 # event: MessageStatus. Meta says what became of a message that was sent.
 message_status = Signal()
-# event: TemplateStatus. A template was approved, rejected, paused, …
+# event: TemplateStatusUpdate. A template was approved, rejected, paused, …
 template_status = Signal()
 # event: TemplateQuality. A template's quality score changed.
 template_quality = Signal()

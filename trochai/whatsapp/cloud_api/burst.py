@@ -1,4 +1,4 @@
-"""Many messages under way to Meta at once, while the caller does something else."""
+"""Many messages on their way to Meta at once, while the caller does something else."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from trochai.whatsapp import rate
-from trochai.whatsapp.cloud_api.async_transport import AsyncTransport
 from trochai.whatsapp.cloud_api.client import Accepted, WhatsAppClient
 from trochai.whatsapp.cloud_api.errors import OutcomeUnknown, WhatsAppError
+from trochai.whatsapp.cloud_api.transport import AsyncTransport
 
 logger = structlog.get_logger(__name__)
 
@@ -36,7 +36,7 @@ class Outgoing:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class FinishedCall:
     """How the call for ``reference`` ended, and how many seconds it took.
 
     ``result`` is None where its moment had passed before it could leave: no call was made.
@@ -50,12 +50,12 @@ class Outcome:
 class Burst:
     """Calls on an event loop in a thread of its own; everything else here is for the caller's thread.
 
-    How many calls are under way is the caller's to bound. ``close`` waits for those that are.
-    Raises what keeps an event loop from starting, such as ``OSError`` where no file can be opened.
+    The caller limits how many calls are under way. ``close`` waits for those that are.
+    Raises whatever keeps an event loop from starting, such as ``OSError`` where no file can be opened.
     """
 
     def __init__(self) -> None:
-        self._ended: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+        self._ended: queue.SimpleQueue[FinishedCall] = queue.SimpleQueue()
         self._under_way: set[asyncio.Task[None]] = set()
         self._ready: Future[None] = Future()
         self._thread = threading.Thread(target=self._run, name="burst", daemon=True)
@@ -66,14 +66,14 @@ class Burst:
         """Send each message when its time comes."""
         self._loop.call_soon_threadsafe(self._start, list(messages))
 
-    def ended(self, *, timeout: float) -> list[Outcome]:
+    def ended(self, *, timeout: float) -> list[FinishedCall]:
         """Return the calls that have ended since the last time; wait up to ``timeout`` seconds for one."""
-        outcomes: list[Outcome] = []
+        calls: list[FinishedCall] = []
         with contextlib.suppress(queue.Empty):
-            outcomes.append(self._ended.get(timeout=max(timeout, 0)))
+            calls.append(self._ended.get(timeout=max(timeout, 0)))
             while True:
-                outcomes.append(self._ended.get_nowait())
-        return outcomes
+                calls.append(self._ended.get_nowait())
+        return calls
 
     @property
     def is_alive(self) -> bool:
@@ -118,12 +118,12 @@ class Burst:
         await asyncio.sleep(message.at - time.monotonic())
         began = time.monotonic()
         if began - message.at > rate.TOLERANCE.total_seconds():
-            # What was held up must not leave all at once.
-            self._ended.put(Outcome(message.reference, None, 0.0))
+            # Messages that were held up must not all leave at once.
+            self._ended.put(FinishedCall(message.reference, None, 0.0))
             return
         result: Accepted | WhatsAppError
         try:
-            result = await message.client.asend_template(
+            result = await message.client.send_template(
                 recipient=message.recipient,
                 template=message.template,
                 reference=message.reference,
@@ -135,4 +135,4 @@ class Burst:
             # The request may have left before whatever broke: it must not be repeated.
             logger.exception("call_broke", reference=message.reference)
             result = OutcomeUnknown(_("Something unexpected happened during the call."))
-        self._ended.put(Outcome(message.reference, result, time.monotonic() - began))
+        self._ended.put(FinishedCall(message.reference, result, time.monotonic() - began))

@@ -6,10 +6,10 @@ import datetime as dt
 import json
 import os
 import re
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from functools import cache, lru_cache
+from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 from django.conf import settings
@@ -25,15 +25,11 @@ from trochai.whatsapp.cloud_api.errors import (
     classify,
     used_up,
 )
-from trochai.whatsapp.cloud_api.transport import Answer, NoAnswer, NotSent, Transport
+from trochai.whatsapp.cloud_api.transport import Answer, AsyncTransport, NoAnswer, NotSent, Transport
 from trochai.whatsapp.fields import Secret
+from trochai.whatsapp.json_reading import decode, first, mapping, mappings, text
 from trochai.whatsapp.models import Channel
 
-if TYPE_CHECKING:
-    from trochai.whatsapp.cloud_api.async_transport import AsyncTransport
-
-# Idle connections that a channel keeps; more calls at once are made, but not kept alive.
-POOL_SIZE = 128
 # 100 templates a page; Meta allows 6,000 an account.
 MAX_PAGES = 100
 TEMPLATE_FIELDS = "id,name,language,status,category,components,parameter_format,rejected_reason,quality_score"
@@ -71,13 +67,7 @@ class WhatsAppClient:
     def __repr__(self) -> str:
         return f"<WhatsAppClient {self.phone_number_id}>"
 
-    def send_template(
-        self, *, recipient: Mapping[str, str], template: Mapping[str, Any], reference: str
-    ) -> Accepted:
-        body = _built(payloads.template_message, recipient=recipient, template=template, reference=reference)
-        return self._taken(self._call("POST", self._messages, body=body))
-
-    async def asend_template(
+    async def send_template(
         self,
         *,
         recipient: Mapping[str, str],
@@ -85,25 +75,16 @@ class WhatsAppClient:
         reference: str,
         transport: AsyncTransport,
     ) -> Accepted:
-        """``send_template`` as one of many calls on an event loop, over its ``transport``."""
+        """Send a template as one of many calls on an event loop, over its ``transport``."""
         body = _built(payloads.template_message, recipient=recipient, template=template, reference=reference)
-        failure: WhatsAppError
-        try:
-            # Masked at once: a traceback shows what a frame holds.
-            answer = self._masked(
-                await transport.call(
-                    "POST", f"{self._base_url}/{self._messages}", headers=self._headers(JSON), body=body
-                )
-            )
-        except (NotSent, NoAnswer) as error:
-            failure = _translated(error)
-        else:
-            return self._taken(answer)
-        raise failure
+        return self._taken(await self._ask(transport, "POST", self._messages, body=body))
 
     def send_text(self, *, recipient: Mapping[str, str], text: str, reference: str) -> Accepted:
         body = _built(payloads.text_message, recipient=recipient, text=text, reference=reference)
-        return self._taken(self._call("POST", self._messages, body=body))
+        answer = self._transport.result_of(
+            self._ask(self._transport.calls, "POST", self._messages, body=body)
+        )
+        return self._taken(answer)
 
     def templates(self, waba_id: str) -> Iterator[dict[str, Any]]:
         """Yield every template of the account.
@@ -118,7 +99,7 @@ class WhatsAppClient:
             rows = page.get("data")
             if not isinstance(rows, list):
                 raise _unreadable()
-            yield from (row for row in rows if isinstance(row, dict))
+            yield from mappings(rows)
             after = _next_cursor(page.get("paging"))
             if after is None:
                 return
@@ -143,9 +124,9 @@ class WhatsAppClient:
 
     def _get(self, path: str, params: Mapping[str, str]) -> dict[str, Any]:
         try:
-            answer = self._call("GET", path, params=params)
-            found = _json_object(answer.body) if answer.status == 200 else None
-            if found is None or "error" in found:
+            answer = self._transport.result_of(self._ask(self._transport.calls, "GET", path, params=params))
+            found = decode(answer.body) if answer.status == 200 else None
+            if not isinstance(found, dict) or "error" in found:
                 raise classify(answer.status, answer.body, answer.headers)
         except OutcomeUnknown as unknown:
             # Reading changes nothing: it may simply be tried again.
@@ -154,19 +135,25 @@ class WhatsAppClient:
             return found
         raise failure
 
-    def _call(
-        self, method: str, path: str, *, params: Mapping[str, str] | None = None, body: bytes | None = None
+    async def _ask(
+        self,
+        transport: AsyncTransport,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: bytes | None = None,
     ) -> Answer:
         headers = self._headers({} if body is None else JSON)
-        failure: WhatsAppError
         try:
-            answer = self._transport.call(
-                method, f"{self._base_url}/{path}", headers=headers, params=params, body=body
+            # Masked at once: a traceback shows what a frame holds.
+            return self._masked(
+                await transport.call(
+                    method, f"{self._base_url}/{path}", headers=headers, params=params, body=body
+                )
             )
         except (NotSent, NoAnswer) as error:
             failure = _translated(error)
-        else:
-            return self._masked(answer)
         raise failure
 
     def _headers(self, more: Mapping[str, str]) -> dict[str, str]:
@@ -181,37 +168,23 @@ class WhatsAppClient:
 
 
 def client_for(channel: Channel) -> WhatsAppClient:
-    """Return the channel's client, whose connections are kept alive for this process's life."""
+    """Return the channel's client; all share connections that are kept alive for this process's life."""
     base_url = f"{settings.WHATSAPP_API_URL}/{settings.WHATSAPP_API_VERSION}"
-    timeouts = (settings.WHATSAPP_CONNECT_TIMEOUT, settings.WHATSAPP_READ_TIMEOUT)
-    identity = (channel.access_token, channel.phone_number_id, base_url, timeouts)
-    with _lock:
-        known = _clients.get(channel.pk)
-        if known is not None and known[0] == identity:
-            return known[1]
-        client = WhatsAppClient(
-            phone_number_id=channel.phone_number_id,
-            token=channel.access_token,
-            base_url=base_url,
-            transport=Transport(connect_timeout=timeouts[0], read_timeout=timeouts[1], pool_size=POOL_SIZE),
-        )
-        _clients[channel.pk] = (identity, client)
-        return client
+    # Two processes must not share a connection: after a fork each has its own.
+    transport = _transport(os.getpid(), settings.WHATSAPP_CONNECT_TIMEOUT, settings.WHATSAPP_READ_TIMEOUT)
+    return _client(channel.phone_number_id, channel.access_token, base_url, transport)
 
 
-# By channel: what a client was made from, and the client. A new token makes a new one.
-_clients: dict[int, tuple[tuple[Any, ...], WhatsAppClient]] = {}
-_lock = threading.Lock()
+@lru_cache(maxsize=1024)
+def _client(phone_number_id: str, token: str, base_url: str, transport: Transport) -> WhatsAppClient:
+    return WhatsAppClient(
+        phone_number_id=phone_number_id, token=token, base_url=base_url, transport=transport
+    )
 
 
-def _forget_clients() -> None:
-    global _lock  # noqa: PLW0603 (a lock that another thread held at the fork would never be released)
-    _lock = threading.Lock()
-    _clients.clear()
-
-
-# Two processes must not share a connection.
-os.register_at_fork(after_in_child=_forget_clients)
+@cache
+def _transport(_process: int, connect_timeout: float, read_timeout: float) -> Transport:
+    return Transport(connect_timeout=connect_timeout, read_timeout=read_timeout)
 
 
 def _built(build: Callable[..., dict[str, Any]], **content: Any) -> bytes:
@@ -230,37 +203,23 @@ def _translated(error: NotSent | NoAnswer) -> WhatsAppError:
 
 
 def _accepted(answer: Answer) -> Accepted | None:
-    found = _json_object(answer.body) if 200 <= answer.status < 300 else None
-    if found is None or "error" in found:
+    found = mapping(decode(answer.body)) if 200 <= answer.status < 300 else {}
+    message_id = text(first(found.get("messages")).get("id"))
+    if not message_id or "error" in found:
         return None
-    message_id = _first(found.get("messages")).get("id")
-    if not isinstance(message_id, str) or not message_id:
-        return None
-    contact = _first(found.get("contacts"))
+    contact = first(found.get("contacts"))
     return Accepted(
         message_id, str(contact.get("wa_id") or contact.get("user_id") or ""), used_up(answer.headers)
     )
 
 
-def _first(items: object) -> dict[str, Any]:
-    return items[0] if isinstance(items, list) and items and isinstance(items[0], dict) else {}
-
-
 def _next_cursor(paging: object) -> str | None:
     """Return where the next page begins. Meta's ``next`` address itself is never followed."""
-    if not isinstance(paging, dict) or not isinstance(paging.get("next"), str):
+    address = mapping(paging).get("next")
+    if not isinstance(address, str):
         return None
-    cursors = paging.get("cursors")
-    after = cursors.get("after") if isinstance(cursors, dict) else None
-    return str(after or parse_qs(urlsplit(paging["next"]).query).get("after", [""])[0])
-
-
-def _json_object(body: bytes) -> dict[str, Any] | None:
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
+    after = mapping(paging, "cursors").get("after")
+    return str(after or parse_qs(urlsplit(address).query).get("after", [""])[0])
 
 
 def _unreadable(*, details: str = "", http_status: int | None = None) -> TemporaryError:

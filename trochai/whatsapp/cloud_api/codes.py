@@ -60,8 +60,8 @@ _R, _W, _P, _T, _X = Act.RETRY, Act.LATER, Act.CHANNEL, Act.TEMPLATE, Act.MESSAG
 
 CODES: dict[int, Meaning] = {
     0: Meaning(_P, _TOKEN),
-    # Meta's advice: bad request or server error, twice again and then never. The row's own count of
-    # retries is the bound.
+    # Meta's advice for a bad request or a server error: two more tries, then none. The row's own count
+    # of retries is the limit.
     1: Meaning(_R, _("WhatsApp could not process the message. Try again later.")),
     2: Meaning(_R, _BUSY),
     3: Meaning(_P, _PERMISSION),
@@ -74,7 +74,7 @@ CODES: dict[int, Meaning] = {
     **{code: Meaning(_P, _PERMISSION) for code in range(200, 300)},
     368: Meaning(_P, _LOCKED),
     80007: Meaning(_W, _ACCOUNT_RATE, slow_down=MINUTE),
-    # Calls that manage templates; messages are not held back by it.
+    # For calls that manage templates; it does not hold back messages.
     80008: Meaning(_W, _ACCOUNT_RATE),
     130403: Meaning(_X, _("Your business has blocked this contact on WhatsApp. Unblock it, then try again.")),
     130429: Meaning(_R, _RATE, slow_down=5 * SECOND),

@@ -1,4 +1,4 @@
-"""What can go wrong when a message is handed to Meta, as four kinds of exception.
+"""What can go wrong when a message is handed to Meta: four kinds of exception.
 
 ``classify`` turns an answer of Meta's into one of them, by the table in ``trochai.whatsapp.cloud_api.codes``.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime as dt
 import email.utils
-import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from trochai.whatsapp.cloud_api.codes import ANNOUNCED_LIMITS, CODES, Act, Meaning
+from trochai.whatsapp.json_reading import decode, mapping, mappings
 
 # Widths of the columns that keep them.
 REASON_LENGTH = 300
@@ -24,10 +24,10 @@ DETAILS_LENGTH = 1000
 TOO_MANY_REQUESTS = 429
 SERVER_ERROR = 500
 UNAVAILABLE = 503
-# 429 without a word about how long.
+# For a 429 that does not say how long to wait.
 DEFAULT_SLOW_DOWN = dt.timedelta(seconds=5)
 FULL_USAGE_SLOW_DOWN = dt.timedelta(minutes=1)
-# A header may say anything; what is longer than a day is not believed.
+# A header may say anything; a wait of more than a day is not believed.
 LONGEST_HINT = dt.timedelta(days=1)
 
 
@@ -84,18 +84,18 @@ class ChannelError(WhatsAppError):
 
 @dataclass(eq=False)
 class OutcomeUnknown(WhatsAppError):
-    """Nobody knows whether Meta accepted the message. It must not be sent again by itself."""
+    """Nobody knows whether Meta accepted the message. It must not be sent again automatically."""
 
 
 def classify(
-    http_status: int, body: bytes | Mapping[str, Any] | None, headers: Mapping[str, str] | None = None
+    http_status: int, body: bytes | dict[str, Any] | None, headers: Mapping[str, str] | None = None
 ) -> WhatsAppError:
     """Return the error that an answer means; for any answer that brought no message id.
 
     Meta's code decides, not the HTTP status; without a code the status has to do.
     """
     headers = {name.lower(): value for name, value in (headers or {}).items()}
-    envelope = _envelope(body)
+    envelope = mapping(decode(body) if isinstance(body, bytes) else body, "error")
     code = code_of(envelope.get("code"))
     details = _details(envelope)
     error: WhatsAppError
@@ -167,7 +167,7 @@ def _known(code: int, meaning: Meaning, headers: Mapping[str, str]) -> WhatsAppE
 
 
 def _without_code(http_status: int, headers: Mapping[str, str]) -> WhatsAppError:
-    """Without Meta's envelope: did the message surely not get through?"""
+    """Decide without Meta's envelope whether the message surely did not get through."""
     if http_status == TOO_MANY_REQUESTS:
         wait = _longest([_retry_after(headers), _regain_access(headers)]) or DEFAULT_SLOW_DOWN
         return TemporaryError(str(CODES[130429].reason), slow_down=wait)
@@ -181,20 +181,9 @@ def _without_code(http_status: int, headers: Mapping[str, str]) -> WhatsAppError
     )
 
 
-def _envelope(body: bytes | Mapping[str, Any] | None) -> Mapping[str, Any]:
-    """Return Meta's error object, or an empty one where the body holds none."""
-    if isinstance(body, bytes):
-        try:
-            body = json.loads(body)
-        except (ValueError, RecursionError):
-            return {}
-    error = body.get("error") if isinstance(body, Mapping) else None
-    return error if isinstance(error, Mapping) else {}
-
-
 def _details(envelope: Mapping[str, Any]) -> str:
     data = envelope.get("error_data")
-    parts = [envelope.get("message"), data.get("details") if isinstance(data, Mapping) else data]
+    parts = [envelope.get("message"), data if isinstance(data, str) else mapping(data).get("details")]
     if envelope.get("error_subcode"):
         parts.append(f"subcode {envelope['error_subcode']}")
     if envelope.get("fbtrace_id"):
@@ -230,12 +219,12 @@ def _retry_after(headers: Mapping[str, str]) -> dt.timedelta | None:
 
 def _regain_access(headers: Mapping[str, str]) -> dt.timedelta | None:
     """Read ``X-Business-Use-Case-Usage``: the longest wait, in minutes, that concerns messages."""
-    accounts = _json_object(headers.get("x-business-use-case-usage", ""))
-    usages = [usage for entries in accounts.values() if isinstance(entries, list) for usage in entries]
+    accounts = mapping(decode(headers.get("x-business-use-case-usage", "")))
     minutes = [
         _number(usage.get("estimated_time_to_regain_access"))
-        for usage in usages
-        if isinstance(usage, dict) and usage.get("type") != "whatsapp_business_management"
+        for usages in accounts.values()
+        for usage in mappings(usages)
+        if usage.get("type") != "whatsapp_business_management"
     ]
     longest = max(minutes, default=0.0)
     return min(dt.timedelta(minutes=min(longest, 1440)), LONGEST_HINT) if longest > 0 else None
@@ -243,16 +232,8 @@ def _regain_access(headers: Mapping[str, str]) -> dt.timedelta | None:
 
 def _full_usage(headers: Mapping[str, str]) -> dt.timedelta | None:
     """Read ``X-App-Usage``, in percent: it names no time, so a used-up limit waits a minute."""
-    usage = _json_object(headers.get("x-app-usage", ""))
+    usage = mapping(decode(headers.get("x-app-usage", "")))
     return FULL_USAGE_SLOW_DOWN if any(_number(value) >= 100 for value in usage.values()) else None
-
-
-def _json_object(text: str) -> dict[str, Any]:
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 def _number(value: object) -> float:

@@ -14,13 +14,13 @@ from django.utils.translation import gettext as _
 MAX_TEXT = 4096
 MAX_REFERENCE = 512
 
-# With its plus sign: without it Meta takes the number for one in the business's own country.
+# With its plus sign: without it Meta takes the number as local to the business's country.
 _PHONE = re.compile(r"\+[1-9][0-9]{4,14}", re.ASCII)
 _USER_ID = re.compile(r"[A-Z]{2}\.(ENT\.)?[0-9A-Za-z]{1,128}", re.ASCII)
 
 
 class Unsendable(ValueError):
-    """Meta would surely refuse it. ``str()`` is a sentence for people."""
+    """Meta would certainly refuse it. ``str()`` is a sentence for people."""
 
 
 def template_message(
@@ -35,15 +35,13 @@ def template_message(
     return {**_envelope(recipient, reference), "type": "template", "template": dict(template)}
 
 
-def text_message(
-    *, recipient: Mapping[str, str], text: str, reference: str, preview_url: bool = False
-) -> dict[str, Any]:
+def text_message(*, recipient: Mapping[str, str], text: str, reference: str) -> dict[str, Any]:
     """Return the body that sends free text inside the 24-hour window. Raises ``Unsendable``."""
     if not text.strip():
         raise Unsendable(_("The message is empty."))
     if len(text) > MAX_TEXT:
         raise Unsendable(_("The message is longer than 4,096 characters. Shorten it."))
-    body = {"body": text, "preview_url": preview_url}
+    body = {"body": text, "preview_url": False}
     return {**_envelope(recipient, reference), "type": "text", "text": body}
 
 

@@ -1,7 +1,7 @@
-"""Webhook bodies on their way: stored before Meta is answered, processed once a worker has them.
+"""Webhook bodies: stored before Meta is answered, processed when a worker takes them.
 
 The row is the queue; a task only wakes a worker. A body whose processing fails is tried again as
-a whole, so receivers must take the same event twice.
+a whole, so receivers must cope with the same event twice.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ KEEP_FAILED = dt.timedelta(days=30)
 SIGNALS = {
     parsing.InboundMessage: signals.inbound_message,
     parsing.MessageStatus: signals.message_status,
-    parsing.TemplateStatus: signals.template_status,
+    parsing.TemplateStatusUpdate: signals.template_status,
     parsing.TemplateQuality: signals.template_quality,
     parsing.TemplateCategory: signals.template_category,
     parsing.MarketingPreference: signals.marketing_preference,
@@ -36,7 +36,7 @@ SIGNALS = {
 
 
 def store(channel: Channel, body: bytes, *, now: dt.datetime) -> WebhookDelivery:
-    """Keep a verified body, due at once."""
+    """Store a verified body, to be processed at once."""
     return WebhookDelivery.objects.create(channel=channel, body=body, received_at=now, next_attempt_at=now)
 
 
@@ -59,7 +59,7 @@ def process(delivery_id: int, *, now: dt.datetime) -> bool:
     try:
         payload = parsing.decode(bytes(delivery.body))
     except ValueError as error:
-        # Genuine, but not JSON: trying again would not mend it, and Meta would repeat it for a week.
+        # Genuine, but not JSON: trying again would not help, and Meta would repeat it for a week.
         logger.error("webhook body is not JSON", delivery=delivery_id, error=type(error).__name__)
         held.update(processed_at=now, next_attempt_at=None, error="The body is not JSON.")
         return True
@@ -87,7 +87,7 @@ def _hand_on(delivery: WebhookDelivery, payload: object) -> str:
             )
         )
     except Exception as error:
-        # Without its failures being counted it would come back for ever.
+        # If its failures were not counted, it would come back for ever.
         logger.exception("webhook body cannot be read", delivery=delivery.pk)
         return f"parser: {type(error).__name__}"
     for event in events:

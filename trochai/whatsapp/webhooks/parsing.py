@@ -1,7 +1,7 @@
-"""What Meta posts to the webhook: whether it is genuine, and which facts it holds (pure).
+"""What Meta posts to the webhook: whether it is genuine, and what it says (pure).
 
-Source: WhatsApp Cloud API, "Webhooks". The parser takes nothing for granted: what it does not know
-or cannot read it leaves out, and one bad part does not spoil the others.
+Source: WhatsApp Cloud API, "Webhooks". The parser takes nothing for granted: it leaves out what
+it does not know or cannot read, and one bad part does not spoil the others.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trochai.whatsapp.cloud_api.errors import DETAILS_LENGTH, REASON_LENGTH, code_of, reason_for
+from trochai.whatsapp.json_reading import first, mapping, mappings, text_or_number
 from trochai.whatsapp.webhooks.message_text import text_of
 
 MAX_ID = 255
@@ -59,7 +60,7 @@ class MessageStatus:
 
 
 @dataclass(frozen=True)
-class TemplateStatus:
+class TemplateStatusUpdate:
     meta_id: str
     name: str
     language: str
@@ -92,12 +93,17 @@ class MarketingPreference:
 
 
 Event = (
-    InboundMessage | MessageStatus | TemplateStatus | TemplateQuality | TemplateCategory | MarketingPreference
+    InboundMessage
+    | MessageStatus
+    | TemplateStatusUpdate
+    | TemplateQuality
+    | TemplateCategory
+    | MarketingPreference
 )
 
 
 def is_signed(body: bytes, header: str, app_secret: str) -> bool:
-    """Return whether ``X-Hub-Signature-256`` is the HMAC of the raw bytes; never by an empty secret."""
+    """Return whether ``X-Hub-Signature-256`` is the HMAC of the raw bytes; an empty secret never matches."""
     match = _SIGNATURE.fullmatch(header)
     if match is None or not app_secret:
         return False
@@ -106,7 +112,7 @@ def is_signed(body: bytes, header: str, app_secret: str) -> bool:
 
 
 def decode(body: bytes) -> Any:
-    """Return the posted JSON, freed of what no database takes. Raises ``ValueError``."""
+    """Return the posted JSON, without what no database accepts. Raises ``ValueError``."""
     try:
         return _clean(json.loads(body))
     except RecursionError as error:
@@ -115,13 +121,11 @@ def decode(body: bytes) -> Any:
 
 def events(payload: Any, *, phone_number_id: str, waba_id: str, received_at: dt.datetime) -> Iterator[Event]:
     """Yield the facts in a posted body that concern this number, in their order."""
-    for entry in _objects(_get(payload, "entry")):
-        own_account = _text(entry.get("id")) == waba_id
-        for change in _objects(entry.get("changes")):
-            value = change.get("value")
-            if not isinstance(value, dict):
-                continue
-            number = _text(_get(value.get("metadata"), "phone_number_id"))
+    for entry in mappings(mapping(payload).get("entry")):
+        own_account = text_or_number(entry.get("id")) == waba_id
+        for change in mappings(entry.get("changes")):
+            value = mapping(change, "value")
+            number = text_or_number(mapping(value, "metadata").get("phone_number_id"))
             own = number == phone_number_id if number else own_account
             field = change.get("field")
             if field == "messages" and number == phone_number_id:
@@ -133,12 +137,12 @@ def events(payload: Any, *, phone_number_id: str, waba_id: str, received_at: dt.
 
 
 def _messages(value: dict[str, Any], received_at: dt.datetime) -> Iterator[Event]:
-    contacts = _objects(value.get("contacts"))
-    for message in _objects(value.get("messages")):
+    contacts = mappings(value.get("contacts"))
+    for message in mappings(value.get("messages")):
         inbound = _inbound(message, contacts, received_at)
         if inbound is not None:
             yield inbound
-    for status in _objects(value.get("statuses")):
+    for status in mappings(value.get("statuses")):
         known = _status(status, received_at)
         if known is not None:
             yield known
@@ -147,19 +151,19 @@ def _messages(value: dict[str, Any], received_at: dt.datetime) -> Iterator[Event
 def _inbound(
     message: dict[str, Any], contacts: list[dict[str, Any]], received_at: dt.datetime
 ) -> InboundMessage | None:
-    message_id, sender = _text(message.get("id")), _text(message.get("from"))
+    message_id, sender = text_or_number(message.get("id")), text_or_number(message.get("from"))
     phone, user_id = _phone(sender), _user_id(message.get("from_user_id"))
     contact = _contact(contacts, sender, user_id)
     user_id = user_id or _user_id(contact.get("user_id"))
     if not message_id or len(message_id) > MAX_ID or not (phone or user_id):
         return None
-    kind = _text(message.get("type"))[:32] or "unsupported"
+    kind = text_or_number(message.get("type"))[:32] or "unsupported"
     content = {key: message[key] for key in (kind, "context", "errors") if key in message}
     return InboundMessage(
         id=message_id,
         from_phone=phone,
         from_user_id=user_id,
-        profile_name=_text(_get(contact.get("profile"), "name")).strip()[:MAX_NAME],
+        profile_name=text_or_number(mapping(contact, "profile").get("name")).strip()[:MAX_NAME],
         at=_moment(message.get("timestamp"), received_at),
         kind=kind,
         text=text_of(kind, content.get(kind)),
@@ -170,14 +174,14 @@ def _inbound(
 def _contact(contacts: list[dict[str, Any]], sender: str, user_id: str) -> dict[str, Any]:
     """Find who wrote among the people that the update describes."""
     for contact in contacts:
-        same_number = sender and _text(contact.get("wa_id")) == sender
+        same_number = sender and text_or_number(contact.get("wa_id")) == sender
         if same_number or (user_id and contact.get("user_id") == user_id):
             return contact
     return {}
 
 
 def _status(status: dict[str, Any], received_at: dt.datetime) -> MessageStatus | None:
-    message_id, name = _text(status.get("id")), _text(status.get("status")).lower()
+    message_id, name = text_or_number(status.get("id")), text_or_number(status.get("status")).lower()
     if not message_id or len(message_id) > MAX_ID or name not in MESSAGE_STATUSES:
         return None
     code, reason = _failure(status) if name == "failed" else (None, "")
@@ -185,48 +189,52 @@ def _status(status: dict[str, Any], received_at: dt.datetime) -> MessageStatus |
         id=message_id,
         status=name,
         at=_moment(status.get("timestamp"), received_at),
-        reference=_text(status.get("biz_opaque_callback_data"))[:MAX_REFERENCE],
+        reference=text_or_number(status.get("biz_opaque_callback_data"))[:MAX_REFERENCE],
         error_code=code,
         error_reason=reason,
     )
 
 
 def _failure(status: dict[str, Any]) -> tuple[int | None, str]:
-    error = next(iter(_objects(status.get("errors"))), {})
-    details = _text(_get(error.get("error_data"), "details")) or _text(error.get("message"))
-    details = (details or _text(error.get("title")))[:DETAILS_LENGTH]
+    error = first(status.get("errors"))
+    details = text_or_number(mapping(error, "error_data").get("details")) or text_or_number(
+        error.get("message")
+    )
+    details = (details or text_or_number(error.get("title")))[:DETAILS_LENGTH]
     return code_of(error.get("code")), reason_for(error.get("code"), details)[:REASON_LENGTH]
 
 
 def _template_event(field: object, value: dict[str, Any]) -> Iterator[Event]:
-    meta_id = _text(value.get("message_template_id"))
-    name = _text(value.get("message_template_name"))
+    meta_id = text_or_number(value.get("message_template_id"))
+    name = text_or_number(value.get("message_template_name"))
     # Meta's own example says en-US here and en_US everywhere else.
-    language = _text(value.get("message_template_language")).replace("-", "_")
+    language = text_or_number(value.get("message_template_language")).replace("-", "_")
     if not meta_id and not (name and language):
         return
     match field:
-        case "message_template_status_update" if event := _text(value.get("event")).upper()[:32]:
-            yield TemplateStatus(meta_id, name, language, event, _template_reason(value))
-        case "message_template_quality_update" if score := _text(value.get("new_quality_score")).upper():
+        case "message_template_status_update" if event := text_or_number(value.get("event")).upper()[:32]:
+            yield TemplateStatusUpdate(meta_id, name, language, event, _template_reason(value))
+        case "message_template_quality_update" if score := text_or_number(
+            value.get("new_quality_score")
+        ).upper():
             yield TemplateQuality(meta_id, name, language, score[:16])
-        case "template_category_update" if category := _text(value.get("new_category")).upper():
+        case "template_category_update" if category := text_or_number(value.get("new_category")).upper():
             yield TemplateCategory(meta_id, name, language, category[:32])
 
 
 def _template_reason(value: dict[str, Any]) -> str:
-    reason = _text(value.get("reason"))
+    reason = text_or_number(value.get("reason"))
     if reason.upper() == "NONE":
         reason = ""
-    explained = _text(_get(value.get("rejection_info"), "reason"))
-    other = _text(_get(value.get("other_info"), "description"))
+    explained = text_or_number(mapping(value, "rejection_info").get("reason"))
+    other = text_or_number(mapping(value, "other_info").get("description"))
     return (explained or reason or other)[:500]
 
 
 def _preferences(value: dict[str, Any], received_at: dt.datetime) -> Iterator[Event]:
-    for preference in _objects(value.get("user_preferences")):
-        phone, user_id = _phone(_text(preference.get("wa_id"))), _user_id(preference.get("user_id"))
-        choice = _text(preference.get("value")).lower()
+    for preference in mappings(value.get("user_preferences")):
+        phone, user_id = _phone(text_or_number(preference.get("wa_id"))), _user_id(preference.get("user_id"))
+        choice = text_or_number(preference.get("value")).lower()
         about_marketing = preference.get("category", "marketing_messages") == "marketing_messages"
         if about_marketing and choice in {"stop", "resume"} and (phone or user_id):
             at = _moment(preference.get("timestamp"), received_at)
@@ -235,7 +243,7 @@ def _preferences(value: dict[str, Any], received_at: dt.datetime) -> Iterator[Ev
 
 def _moment(value: object, received_at: dt.datetime) -> dt.datetime:
     """Read unix seconds (a string or a number); what cannot be true counts as just received."""
-    seconds = _text(value)
+    seconds = text_or_number(value)
     if not (seconds.isascii() and seconds.isdigit() and len(seconds) <= 11):
         return received_at
     moment = dt.datetime.fromtimestamp(int(seconds), tz=dt.UTC)
@@ -249,21 +257,6 @@ def _phone(value: str) -> str:
 
 def _user_id(value: object) -> str:
     return value if isinstance(value, str) and _USER_ID.fullmatch(value) else ""
-
-
-def _text(value: object) -> str:
-    """Ids come as strings or as numbers, depending on Meta's page."""
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**18:
-        return str(value)
-    return value if isinstance(value, str) else ""
-
-
-def _get(value: object, key: str) -> Any:
-    return value.get(key) if isinstance(value, dict) else None
-
-
-def _objects(value: object) -> list[dict[str, Any]]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def _clean(value: Any, depth: int = 0) -> Any:

@@ -1,8 +1,8 @@
-"""Telling workers that a webhook delivery waits, without making Meta wait for the broker.
+"""Telling workers that a webhook delivery is waiting, without making Meta wait for the broker.
 
 Publishing to a broker that is down takes seconds (6 with Redis' own retries, more where its host does
-not answer), and Meta wants its answer in a fraction of one. So a thread does it, and gives up easily:
-the row is the queue, and the minute's sweep finds what nobody was told about.
+not answer), and Meta wants its answer in a fraction of one. So a thread does it, and gives up quickly:
+the row is the queue, and the sweep of every minute finds what nobody was told about.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from trochai.whatsapp import tasks
 
 logger = structlog.get_logger(__name__)
 
-# Seconds without further tries after a broker was not there.
+# Seconds to wait after a broker did not answer, before the next try.
 PAUSE = 30.0
 
 
