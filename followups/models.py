@@ -208,7 +208,7 @@ class FollowUp(models.Model):
                 condition=Q(status="processing"),
                 name="follow_up_held",
             ),
-            # table.page_of and table.counts_for: the tabs' order and numbers. Each tab has its own index:
+            # listing.page_of and listing.counts_for: the tabs' order and numbers. Each tab has its own index:
             # with one over all statuses PostgreSQL finds Sent by walking past every pending row.
             models.Index(
                 fields=["organization", "-scheduled_for", "-id"],
@@ -235,7 +235,7 @@ class FollowUp(models.Model):
                 condition=Q(deleted_at__isnull=True, status="canceled"),
                 name="follow_up_canceled",
             ),
-            # table.Filters.apply: by creator and by template, also somebody's first few among very many.
+            # listing.Filters.apply: by creator and by template, also somebody's first few among very many.
             models.Index(
                 fields=["created_by", "organization", "-scheduled_for", "-id"], name="follow_up_by_creator"
             ),

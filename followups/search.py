@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from conversations.models import Contact
-from trochai import folding
+from trochai import search
 
 # What people write between and around the digits of a number: 8888 1234, 8888-1234, (506) 8888.1234
 _BETWEEN_DIGITS = re.compile(r"(?<=\d)[\s().\-]+(?=\d)|\((?=\d)")
@@ -16,7 +16,7 @@ def fold(text: str) -> str:
 
     "jimenez" finds "Jiménez", and "8888 1234", "88881234" and "+506 8888" all find +506 8888 1234.
     """
-    return _BETWEEN_DIGITS.sub("", folding.fold(text))
+    return _BETWEEN_DIGITS.sub("", search.fold(text))
 
 
 def search_text(contact: Contact, note: str) -> str:

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from templates_app import components as parts
 from templates_app import parameters, rendering
-from trochai.folding import fold
+from trochai.search import fold
 
 if TYPE_CHECKING:
     from trochai.accounts.models import Organization

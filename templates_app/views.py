@@ -10,8 +10,8 @@ from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 from django_htmx.http import replace_url
 
+from templates_app.listing import TemplatesTable
 from templates_app.sync import SyncResult, sync_channel
-from templates_app.table import TemplatesTable
 from trochai.accounts.access import MemberRequest, require_writer
 from trochai.ui import toasts
 from trochai.whatsapp.cloud_api.errors import WhatsAppError

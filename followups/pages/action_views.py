@@ -18,12 +18,12 @@ from django_htmx.http import reswap, retarget, trigger_client_event
 
 from followups import lifecycle
 from followups.models import FollowUp
-from followups.pages import table
+from followups.pages import listing
 from followups.pages.rows import outcome_is_unknown
 from followups.pages.views import (
     filters_of,
     is_on_index,
-    listing,
+    list_context,
     query_on_screen,
     row_of,
     tabs_for,
@@ -37,7 +37,7 @@ from trochai.ui.toasts import say
 from trochai.whatsapp import channels
 from trochai.whatsapp.models import Channel
 
-FOLLOW_UPS = table.with_row(FollowUp.objects.visible())
+FOLLOW_UPS = listing.with_row(FollowUp.objects.visible())
 
 
 @dataclass(frozen=True)
@@ -209,7 +209,7 @@ def _changed(request: MemberRequest, pk: int) -> HttpResponse:
     if is_on_index(request):
         follow_up = FOLLOW_UPS.for_organization(membership_of(request).organization).filter(pk=pk).first()
         if follow_up is None:  # deleted: the next row moves up, or the list says that it is empty
-            context = {**listing(request, query_on_screen(request), now), "out_of_band": True}
+            context = {**list_context(request, query_on_screen(request), now), "out_of_band": True}
             response = render(request, "followups/_filtered.html", context)
         else:
             tabs = tabs_for(request, filters_of(request, query_on_screen(request))[0])

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from followups.models import FollowUp, FollowUpQuerySet
-from followups.pages import history, table
+from followups.pages import history, listing
 from followups.pages.rows import Row, row_for
 from followups.sending import ticks
 from trochai.accounts.access import MemberRequest, get_for_member, membership_of
@@ -24,14 +24,14 @@ from trochai.accounts.models import Membership
 from trochai.ui.htmx import path_on_screen
 from trochai.whatsapp.models import Channel
 
-FOLLOW_UPS = table.with_row(FollowUp.objects.visible())
+FOLLOW_UPS = listing.with_row(FollowUp.objects.visible())
 
 
 @require_safe
 @vary_on_headers("HX-Request")
 def index(request: MemberRequest) -> HttpResponse:
     """The table under one tab. htmx gets the list alone, with the tabs' links for the same filters."""
-    context = listing(request, request.GET, timezone.now())
+    context = list_context(request, request.GET, timezone.now())
     if request.htmx and not request.htmx.history_restore_request:
         response = render(request, "followups/_filtered.html", context)
         response["HX-Replace-Url"] = context["here"]
@@ -84,17 +84,17 @@ def detail(request: MemberRequest, pk: int) -> HttpResponse:
 
 @dataclass(frozen=True)
 class TabLink:
-    tab: table.Tab
+    tab: listing.Tab
     url: str
-    count: table.Count
+    count: listing.Count
     is_current: bool
 
 
-def listing(request: MemberRequest, query: QueryDict, now: dt.datetime) -> dict[str, Any]:
+def list_context(request: MemberRequest, query: QueryDict, now: dt.datetime) -> dict[str, Any]:
     membership = membership_of(request)
     filters, form, choices = filters_of(request, query)
     rows = filters.apply(_own(request), membership=membership, choices=choices, now=now)
-    page = table.page_of(table.with_row(rows), filters)
+    page = listing.page_of(listing.with_row(rows), filters)
     stopped = _stopped(membership)
     reasons = {channel.pk: channel.stop_reason for channel in stopped}
     tabs = tabs_for(request, filters)
@@ -110,33 +110,35 @@ def listing(request: MemberRequest, query: QueryDict, now: dt.datetime) -> dict[
         "following_url": page.following and _url(filters.beyond(page.following)),
         "tab_count": tabs["counts"][filters.tab],
         "count": _count(rows, filters, page, tabs["counts"]),
-        "banners": [(channel, table.waiting_on(channel)) for channel in stopped],
+        "banners": [(channel, listing.waiting_on(channel)) for channel in stopped],
         **tabs,
     }
 
 
 def _count(
     rows: FollowUpQuerySet,
-    filters: table.Filters,
-    page: table.Page,
-    counts: dict[table.Tab, table.Count],
-) -> table.Count:
+    filters: listing.Filters,
+    page: listing.Page,
+    counts: dict[listing.Tab, listing.Count],
+) -> listing.Count:
     if not filters.are_set:
         return counts[filters.tab]
-    return table.Count(len(page.rows)) if page.is_whole else table.count_of(rows)
+    return listing.Count(len(page.rows)) if page.is_whole else listing.count_of(rows)
 
 
 def filters_of(
     request: MemberRequest, query: QueryDict
-) -> tuple[table.Filters, table.FilterForm, table.Choices]:
-    choices = table.choices_for(membership_of(request))
-    form = table.FilterForm(query, choices=choices)
+) -> tuple[listing.Filters, listing.FilterForm, listing.Choices]:
+    choices = listing.choices_for(membership_of(request))
+    form = listing.FilterForm(query, choices=choices)
     return form.filters(), form, choices
 
 
-def tabs_for(request: MemberRequest, filters: table.Filters) -> dict[str, Any]:
-    counts = table.counts_for(membership_of(request).organization)
-    links = [TabLink(tab, _url(filters.with_tab(tab)), counts[tab], tab is filters.tab) for tab in table.Tab]
+def tabs_for(request: MemberRequest, filters: listing.Filters) -> dict[str, Any]:
+    counts = listing.counts_for(membership_of(request).organization)
+    links = [
+        TabLink(tab, _url(filters.with_tab(tab)), counts[tab], tab is filters.tab) for tab in listing.Tab
+    ]
     return {"tabs": links, "counts": counts}
 
 
@@ -155,7 +157,7 @@ def _stopped(membership: Membership) -> list[Channel]:
     return list(stopped.only("pk", "name", "stop_reason").order_by("name", "pk"))
 
 
-def _url(filters: table.Filters) -> str:
+def _url(filters: listing.Filters) -> str:
     return reverse("followups:index") + filters.query
 
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from conversations.models import Delivery
 from followups.models import CancelCause, FailureKind, FollowUp, Outcome
-from followups.pages import table
+from followups.pages import listing
 from followups.search import search_text
 from tests import factories
 from tests.conftest import signed_in
@@ -340,7 +340,7 @@ class TestFilters:
         assert 'rel="next"' not in second
 
     def test_counts_stop_at_the_cap(self, team, monkeypatch):
-        monkeypatch.setattr(table, "COUNT_CAP", 2)
+        monkeypatch.setattr(listing, "COUNT_CAP", 2)
         for _ in range(3):
             make(team)
         assert "Pending <span>2+</span>" in page(team.agent)
