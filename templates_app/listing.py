@@ -11,6 +11,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from templates_app.models import Category, Template, TemplateQuerySet, TemplateStatus
+from trochai.paging import Order, Page, page_of
 from trochai.whatsapp.models import Channel
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from trochai.accounts.models import Organization
 
 PAGE_SIZE = 60
+ORDER = Order({"name": str, "language": str, "pk": int})
 
 # Other statuses, such as disabled, stand under All alone.
 TABS = [
@@ -51,7 +53,7 @@ class TemplatesTable:
         self.category = self._one_of(params.get("category"), list(Category.values))
         self.language = params.get("language", "").replace("\0", "")
         self.q = params.get("q", "").replace("\0", "").strip()[:200]
-        self._after = params.get("after", "")
+        self._after = ORDER.parse(params.get("after", ""))
 
     @property
     def is_filtered(self) -> bool:
@@ -65,12 +67,12 @@ class TemplatesTable:
     @property
     def next_query(self) -> str:
         """The address of the page after this one; empty on the last."""
-        rows = self._rows
-        return self._query(status=self.status, after=rows[PAGE_SIZE - 1].pk) if len(rows) > PAGE_SIZE else ""
+        following = self._page.following
+        return self._query(status=self.status, after=following) if following else ""
 
     @property
     def is_first_page(self) -> bool:
-        return not self._after
+        return self._page.previous is None
 
     @property
     def categories(self) -> list[tuple[str, str]]:
@@ -96,7 +98,7 @@ class TemplatesTable:
 
     @property
     def templates(self) -> list[Template]:
-        return self._rows[:PAGE_SIZE]
+        return self._page.rows
 
     @cached_property
     def synced_at(self) -> dt.datetime | None:
@@ -107,17 +109,10 @@ class TemplatesTable:
         return min(known) if known and len(known) == len(moments) else None
 
     @cached_property
-    def _rows(self) -> list[Template]:
+    def _page(self) -> Page[Template]:
         statuses = next(statuses for key, _label, statuses in TABS if key == self.status)
         found = self._filtered if statuses is None else self._filtered.filter(status__in=statuses)
-        anchor = self._all.filter(pk=self._after).first() if self._after.isdecimal() else None
-        if anchor is not None:
-            found = found.filter(
-                Q(name__gt=anchor.name)
-                | Q(name=anchor.name, language__gt=anchor.language)
-                | Q(name=anchor.name, language=anchor.language, pk__gt=anchor.pk)
-            )
-        return list(found.order_by("name", "language", "pk")[: PAGE_SIZE + 1])
+        return page_of(found, ORDER, size=PAGE_SIZE, after=self._after)
 
     @cached_property
     def _filtered(self) -> TemplateQuerySet:

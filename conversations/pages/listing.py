@@ -22,9 +22,9 @@ from trochai import paging
 from trochai.accounts.models import Membership
 
 PAGE_SIZE = 30
-# Counts stop here and are shown as 99+.
-COUNT_CAP = 100
+COUNT_CAP = paging.BADGE_CAP
 SEARCH_LENGTH = 100
+ORDER = paging.newest_first("last_message_at")
 
 
 @dataclass(frozen=True)
@@ -63,23 +63,13 @@ class Filter(StrEnum):
         return rows
 
 
-class Cursor(paging.Cursor):
-    """A place in the list, or in a conversation's thread."""
-
-    def before(self, field_name: str) -> Q:
-        """Rows that come after this place in a newest-first order."""
-        at = self.at
-        earlier = Q(**{f"{field_name}__lt": at}) | Q(**{field_name: at}, pk__lt=self.pk)
-        return Q(**{f"{field_name}__lte": at}) & earlier  # the first half is what the index is for
-
-
 @dataclass(frozen=True)
 class Query:
     """What the URL asks of the list."""
 
     filter: Filter = Filter.ALL
     search: str = ""
-    before: Cursor | None = None
+    before: paging.Cursor | None = None
 
     @classmethod
     def of(cls, data: Mapping[str, str]) -> Query:
@@ -88,7 +78,7 @@ class Query:
         return cls(
             filter=Filter(name) if name in set(Filter) else Filter.ALL,
             search=data.get("q", "").replace("\0", "").strip()[:SEARCH_LENGTH],
-            before=Cursor.parse(data.get("before", "")),
+            before=ORDER.parse(data.get("before", "")),
         )
 
     def __str__(self) -> str:
@@ -119,7 +109,7 @@ class Listing:
     query: Query
     conversations: list[Conversation]
     older: Query | None
-    unread: int
+    unread: paging.Count
     chips: list[Chip]
     failed: set[int]
     marks: list[tuple[RowMark, set[int]]] = field(default_factory=list)
@@ -137,37 +127,26 @@ def listing(membership: Membership, query: Query) -> Listing:
     """Return the page that ``query`` asks for. The number of database queries is fixed."""
     everything = Conversation.objects.for_organization(membership.organization)
     found = _search(query.filter.of(everything, membership), query.search)
-    if query.before:
-        found = found.filter(query.before.before("last_message_at"))
-    page = list(found.select_related("contact").newest_first()[: PAGE_SIZE + 1])
-    conversations = page[:PAGE_SIZE]
-    older = None
-    if len(page) > PAGE_SIZE:
-        last = conversations[-1]
-        older = replace(query, before=Cursor(last.last_message_at, last.pk))
+    page = paging.page_of(found.select_related("contact"), ORDER, size=PAGE_SIZE, after=query.before)
+    if page.previous is None:
+        query = query.from_top()
     counts = {
-        chosen: chosen.of(everything, membership)[:COUNT_CAP].count()
+        chosen: paging.count_of(chosen.of(everything, membership), COUNT_CAP)
         for chosen in (Filter.UNREAD, Filter.MINE)
     }
-    ids = [conversation.pk for conversation in conversations]
+    ids = [conversation.pk for conversation in page.rows]
     return Listing(
         query=query,
-        conversations=conversations,
-        older=older,
+        conversations=page.rows,
+        older=replace(query, before=page.following) if page.following else None,
         unread=counts[Filter.UNREAD],
         chips=[
-            Chip(each.label, query.with_filter(each), each == query.filter, _capped(counts.get(each, 0)))
+            Chip(each.label, query.with_filter(each), each == query.filter, str(counts.get(each) or ""))
             for each in Filter
         ],
         failed=_with_failed_last_message(ids),
         marks=[(mark, mark.holders(ids)) for mark in row_marks],
     )
-
-
-def _capped(count: int) -> str:
-    if not count:
-        return ""
-    return f"{COUNT_CAP - 1}+" if count >= COUNT_CAP else str(count)
 
 
 def _with_failed_last_message(ids: Collection[int]) -> set[int]:

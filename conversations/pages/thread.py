@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from django.utils import timezone
 
 from conversations.models import Delivery, Message
-from conversations.pages.listing import Cursor
+from trochai.paging import Cursor, count_of, newest_first, page_of
 
 if TYPE_CHECKING:
     from conversations.models import Conversation
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 PAGE_SIZE = 40
 # A page that stays open grows with the conversation, up to this.
 LONGEST = 400
-SYSTEM = "system"
+ORDER = newest_first("at")
 
 
 @dataclass(frozen=True)
@@ -49,34 +49,24 @@ class Thread:
 
 
 def latest(conversation: Conversation, *, since: Cursor | None = None) -> Thread:
-    """Return the last messages: a page of them, or all from ``since`` on (at most ``LONGEST``)."""
-    if since is None:
-        return _thread(conversation, limit=PAGE_SIZE)
-    return _thread(conversation, limit=LONGEST, since=since)
+    """Return the last page of messages, or all from the one at ``since`` on (at most ``LONGEST``)."""
+    size = PAGE_SIZE
+    if since is not None:
+        newer = count_of(ORDER.reversed.beyond(conversation.messages.all(), since), LONGEST - 1)
+        size = max(size, newer.value + 1)
+    return _thread(conversation, size=size)
 
 
 def before(conversation: Conversation, cursor: Cursor) -> Thread:
     """Return the page of messages that come before ``cursor``."""
-    return _thread(conversation, limit=PAGE_SIZE, until=cursor)
+    return _thread(conversation, size=PAGE_SIZE, until=cursor)
 
 
-def _thread(
-    conversation: Conversation, *, limit: int, since: Cursor | None = None, until: Cursor | None = None
-) -> Thread:
-    messages = conversation.messages.select_related("sent_by").order_by("-at", "-pk")
-    if until is not None:
-        messages = messages.filter(until.before("at"))
-    if since is not None:
-        # With one more, to know whether there are any before.
-        page = list(messages.filter(at__gte=since.at)[: limit + 1])
-        page = [message for message in page if (message.at, message.pk) >= (since.at, since.pk)]
-        more = len(page) > limit or messages.filter(since.before("at")).exists()
-    else:
-        page = list(messages[: limit + 1])
-        more = len(page) > limit
-    page = page[:limit][::-1]
-    first = Cursor(page[0].at, page[0].pk) if page else None
-    return Thread(bubbles=list(_bubbles(page)), first=first, earlier=first if more else None)
+def _thread(conversation: Conversation, *, size: int, until: Cursor | None = None) -> Thread:
+    page = page_of(conversation.messages.select_related("sent_by"), ORDER, size=size, after=until)
+    messages = page.rows[::-1]
+    first = ORDER.after(messages[0]) if messages else None
+    return Thread(bubbles=list(_bubbles(messages)), first=first, earlier=page.following)
 
 
 def _bubbles(messages: Iterable[Message]) -> Iterable[Bubble]:

@@ -21,6 +21,7 @@ from followups.pages.rows import Row, row_for
 from followups.sending import ticks
 from trochai.accounts.access import MemberRequest, get_for_member, membership_of
 from trochai.accounts.models import Membership
+from trochai.paging import Count, Page, count_of
 from trochai.ui.htmx import path_on_screen
 from trochai.whatsapp.models import Channel
 
@@ -86,7 +87,7 @@ def detail(request: MemberRequest, pk: int) -> HttpResponse:
 class TabLink:
     tab: listing.Tab
     url: str
-    count: listing.Count
+    count: Count
     is_current: bool
 
 
@@ -118,12 +119,12 @@ def list_context(request: MemberRequest, query: QueryDict, now: dt.datetime) -> 
 def _count(
     rows: FollowUpQuerySet,
     filters: listing.Filters,
-    page: listing.Page,
-    counts: dict[listing.Tab, listing.Count],
-) -> listing.Count:
+    page: Page[FollowUp],
+    counts: dict[listing.Tab, Count],
+) -> Count:
     if not filters.are_set:
         return counts[filters.tab]
-    return listing.Count(len(page.rows)) if page.is_whole else listing.count_of(rows)
+    return Count(len(page.rows)) if page.is_whole else count_of(rows, listing.COUNT_CAP)
 
 
 def filters_of(

@@ -10,9 +10,10 @@ from django.utils import timezone
 
 from followups.models import FollowUp
 from followups.pages import listing
-from followups.pages.listing import Cursor, DateRange, Filters, Tab
+from followups.pages.listing import DateRange, Filters, Tab
 from followups.search import search_text
 from tests import factories
+from trochai.paging import Count, Cursor
 
 NOW = dt.datetime(2026, 11, 20, 15, 15, tzinfo=dt.UTC)  # Friday 9:15 AM in Costa Rica
 
@@ -120,18 +121,18 @@ class TestPages:
     def test_a_cursor_past_the_last_row_shows_the_first_page(self, team):
         row = make(team, scheduled_for=NOW)
         rows = FollowUp.objects.for_organization(team.organization)
-        page = listing.page_of(rows, Filters(after=Cursor(NOW - dt.timedelta(days=99), 1)))
+        page = listing.page_of(rows, Filters(after=Cursor((NOW - dt.timedelta(days=99), 1))))
         assert page.rows == [row]
         assert page.previous is None
 
     def test_going_back_to_fewer_rows_than_a_page_shows_the_first_page(self, team, sixty):
         rows = FollowUp.objects.for_organization(team.organization)
         first = listing.page_of(rows, Filters())
-        back = listing.page_of(rows, Filters(before=Cursor.after(first.rows[3])))
+        back = listing.page_of(rows, Filters(before=Tab.ALL.order.after(first.rows[3])))
         assert back.rows == first.rows
 
     def test_a_page_is_found_through_an_index_and_without_offset(self, team, django_assert_num_queries):
-        filters = filters_from(team, f"status=sent&after={Cursor(NOW, 5)}")
+        filters = filters_from(team, f"status=sent&after={Cursor((NOW, 5))}")
         rows = filters.apply(
             FollowUp.objects.for_organization(team.organization),
             membership=team.agent,
@@ -145,8 +146,8 @@ class TestPages:
 
 class TestCursor:
     def test_it_survives_the_url_to_the_microsecond(self):
-        cursor = Cursor(NOW + dt.timedelta(microseconds=123_457), 42)
-        assert Cursor.parse(str(cursor)) == cursor
+        cursor = Cursor((NOW + dt.timedelta(microseconds=123_457), 42))
+        assert Tab.ALL.order.parse(str(cursor)) == cursor
 
     @pytest.mark.parametrize(
         "nonsense",
@@ -165,7 +166,7 @@ class TestCursor:
         ],
     )
     def test_anything_else_is_no_cursor_or_a_harmless_one(self, team, nonsense):
-        parsed = Cursor.parse(nonsense)
+        parsed = Tab.ALL.order.parse(nonsense)
         rows = FollowUp.objects.for_organization(team.organization)
         assert listing.page_of(rows, Filters(after=parsed)).rows == []
 
@@ -214,7 +215,7 @@ class TestTabs:
         assert str(counts[Tab.ALL]) == "3+"
 
     def test_a_capped_count_reads_as_people_write_it(self):
-        assert str(listing.Count(10_000, is_capped=True)) == "10,000+"
+        assert str(Count(10_000, is_capped=True)) == "10,000+"
 
     def test_deleted_rows_and_other_organizations_are_not_counted(self, team, stranger):
         make(team, status="failed", deleted_at=NOW)
