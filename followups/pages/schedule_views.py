@@ -66,7 +66,7 @@ def check(request: MemberRequest, conversation_id: int) -> HttpResponse:
 def banner(request: MemberRequest, conversation_id: int) -> HttpResponse:
     """What is scheduled for this conversation: the next one, and how many more."""
     conversation = access.get_for_member(request, CONVERSATIONS, conversation_id)
-    membership, now = access.membership_of(request), timezone.now()
+    membership, now = request.membership, timezone.now()
     waiting = list(_waiting(conversation).filter(conversation=conversation))
     first = waiting[0] if waiting else None
     context = {
@@ -84,9 +84,7 @@ def _submit(request: MemberRequest, conversation: Conversation) -> HttpResponse:
     form = ScheduleForm(request.POST, conversation=conversation, now=now)
     if not form.is_valid():
         return _show(request, form, status=422)
-    follow_up = lifecycle.schedule(
-        conversation=conversation, by=access.membership_of(request), now=now, **form.wanted
-    )
+    follow_up = lifecycle.schedule(conversation=conversation, by=request.membership, now=now, **form.wanted)
     if not form.made(follow_up):
         form.refuse_reuse()
         return _show(request, form, status=422)
