@@ -100,7 +100,7 @@ class FollowUp(models.Model):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     # From the dialog: the same submission twice makes one row.
     submission = models.UUIDField(default=uuid.uuid4, editable=False)
-    # Contact's name and number and the note, folded (followups.search), for one LIKE.
+    # What the contact is known as and the note, folded (trochai.search), for one LIKE.
     search_text = models.TextField(blank=True, editable=False)
 
     status = models.CharField(max_length=10, choices=Status, default=Status.PENDING)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from urllib.parse import urlencode
 
-from django.db.models import F, Q
+from django.db.models import F
 from django.utils.translation import gettext as _
 
 from conversations.models import (
@@ -126,7 +125,9 @@ class Listing:
 def listing(membership: Membership, query: Query) -> Listing:
     """Return the page that ``query`` asks for. The number of database queries is fixed."""
     everything = Conversation.objects.for_organization(membership.organization)
-    found = _search(query.filter.of(everything, membership), query.search)
+    found = query.filter.of(everything, membership)
+    if query.search:
+        found = found.search(query.search)
     page = paging.page_of(found.select_related("contact"), ORDER, size=PAGE_SIZE, after=query.before)
     if page.previous is None:
         query = query.from_top()
@@ -154,19 +155,3 @@ def _with_failed_last_message(ids: Collection[int]) -> set[int]:
         conversation__in=ids, delivery=Delivery.FAILED, at=F("conversation__last_message_at")
     )
     return set(failed.values_list("conversation_id", flat=True))
-
-
-# María is also found as "maria", on every database.
-_VARIANTS = ("aáàâäãå", "eéèêë", "iíìîï", "oóòôöõ", "uúùûü", "nñ", "cç")
-_LETTERS = {letter: f"[{letters}]" for letters in _VARIANTS for letter in letters}
-
-
-def _search(rows: ConversationQuerySet, search: str) -> ConversationQuerySet:
-    if not search:
-        return rows
-    pattern = "".join(_LETTERS.get(letter) or re.escape(letter) for letter in search.lower())
-    wanted = Q(contact__name__iregex=pattern) | Q(preview__iregex=pattern)
-    digits = re.sub(r"\D", "", search, flags=re.ASCII)
-    if len(digits) >= 3 and not re.search(r"[^\W\d]", search):
-        wanted |= Q(contact__phone__contains=digits)
-    return rows.filter(wanted)

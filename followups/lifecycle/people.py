@@ -15,7 +15,7 @@ from conversations.models import Conversation
 from followups import announcements
 from followups.lifecycle.changes import NO_FAILURE, TransitionRefused, change, loaded
 from followups.models import CancelCause, FollowUp, Status
-from followups.search import search_text
+from trochai.search import search_text
 
 if TYPE_CHECKING:
     from templates_app.models import Template
@@ -58,7 +58,7 @@ def schedule(
             "cancel_on_reply": cancel_on_reply,
             "created_by": by.user,
             "created_at": now,
-            "search_text": search_text(conversation.contact, note),
+            "search_text": search_text(*conversation.contact.known_as, note),
         },
     )
     return follow_up

@@ -19,11 +19,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from followups.models import FollowUp, FollowUpQuerySet, Status
-from followups.search import fold
 from templates_app.models import Template
 from trochai import paging
 from trochai.accounts.models import Membership, Organization
 from trochai.paging import Count, Cursor, Order, Page, count_of
+from trochai.search import fold_numbers
 from trochai.whatsapp.models import Channel
 
 PAGE_SIZE = 25
@@ -193,7 +193,7 @@ class Filters:
     ) -> FollowUpQuerySet:
         """Narrow ``rows`` to what this tab and these filters let through, in no order yet."""
         rows = self.tab.of(rows)
-        if folded := fold(self.q):
+        if folded := fold_numbers(self.q):
             rows = rows.filter(search_text__contains=folded)
         if self.by:
             rows = rows.filter(created_by_id=membership.user_id if self.by == "me" else int(self.by))

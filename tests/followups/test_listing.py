@@ -11,9 +11,9 @@ from django.utils import timezone
 from followups.models import FollowUp
 from followups.pages import listing
 from followups.pages.listing import DateRange, Filters, Tab
-from followups.search import search_text
 from tests import factories
 from trochai.paging import Count, Cursor
+from trochai.search import search_text
 
 NOW = dt.datetime(2026, 11, 20, 15, 15, tzinfo=dt.UTC)  # Friday 9:15 AM in Costa Rica
 
@@ -36,7 +36,7 @@ def make(team, **given):
         given["conversation"] = factories.ConversationFactory(
             organization=team.organization, channel=team.channel, contact=person
         )
-    given["search_text"] = search_text(given["conversation"].contact, given.get("note", ""))
+    given["search_text"] = search_text(*given["conversation"].contact.known_as, given.get("note", ""))
     return factories.FollowUpFactory(organization=team.organization, **given)
 
 

@@ -12,9 +12,9 @@ from django.utils import timezone
 from conversations.models import Delivery
 from followups.models import CancelCause, FailureKind, FollowUp, Outcome
 from followups.pages import listing
-from followups.search import search_text
 from tests import factories
 from tests.conftest import signed_in
+from trochai.search import search_text
 from trochai.ui.template_tags import icon
 
 INDEX = "/followups/"
@@ -30,7 +30,7 @@ def make(team, **given):
     given.setdefault("conversation", team.conversation)
     given.setdefault("created_by", team.agent.user)
     given.setdefault("template", team.template)
-    given["search_text"] = search_text(given["conversation"].contact, given.get("note", ""))
+    given["search_text"] = search_text(*given["conversation"].contact.known_as, given.get("note", ""))
     return factories.FollowUpFactory(organization=team.organization, **given)
 
 
