@@ -35,7 +35,7 @@ TABS = [
 
 
 @dataclass(frozen=True)
-class Tab:
+class TabLink:
     key: str
     label: str
     count: int
@@ -43,7 +43,7 @@ class Tab:
     is_current: bool
 
 
-class TemplatesTable:
+class Listing:
     """Everything comes from the address; what it holds that does not exist is as if it were absent."""
 
     def __init__(self, organization: Organization, params: QueryDict) -> None:
@@ -83,7 +83,7 @@ class TemplatesTable:
         return list(self._all.order_by("language").values_list("language", flat=True).distinct())
 
     @cached_property
-    def tabs(self) -> list[Tab]:
+    def tabs(self) -> list[TabLink]:
         """The tabs, each with the count of what search and filters leave in it."""
         counts = self._filtered.order_by().aggregate(
             **{
@@ -92,7 +92,7 @@ class TemplatesTable:
             }
         )
         return [
-            Tab(key, str(label), counts[f"count_{key}"], self._query(status=key), key == self.status)
+            TabLink(key, str(label), counts[f"count_{key}"], self._query(status=key), key == self.status)
             for key, label, _statuses in TABS
         ]
 

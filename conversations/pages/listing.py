@@ -39,7 +39,7 @@ class RowMark:
 row_marks: list[RowMark] = []
 
 
-class Filter(StrEnum):
+class Tab(StrEnum):
     ALL = ""
     UNREAD = "unread"
     MINE = "mine"
@@ -47,56 +47,56 @@ class Filter(StrEnum):
 
     @property
     def label(self) -> str:
-        labels = {Filter.ALL: _("All"), Filter.UNREAD: _("Unread"), Filter.MINE: _("Mine")}
+        labels = {Tab.ALL: _("All"), Tab.UNREAD: _("Unread"), Tab.MINE: _("Mine")}
         return labels.get(self) or _("Closed")
 
     def of(self, rows: ConversationQuerySet, membership: Membership) -> ConversationQuerySet:
         match self:
-            case Filter.UNREAD:
+            case Tab.UNREAD:
                 return rows.filter(unread_count__gt=0)
-            case Filter.MINE:
+            case Tab.MINE:
                 mine = rows.filter(assignee=membership.user_id)
                 return mine.exclude(status=ConversationStatus.CLOSED)
-            case Filter.CLOSED:
+            case Tab.CLOSED:
                 return rows.filter(status=ConversationStatus.CLOSED)
         return rows
 
 
 @dataclass(frozen=True)
-class Query:
-    """What the URL asks of the list."""
+class Filters:
+    """One state of the list, as its URL has it."""
 
-    filter: Filter = Filter.ALL
+    tab: Tab = Tab.ALL
     search: str = ""
     before: paging.Cursor | None = None
 
     @classmethod
-    def of(cls, data: Mapping[str, str]) -> Query:
+    def of(cls, data: Mapping[str, str]) -> Filters:
         """Read a query string or a form's data; what makes no sense is left out."""
         name = data.get("f", "")
         return cls(
-            filter=Filter(name) if name in set(Filter) else Filter.ALL,
+            tab=Tab(name) if name in set(Tab) else Tab.ALL,
             search=data.get("q", "").replace("\0", "").strip()[:SEARCH_LENGTH],
             before=ORDER.parse(data.get("before", "")),
         )
 
     def __str__(self) -> str:
         """The query string with its question mark, or nothing."""
-        pairs = {"f": self.filter.value, "q": self.search, "before": str(self.before or "")}
+        pairs = {"f": self.tab.value, "q": self.search, "before": str(self.before or "")}
         encoded = urlencode({key: value for key, value in pairs.items() if value})
         return f"?{encoded}" if encoded else ""
 
-    def with_filter(self, chosen: Filter) -> Query:
-        return Query(filter=chosen, search=self.search)
+    def with_tab(self, chosen: Tab) -> Filters:
+        return Filters(tab=chosen, search=self.search)
 
-    def from_top(self) -> Query:
+    def from_top(self) -> Filters:
         return replace(self, before=None)
 
 
 @dataclass(frozen=True)
-class Chip:
+class TabLink:
     label: str
-    query: Query
+    query: Filters
     current: bool
     count: str = ""
 
@@ -105,11 +105,11 @@ class Chip:
 class Listing:
     """One page of the list, newest first."""
 
-    query: Query
+    query: Filters
     conversations: list[Conversation]
-    older: Query | None
+    older: Filters | None
     unread: paging.Count
-    chips: list[Chip]
+    chips: list[TabLink]
     failed: set[int]
     marks: list[tuple[RowMark, set[int]]] = field(default_factory=list)
 
@@ -122,10 +122,10 @@ class Listing:
         return [(each, each.pk in self.failed, self.marks_of(each)) for each in self.conversations]
 
 
-def listing(membership: Membership, query: Query) -> Listing:
+def listing(membership: Membership, query: Filters) -> Listing:
     """Return the page that ``query`` asks for. The number of database queries is fixed."""
     everything = Conversation.objects.for_organization(membership.organization)
-    found = query.filter.of(everything, membership)
+    found = query.tab.of(everything, membership)
     if query.search:
         found = found.search(query.search)
     page = paging.page_of(found.select_related("contact"), ORDER, size=PAGE_SIZE, after=query.before)
@@ -133,17 +133,17 @@ def listing(membership: Membership, query: Query) -> Listing:
         query = query.from_top()
     counts = {
         chosen: paging.count_of(chosen.of(everything, membership), COUNT_CAP)
-        for chosen in (Filter.UNREAD, Filter.MINE)
+        for chosen in (Tab.UNREAD, Tab.MINE)
     }
     ids = [conversation.pk for conversation in page.rows]
     return Listing(
         query=query,
         conversations=page.rows,
         older=replace(query, before=page.following) if page.following else None,
-        unread=counts[Filter.UNREAD],
+        unread=counts[Tab.UNREAD],
         chips=[
-            Chip(each.label, query.with_filter(each), each == query.filter, str(counts.get(each) or ""))
-            for each in Filter
+            TabLink(each.label, query.with_tab(each), each == query.tab, str(counts.get(each) or ""))
+            for each in Tab
         ],
         failed=_with_failed_last_message(ids),
         marks=[(mark, mark.holders(ids)) for mark in row_marks],

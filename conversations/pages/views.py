@@ -19,7 +19,7 @@ from conversations import outbox, triage, window
 from conversations.models import Conversation, ConversationStatus, Message
 from conversations.pages import thread
 from conversations.pages.forms import ReplyForm, TriageForm, assignable
-from conversations.pages.listing import Query, listing
+from conversations.pages.listing import Filters, listing
 from trochai.accounts import access
 from trochai.accounts.access import MemberRequest, require_writer
 from trochai.ui import formatting, toasts
@@ -158,7 +158,7 @@ def _page(
     status: int = 200,
 ) -> HttpResponse:
     data = request.POST if request.method == "POST" else request.GET
-    found = listing(request.membership, Query.of(data))
+    found = listing(request.membership, Filters.of(data))
     here = (
         reverse("conversations:conversation", args=[opened.pk]) if opened else reverse("conversations:inbox")
     )

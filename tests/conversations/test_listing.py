@@ -6,7 +6,7 @@ import re
 import pytest
 
 from conversations.pages import listing
-from conversations.pages.listing import Filter, Query
+from conversations.pages.listing import Filters, Tab
 from tests import factories
 from tests.conftest import signed_in
 from trochai.paging import Cursor
@@ -101,7 +101,7 @@ def test_the_chips_narrow_the_list_and_count(team):
 def test_search_finds_names_numbers_and_last_messages(team, wanted, found):
     converse(team, "María Jiménez", contact={"phone": "+50688881234"}, preview="Perfecto")
     converse(team, "Allan Zúñiga", contact={"phone": "+50671230000"}, preview="El lote en Grecia")
-    query = Query(search=wanted)
+    query = Filters(search=wanted)
     assert [str(row) for row in listing.listing(team.agent, query).conversations] == found
 
 
@@ -156,8 +156,8 @@ def test_counts_stop_at_99(team, monkeypatch):
     monkeypatch.setattr(listing, "COUNT_CAP", 2)
     for _ in range(5):
         converse(team, unread_count=1)
-    chips = listing.listing(team.agent, Query()).chips
-    assert [(chip.query.filter, chip.count) for chip in chips][:2] == [
-        (Filter.ALL, ""),
-        (Filter.UNREAD, "2+"),
+    chips = listing.listing(team.agent, Filters()).chips
+    assert [(chip.query.tab, chip.count) for chip in chips][:2] == [
+        (Tab.ALL, ""),
+        (Tab.UNREAD, "2+"),
     ]
