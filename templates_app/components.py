@@ -57,7 +57,7 @@ def read(components: object, parameter_format: str) -> Components:
     """
     if isinstance(components, Components):
         return components
-    # The first of a kind counts.
+    # If there are several of a kind, the first counts.
     found = dict(reversed(list(_parts(components))))
     header, body = found.get("header", {}), found.get("body", {})
     header_format = _lower(header.get("format")) or ("text" if "header" in found else "")
@@ -119,7 +119,7 @@ def _can_press(button: Button) -> bool:
 
 
 def _parts(components: object) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield each component by its type; what is no component yields an unknown type."""
+    """Yield each component by its type; anything that isn't a component gets an unknown type."""
     if not isinstance(components, Sequence) or isinstance(components, str):
         yield "malformed", {}
         return

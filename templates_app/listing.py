@@ -1,4 +1,4 @@
-"""What the templates page shows for an address: the chosen tab and filters, counts, one page of cards."""
+"""The list of templates: the tab and filters in its URL, the tabs' counts, and one page of cards."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 PAGE_SIZE = 60
 ORDER = Order({"name": str, "language": str, "pk": int})
 
-# Other statuses, such as disabled, stand under All alone.
+# Other statuses, such as disabled, appear only under All.
 TABS = [
     ("", _("All"), None),
     ("approved", _("Approved"), [TemplateStatus.APPROVED]),
@@ -44,7 +44,7 @@ class TabLink:
 
 
 class Listing:
-    """Everything comes from the address; what it holds that does not exist is as if it were absent."""
+    """Everything comes from the address; a filter with a value that doesn't exist counts as not set."""
 
     def __init__(self, organization: Organization, params: QueryDict) -> None:
         self._all = Template.objects.for_organization(organization).known_to_meta()
@@ -84,7 +84,7 @@ class Listing:
 
     @cached_property
     def tabs(self) -> list[TabLink]:
-        """The tabs, each with the count of what search and filters leave in it."""
+        """The tabs, each with the number of templates that match search and filters."""
         counts = self._filtered.order_by().aggregate(
             **{
                 f"count_{key}": Count("pk", filter=Q() if statuses is None else Q(status__in=statuses))

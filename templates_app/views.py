@@ -37,7 +37,7 @@ def index(request: MemberRequest) -> HttpResponse:
 @require_writer
 @vary_on_headers("HX-Request")
 def sync(request: MemberRequest) -> HttpResponse:
-    """Fetch every channel's templates from Meta and say what came of it."""
+    """Fetch every channel's templates from Meta and say what has changed."""
     organization = request.membership.organization
     title, text, tone = _sync_all(list(Channel.objects.for_organization(organization)))
     table = Listing(organization, request.GET)
@@ -54,7 +54,7 @@ def _address(table: Listing) -> str:
 
 
 def _sync_all(channels: list[Channel]) -> tuple[str, str, str]:
-    """Return the toast's title, text and tone. One channel's failure does not keep the others from it."""
+    """Return the toast's title, text and tone. One channel's failure doesn't stop the others."""
     if not channels:
         return _("Nothing to sync"), _("No WhatsApp number is connected yet."), "error"
     results, problems = [], []

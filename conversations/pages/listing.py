@@ -28,14 +28,14 @@ ORDER = paging.newest_first("last_message_at")
 
 @dataclass(frozen=True)
 class RowMark:
-    """A sign beside the conversations that ``holders`` picks out of the given ids."""
+    """An icon beside some conversations: ``holders`` returns which of the given ids get it."""
 
     icon: str
     label: str
     holders: Callable[[Collection[int]], set[int]]
 
 
-# Apps above this one add theirs when they are ready.
+# Apps above this one add theirs in ``ready()``.
 row_marks: list[RowMark] = []
 
 
@@ -72,7 +72,7 @@ class Filters:
 
     @classmethod
     def of(cls, data: Mapping[str, str]) -> Filters:
-        """Read a query string or a form's data; what makes no sense is left out."""
+        """Read a query string or a form's data, ignoring what makes no sense."""
         name = data.get("f", "")
         return cls(
             tab=Tab(name) if name in set(Tab) else Tab.ALL,

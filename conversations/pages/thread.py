@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from conversations.models import Conversation
 
 PAGE_SIZE = 40
-# A page that stays open grows with the conversation, up to this.
+# A page left open grows with the conversation, up to this many messages.
 LONGEST = 400
 ORDER = newest_first("at")
 
 
 @dataclass(frozen=True)
 class Bubble:
-    """A message, with a separator above it on a new day and a gap where somebody else speaks."""
+    """A message, with a separator above it on a new day and a gap where the speaker changes."""
 
     message: Message
     new_day: bool
@@ -41,7 +41,7 @@ class Bubble:
 
 @dataclass(frozen=True)
 class Thread:
-    """Messages in the order in which they were written. ``earlier`` is where those before begin."""
+    """Messages, oldest first. ``earlier`` is the cursor of the page before them, if there is one."""
 
     bubbles: list[Bubble]
     first: Cursor | None

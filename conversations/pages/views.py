@@ -1,4 +1,4 @@
-"""The inbox. Every answer is the whole of it, or for htmx what stands inside ``#inbox``: see js/swap.js."""
+"""The inbox. Every response is the whole page, or for htmx the contents of ``#inbox``: see js/swap.js."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from trochai.ui import formatting, toasts
 if TYPE_CHECKING:
     import datetime as dt
 
-# What changes by itself: compared, to answer a poll with nothing where nothing has changed.
+# The parts that change by themselves: if none of them has, a poll is answered with 204.
 LIVE = ("chips", "rows", "toolbar", "messages")
 
 
@@ -38,7 +38,7 @@ def inbox(request: MemberRequest) -> HttpResponse:
 
 @require_GET
 def conversation(request: MemberRequest, pk: int) -> HttpResponse:
-    """Show one conversation; to those who may answer, its messages then count as read."""
+    """Show one conversation; once somebody who may reply has opened it, its messages count as read."""
     opened = _find(request, pk)
     if request.membership.can_write:
         triage.mark_read(opened)
@@ -140,9 +140,9 @@ def _find_message(request: MemberRequest, pk: int) -> Message:
 
 
 def _done(request: MemberRequest, opened: Conversation, *, sent: bool = False) -> HttpResponse:
-    """Answer a change: htmx with the inbox as it is now, others by a redirect to it.
+    """Respond to a change: to htmx with the inbox as it is now, otherwise with a redirect to it.
 
-    ``sent``: what stands in the composer has gone out, so that it is emptied.
+    ``sent``: the composer's text has gone out, so the composer is emptied.
     """
     if request.htmx:
         return _page(request, _find(request, opened.pk), sent=sent)

@@ -29,7 +29,7 @@ from trochai.whatsapp.models import Channel
 PAGE_SIZE = 25
 COUNT_CAP = 10_000
 WAITING = (Status.PENDING, Status.PROCESSING)
-# Days whose midnight is a moment in every time zone, with all that lie around them.
+# Days whose midnight can be represented in every time zone, and so can the days next to them.
 IN_REACH = [MinValueValidator(dt.date(1970, 1, 1)), MaxValueValidator(dt.date(9998, 12, 31))]
 
 
@@ -54,7 +54,7 @@ class Tab(StrEnum):
         return newest_first.reversed if self.soonest_first else newest_first
 
     def of(self, rows: FollowUpQuerySet) -> FollowUpQuerySet:
-        """Return those of ``rows`` that stand under this tab; processing ones stand under Pending."""
+        """Return those of ``rows`` that belong under this tab; processing ones count as pending."""
         match self:
             case Tab.ALL:
                 return rows
@@ -70,7 +70,7 @@ class DateRange(StrEnum):
 
 
 class FilterForm(forms.Form):
-    """The query string. Each field is optional by itself: one that makes no sense is left out."""
+    """The query string. Every field is optional, and one that makes no sense is ignored."""
 
     status = forms.ChoiceField(choices=[(tab.value, tab.value) for tab in Tab], required=False)
     q = forms.CharField(max_length=200, required=False)
@@ -115,10 +115,10 @@ class FilterForm(forms.Form):
 
 @dataclass(frozen=True)
 class Choices:
-    """Whom and what a member can filter by."""
+    """The people and templates that a member can filter by."""
 
     people: list[tuple[str, str]]
-    templates: dict[str, list[int]]  # each name's ids: one a language and channel
+    templates: dict[str, list[int]]  # the ids of each name: one per language and channel
 
 
 def choices_for(membership: Membership) -> Choices:
@@ -157,7 +157,7 @@ class Filters:
 
     @property
     def number_set(self) -> int:
-        """How many of the selects are set: what a closed sheet hides."""
+        """How many of the selects are set; on a phone the button that opens their sheet says so."""
         return sum(map(bool, (self.by, self.template, self.date)))
 
     def with_tab(self, tab: Tab) -> Filters:
@@ -191,7 +191,7 @@ class Filters:
     def apply(
         self, rows: FollowUpQuerySet, *, membership: Membership, choices: Choices, now: dt.datetime
     ) -> FollowUpQuerySet:
-        """Narrow ``rows`` to what this tab and these filters let through, in no order yet."""
+        """Narrow ``rows`` to those that match the tab and the filters, still unsorted."""
         rows = self.tab.of(rows)
         if folded := fold_numbers(self.q):
             rows = rows.filter(search_text__contains=folded)
@@ -235,7 +235,7 @@ def page_of(rows: FollowUpQuerySet, filters: Filters) -> Page[FollowUp]:
 
 
 def waiting_on(channel: Channel) -> Count:
-    """How many follow-ups a channel has still to send."""
+    """How many follow-ups a channel still has to send."""
     return count_of(FollowUp.objects.filter(channel=channel, status=Status.PENDING), COUNT_CAP)
 
 

@@ -25,8 +25,8 @@ from trochai.ui import formatting, toasts
 CONVERSATIONS = Conversation.objects.select_related("contact", "channel", "organization").defer(
     "channel__access_token", "channel__app_secret", "channel__verify_token"
 )
-# Seconds after which a banner with something in it looks again by itself: when that is due, but no
-# sooner and no later than this.
+# A banner that shows a follow-up refreshes itself when that is due, but no sooner and no later than this
+# many seconds from now.
 LOOK_AGAIN = (10, 3600)
 
 
@@ -142,7 +142,7 @@ def _waiting(conversation: Conversation) -> FollowUpQuerySet:
 
 
 def _look_again_after(waiting: list[FollowUp], now: dt.datetime) -> int | None:
-    """Return in how many seconds the first of them is due; None without any."""
+    """Return the seconds until the first of them is due, within ``LOOK_AGAIN``; None if there are none."""
     due = [now if row.status == Status.PROCESSING else row.next_attempt_at or now for row in waiting]
     soonest, latest = LOOK_AGAIN
     return max(soonest, min(latest, int((min(due) - now).total_seconds()))) if due else None

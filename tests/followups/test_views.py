@@ -561,3 +561,22 @@ class TestDetail:
         client = signed_in(team.agent)
         with django_assert_max_num_queries(6):
             client.get(self.url(follow_up), headers=htmx())
+
+
+def test_a_row_that_polls_costs_few_queries(team, django_assert_num_queries):
+    follow_up = make(team, status="processing")
+    client = signed_in(team.agent)
+    path = reverse("followups:row", args=[follow_up.pk])
+    # Session, person, membership, the row, stopped channels; then the filters' choices and four counts.
+    with django_assert_num_queries(5 + 6):
+        html = client.get(path, headers=htmx()).content.decode()
+    seen = re.search(r"seen=(\w+)", html)[1]
+    with django_assert_num_queries(5):
+        assert client.get(f"{path}?seen={seen}", headers=htmx()).status_code == 204
+
+
+def test_a_question_costs_few_queries(team, django_assert_num_queries):
+    path = reverse("followups:cancel", args=[make(team).pk])
+    client = signed_in(team.agent)
+    with django_assert_num_queries(4):
+        client.get(path, headers=htmx())
