@@ -9,18 +9,25 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from typing import Any
 
 from django.db import connection
 from django.db.models import Q
 
 from conversations.models import Conversation, EarlyStatus, Message
 from conversations.recording import TemplateRecord, apply_early_statuses
+from trochai.search import fold_numbers
 
 # A conversation that already shows a later message keeps showing that.
 _MOVE = """
-    WITH moved (id, preview) AS (VALUES {rows})
+    WITH moved (id, preview, search_text) AS (VALUES {rows})
     UPDATE conversations_conversation SET
-        preview = moved.preview, preview_is_outbound = TRUE, preview_is_template = TRUE,
+        preview = moved.preview,
+        search_text = (
+            SELECT contact.search_text || moved.search_text FROM conversations_contact contact
+            WHERE contact.id = conversations_conversation.contact_id
+        ),
+        preview_is_outbound = TRUE, preview_is_template = TRUE,
         last_message_at = %s, last_outbound_at = %s
     FROM moved
     WHERE conversations_conversation.id = moved.id
@@ -48,8 +55,10 @@ def _move_conversations(records: Sequence[TemplateRecord], at: dt.datetime) -> N
     """Do what ``recording.move_conversation`` does, for all of them at once."""
     previews = {record.conversation.pk: record.preview for record in records}
     moment = connection.ops.adapt_datetimefield_value(at)
-    rows = ", ".join(["(%s, %s)"] * len(previews))
-    values = [value for row in sorted(previews.items()) for value in row]
+    rows = ", ".join(["(%s, %s, %s)"] * len(previews))
+    values: list[Any] = []
+    for pk, preview in sorted(previews.items()):
+        values += [pk, preview, f"\n{fold_numbers(preview)}"]
     with connection.cursor() as cursor:
         cursor.execute(_MOVE.format(rows=rows), [*values, moment, moment, moment])
         moved = cursor.rowcount

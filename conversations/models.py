@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import enum
+import re
 import uuid
-from typing import TYPE_CHECKING, Self
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Self
 
 import phonenumbers
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+from trochai.search import fold_numbers, search_text
 
 if TYPE_CHECKING:
     from trochai.accounts.models import Organization
@@ -43,6 +47,8 @@ class Contact(models.Model):
     # When the contact last said whether messages are wanted. See conversations.consent.
     consent_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+    # ``known_as``, folded: the contact's part of the conversations' search texts.
+    search_text = models.TextField(blank=True, editable=False)
 
     objects = ContactQuerySet.as_manager()
 
@@ -65,6 +71,15 @@ class Contact(models.Model):
 
     def __str__(self) -> str:
         return self.display_name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.search_text = search_text(*self.known_as)
+        super().save(*args, **kwargs)
+
+    @property
+    def known_as(self) -> tuple[str, str, str]:
+        """What people search a contact by; whoever changes it sends ``contact_changed``."""
+        return self.name, self.phone, self.whatsapp_user_id
 
     @property
     def display_name(self) -> str:
@@ -105,8 +120,15 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
     def for_organization(self, organization: Organization) -> Self:
         return self.filter(organization=organization)
 
-    def newest_first(self) -> Self:
-        return self.order_by("-last_message_at", "-pk")
+    def search(self, text: str) -> Self:
+        """Those whose contact or last message has ``text`` in it, however it is written."""
+        folded, digits = fold_numbers(text), re.sub(r"\D", "", text, flags=re.ASCII)
+        if re.search(r"[^\W\d]", text):
+            return self.filter(search_text__contains=folded)
+        if len(digits) >= 3:
+            return self.filter(Q(search_text__contains=folded) | Q(search_text__contains=digits))
+        # Nearly every number has these two digits in it.
+        return self.filter(Q(contact__name__contains=text) | Q(preview__contains=text))
 
 
 class Conversation(models.Model):
@@ -131,6 +153,8 @@ class Conversation(models.Model):
     preview = models.CharField(max_length=200, blank=True)
     preview_is_outbound = models.BooleanField(default=False)
     preview_is_template = models.BooleanField(default=False)
+    # What the contact is known as and the preview, folded (trochai.search), for one LIKE.
+    search_text = models.TextField(blank=True, editable=False)
     # Opens the 24-hour window.
     last_inbound_at = models.DateTimeField(null=True, blank=True)
     # Meta takes one message to a contact every 6 seconds.
@@ -160,6 +184,11 @@ class Conversation(models.Model):
 
     def __str__(self) -> str:
         return str(self.contact)
+
+    def save(self, *args: Any, update_fields: Iterable[str] | None = None, **kwargs: Any) -> None:
+        if update_fields is None or "search_text" in update_fields:
+            self.search_text = search_text(*self.contact.known_as, self.preview)
+        super().save(*args, update_fields=update_fields, **kwargs)
 
 
 class Direction(models.TextChoices):

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django.db import transaction
 from django.dispatch import receiver
 from django.utils import timezone
 
 from conversations import consent, recording
 from conversations.models import Contact, Direction, EarlyStatus, Message, MessageKind
-from conversations.signals import message_received
+from conversations.signals import contact_changed, message_received
 from trochai.whatsapp import references, verdicts
 from trochai.whatsapp.signals import inbound_message, marketing_preference, message_status
 
@@ -26,6 +27,14 @@ def record_message(channel: Channel, event: InboundMessage, **_signal: Any) -> N
     message = recording.record_inbound(channel=channel, event=event, now=timezone.now())
     if message is not None and message.kind != MessageKind.SYSTEM:
         message_received.send(sender=Message, message=message)
+
+
+@receiver(contact_changed)
+def refresh_search_text(contact: Contact, **_signal: Any) -> None:
+    with transaction.atomic():
+        # Locked, so that no preview is lost that a message writes at the same moment.
+        for conversation in contact.conversations.select_for_update(no_key=True).order_by("pk"):
+            conversation.save(update_fields=["search_text"])
 
 
 @receiver(message_status)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import Case, F, Q, Value, When
+from django.db.models import Case, F, OuterRef, Q, Subquery, Value, When
+from django.db.models.functions import Concat
 from django.utils.translation import gettext as _
 
 from conversations import consent
@@ -27,6 +28,7 @@ from conversations.models import (
     MessageKind,
 )
 from conversations.signals import contact_changed, message_status_changed
+from trochai.search import fold_numbers
 from trochai.whatsapp.cloud_api.errors import opts_out
 
 if TYPE_CHECKING:
@@ -218,9 +220,11 @@ def move_conversation(message: Message, *, preview: str) -> None:
             ),
         }
     row = Conversation.objects.filter(pk=message.conversation_id)
+    contact_text = Subquery(Contact.objects.filter(pk=OuterRef("contact_id")).values("search_text"))
     moved = row.filter(Q(last_message_at__lte=message.at) | Q(preview="")).update(
         last_message_at=message.at,
         preview=preview[:200],
+        search_text=Concat(contact_text, Value(f"\n{fold_numbers(preview[:200])}")),
         preview_is_outbound=outbound,
         preview_is_template=message.kind == MessageKind.TEMPLATE,
         **moment,
@@ -301,15 +305,20 @@ def _learn(contact: Contact, event: InboundMessage) -> None:
         news["phone"] = event.from_phone
     if event.from_user_id and contact.whatsapp_user_id != event.from_user_id:
         news["whatsapp_user_id"] = event.from_user_id
+    learned = False
     for field, value in news.items():
         try:
             with transaction.atomic():
                 Contact.objects.filter(pk=contact.pk).update(**{field: value})
         except IntegrityError:
             continue
-        setattr(contact, field, value)
-    if news.keys() & {"name", "phone"}:
-        contact_changed.send(sender=Contact, contact=contact)
+        learned = True
+    if not learned:
+        return
+    # Read again: the row is locked by now, and another webhook may have added to it before.
+    contact.refresh_from_db()
+    contact.save(update_fields=["search_text"])
+    contact_changed.send(sender=Contact, contact=contact)
 
 
 def _kind_in_words(kind: str) -> str:

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 
 from conversations.models import Conversation
 from notifications.models import Notification
+from trochai import paging
 from trochai.accounts.models import Membership, Organization
 from trochai.whatsapp.models import Channel
 
@@ -31,12 +32,12 @@ class Sidebar:
         return counted.get()
 
     @property
-    def unread_conversations(self) -> int:
-        return self._counts["waiting"] or 0
+    def unread_conversations(self) -> paging.Count:
+        return paging.Count.capped(self._counts["waiting"] or 0, paging.BADGE_CAP)
 
     @property
-    def unread_notifications(self) -> int:
-        return self._counts["news"] or 0
+    def unread_notifications(self) -> paging.Count:
+        return paging.Count.capped(self._counts["news"] or 0, paging.BADGE_CAP)
 
     @cached_property
     def channel(self) -> Channel | None:

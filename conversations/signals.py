@@ -10,5 +10,5 @@ message_received = Signal()
 message_status_changed = Signal()
 # contact: Contact, now: datetime. The contact wants no more marketing messages.
 contact_opted_out = Signal()
-# contact: Contact. The name or number by which people search for it has changed.
+# contact: Contact. What it is known as (name, number or user id) has changed.
 contact_changed = Signal()

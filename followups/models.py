@@ -100,7 +100,7 @@ class FollowUp(models.Model):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     # From the dialog: the same submission twice makes one row.
     submission = models.UUIDField(default=uuid.uuid4, editable=False)
-    # Contact's name and number and the note, folded (followups.search), for one LIKE.
+    # What the contact is known as and the note, folded (trochai.search), for one LIKE.
     search_text = models.TextField(blank=True, editable=False)
 
     status = models.CharField(max_length=10, choices=Status, default=Status.PENDING)
@@ -217,7 +217,7 @@ class FollowUp(models.Model):
                 condition=Q(status=Status.PROCESSING),
                 name="follow_up_held",
             ),
-            # table.page_of and table.counts_for: the tabs' order and numbers. Each tab has its own index:
+            # listing.page_of and listing.counts_for: the tabs' order and numbers. Each tab has its own index:
             # with one over all statuses PostgreSQL finds Sent by walking past every pending row.
             models.Index(
                 fields=["organization", "-scheduled_for", "-id"],
@@ -244,7 +244,7 @@ class FollowUp(models.Model):
                 condition=Q(deleted_at__isnull=True, status=Status.CANCELED),
                 name="follow_up_canceled",
             ),
-            # table.Filters.apply: by creator and by template, even somebody's few rows among very many.
+            # listing.Filters.apply: by creator and by template, also somebody's first few among very many.
             models.Index(
                 fields=["created_by", "organization", "-scheduled_for", "-id"], name="follow_up_by_creator"
             ),

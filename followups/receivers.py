@@ -21,11 +21,11 @@ from conversations.signals import (
 )
 from followups import announcements, lifecycle
 from followups.models import CancelCause, FollowUp, FollowUpAttempt, Status
-from followups.search import search_text
 from followups.sending import trials
 from templates_app.models import Template
 from templates_app.signals import template_changed
 from trochai.clock import database_now
+from trochai.search import search_text
 from trochai.whatsapp import references
 from trochai.whatsapp.models import Channel
 from trochai.whatsapp.signals import channel_needs_trial, channel_stopped, message_status
@@ -85,7 +85,7 @@ def cancel_on_opt_out(contact: Contact, now: dt.datetime, **_signal: Any) -> Non
 def refresh_search_text(contact: Contact, **_signal: Any) -> None:
     follow_ups = list(FollowUp.objects.filter(conversation__contact=contact).only("pk", "note"))
     for follow_up in follow_ups:
-        follow_up.search_text = search_text(contact, follow_up.note)
+        follow_up.search_text = search_text(*contact.known_as, follow_up.note)
     FollowUp.objects.bulk_update(follow_ups, ["search_text"], batch_size=500)
 
 

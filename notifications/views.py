@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from django.db.models import Q
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -11,10 +10,11 @@ from django.views.decorators.vary import vary_on_headers
 from django_htmx.http import trigger_client_event
 
 from notifications.models import Notification
-from notifications.unread import unread_count
 from trochai.accounts.access import MemberRequest
+from trochai.paging import BADGE_CAP, count_of, newest_first, page_of
 
 PAGE_SIZE = 30
+ORDER = newest_first("created_at")
 # What fits into the popover without much scrolling.
 POPOVER_SIZE = 10
 # Tells the bell to count again.
@@ -28,19 +28,12 @@ def index(request: MemberRequest) -> HttpResponse:
     if request.htmx and not request.htmx.history_restore_request:
         return _popover(request)
     mine = Notification.objects.for_member(request.membership)
-    before = request.GET.get("before", "")
-    anchor = mine.filter(pk=before).first() if before.isdecimal() else None
-    older = mine
-    if anchor is not None:
-        older = mine.filter(
-            Q(created_at__lt=anchor.created_at) | Q(created_at=anchor.created_at, pk__lt=anchor.pk)
-        )
-    rows = list(older[: PAGE_SIZE + 1])
+    page = page_of(mine, ORDER, size=PAGE_SIZE, after=ORDER.parse(request.GET.get("before", "")))
     context = {
         "section": "notifications",
-        "notices": rows[:PAGE_SIZE],
-        "older": rows[PAGE_SIZE - 1].pk if len(rows) > PAGE_SIZE else None,
-        "is_first_page": anchor is None,
+        "notices": page.rows,
+        "older": page.following,
+        "is_first_page": page.previous is None,
         "has_unread": mine.unread().exists(),
     }
     return render(request, "notifications/index.html", context)
@@ -50,7 +43,8 @@ def index(request: MemberRequest) -> HttpResponse:
 @never_cache
 def bell(request: MemberRequest) -> HttpResponse:
     """The bell's count alone; every open page asks for it every few seconds."""
-    return render(request, "parts/_bell.html", {"count": unread_count(request.membership)})
+    unread = Notification.objects.for_member(request.membership).unread()
+    return render(request, "parts/_bell.html", {"count": count_of(unread, BADGE_CAP)})
 
 
 @require_POST

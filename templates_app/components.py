@@ -59,7 +59,7 @@ def read(components: object, parameter_format: str) -> Components:
     """
     if isinstance(components, Components):
         return components
-    # The first of a kind counts.
+    # If there are several of a kind, the first counts.
     found = dict(reversed(list(_parts(components))))
     header, body = found.get("header", {}), found.get("body", {})
     header_format = text(header.get("format")).lower() or ("text" if "header" in found else "")

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from templates_app import components as parts
 from templates_app import parameters, rendering
-from trochai.folding import fold
+from trochai.search import fold
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +41,7 @@ class Category(models.TextChoices):
     AUTHENTICATION = "AUTHENTICATION", _("Authentication")
 
 
-# How a status is drawn, where not in plain grey.
+# The tone of a status badge where it isn't plain grey.
 _BADGES: dict[str, str] = {
     TemplateStatus.APPROVED: "approved",
     TemplateStatus.PENDING: "in_review",
@@ -89,7 +89,7 @@ class TemplateQuerySet(models.QuerySet["Template"]):
 
 
 class Reading(NamedTuple):
-    """What was read from a template's columns, and from which values of theirs."""
+    """What was read from a template's columns, and the values it was read from."""
 
     source: Any
     format: str
@@ -112,7 +112,7 @@ class Template(models.Model):
     # Meta's own list of components: HEADER, BODY, FOOTER, BUTTONS.
     components = models.JSONField(default=list)
     rejected_reason = models.CharField(max_length=500, blank=True)
-    # When Meta last told about this row, by listing it or by webhook.
+    # When Meta last reported on this template, by listing it or by webhook.
     synced_at = models.DateTimeField(default=timezone.now)
     # Name and text, folded: what the templates page and the dialog's picker search in.
     search_text = models.TextField(blank=True, editable=False)
@@ -151,7 +151,7 @@ class Template(models.Model):
         return self._reading().parameters
 
     def _reading(self) -> Reading:
-        """Read the JSON once for as long as it stays the same: a burst looks at it for every message."""
+        """Read the JSON again only if it has changed: a burst looks at it for every message."""
         known: Reading | None = self.__dict__.get("_known_reading")
         if known is None or known.source is not self.components or known.format != self.parameter_format:
             read = parts.read(self.components, self.parameter_format)
@@ -202,7 +202,7 @@ class Template(models.Model):
 
     @property
     def badge(self) -> str:
-        """Return the tone in which the status is drawn."""
+        """The status badge's tone (a CSS modifier)."""
         return _BADGES.get(self.status, "plain")
 
     @property

@@ -1,4 +1,4 @@
-"""Bring a channel's templates to what Meta lists."""
+"""Bring a channel's templates in line with Meta's list."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True)
 class SyncResult:
-    """How many templates are new here, differ from what was known, and are gone from Meta."""
+    """How many templates are new, have changed, and are gone from Meta."""
 
     added: int
     changed: int
@@ -36,7 +36,7 @@ class SyncResult:
 
 
 def sync_channel(channel: Channel, now: dt.datetime) -> SyncResult:
-    """Fetch the channel's templates from Meta and write what is new about them.
+    """Fetch the channel's templates from Meta and write what has changed.
 
     ``now`` is when the fetch begins: what a webhook or another sync has written since then is newer
     than the list and is left alone. Raises the errors of ``trochai.whatsapp.cloud_api.errors``; nothing is

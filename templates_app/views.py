@@ -10,8 +10,8 @@ from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 from django_htmx.http import replace_url
 
+from templates_app.listing import Listing
 from templates_app.sync import SyncResult, sync_channel
-from templates_app.table import TemplatesTable
 from trochai.accounts.access import MemberRequest, require_writer
 from trochai.ui import toasts
 from trochai.whatsapp.cloud_api.errors import WhatsAppError
@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 @vary_on_headers("HX-Request")
 def index(request: MemberRequest) -> HttpResponse:
     """The organization's templates as cards; search and filters swap the list alone."""
-    table = TemplatesTable(request.membership.organization, request.GET)
+    table = Listing(request.membership.organization, request.GET)
     context = {"section": "templates", "table": table}
     if not request.htmx or request.htmx.history_restore_request:
         return render(request, "templates_app/index.html", context)
@@ -37,10 +37,10 @@ def index(request: MemberRequest) -> HttpResponse:
 @require_writer
 @vary_on_headers("HX-Request")
 def sync(request: MemberRequest) -> HttpResponse:
-    """Fetch every channel's templates from Meta and say what came of it."""
+    """Fetch every channel's templates from Meta and say what has changed."""
     organization = request.membership.organization
     title, text, tone = _sync_all(list(Channel.objects.for_organization(organization)))
-    table = TemplatesTable(organization, request.GET)
+    table = Listing(organization, request.GET)
     response: HttpResponse
     if request.htmx:
         response = render(request, "templates_app/_page.html", {"table": table})
@@ -49,12 +49,12 @@ def sync(request: MemberRequest) -> HttpResponse:
     return toasts.say(request, response, title=title, text=text, tone=tone)
 
 
-def _address(table: TemplatesTable) -> str:
+def _address(table: Listing) -> str:
     return f"{reverse('templates:index')}?{table.query}".rstrip("?")
 
 
 def _sync_all(channels: list[Channel]) -> tuple[str, str, str]:
-    """Return the toast's title, text and tone. One channel's failure does not keep the others from it."""
+    """Return the toast's title, text and tone. One channel's failure doesn't stop the others."""
     if not channels:
         return _("Nothing to sync"), _("No WhatsApp number is connected yet."), "error"
     results, problems = [], []

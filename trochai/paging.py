@@ -1,31 +1,163 @@
-"""A place in a list that is ordered by moment and id, as it stands in an address (pure)."""
+"""Pages of a list, found by where the last one ended (keyset pagination), and counts that stop at a cap.
+
+Nothing here uses OFFSET or reads a whole list, so the last page costs what the first one costs.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 import re
-from dataclasses import dataclass
-from typing import Self
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Generic, Self, TypeVar
+from urllib.parse import quote, unquote
+
+from django.db.models import Model, QuerySet
+from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThan
+
+M = TypeVar("M", bound=Model)
+Rows = TypeVar("Rows", bound=QuerySet[Any])
 
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 MICROSECOND = dt.timedelta(microseconds=1)
 LAST_ID = 2**63 - 1
+# What fits into the small round count beside an icon: beyond it stands 99+.
+BADGE_CAP = 99
+# Longer than any cursor that ``Cursor`` writes for a name and a language.
+LONGEST = 2000
 
 
 @dataclass(frozen=True)
 class Cursor:
-    """Right behind the row with this moment and id."""
+    """Right behind the row with these values in an order's columns; ``str()`` is safe in an address."""
 
-    at: dt.datetime
-    pk: int
+    key: tuple[dt.datetime | int | str, ...]
 
     def __str__(self) -> str:
-        return f"{(self.at - EPOCH) // MICROSECOND}-{self.pk}"
+        return "-".join(map(_written, self.key))
+
+
+@dataclass(frozen=True)
+class Order:
+    """The columns that a list is sorted by, with their types, the last of them unique.
+
+    They all run in one direction, so that a place in the list is one comparison of whole rows:
+    ``(a, b) < (x, y)`` enters an index right at the place, also amid thousands of ties.
+    """
+
+    columns: Mapping[str, type[dt.datetime] | type[int] | type[str]]
+    descending: bool = False
+
+    @property
+    def reversed(self) -> Order:
+        return replace(self, descending=not self.descending)
+
+    def parse(self, text: str) -> Cursor | None:
+        """Return the cursor that ``str()`` made ``text`` from in such an order, or None for anything else."""
+        parts = text.split("-") if len(text) <= LONGEST else []
+        if len(parts) != len(self.columns):
+            return None
+        try:
+            return Cursor(tuple(map(_read, parts, self.columns.values())))
+        except ValueError:
+            return None
+
+    def after(self, row: Model) -> Cursor:
+        return Cursor(tuple(getattr(row, name) for name in self.columns))
+
+    def sort(self, rows: Rows) -> Rows:
+        return rows.order_by(*(f"-{name}" if self.descending else name for name in self.columns))
+
+    def beyond(self, rows: Rows, cursor: Cursor | None) -> Rows:
+        """Return those of ``rows`` that come after ``cursor``, sorted; without a cursor, all of them."""
+        if cursor is not None:
+            compare = TupleLessThan if self.descending else TupleGreaterThan
+            rows = rows.filter(compare(Tuple(*self.columns), cursor.key))
+        return self.sort(rows)
+
+
+def newest_first(moment: str) -> Order:
+    """Return the order of rows by the column ``moment``, the id deciding between those of one moment."""
+    return Order({moment: dt.datetime, "pk": int}, descending=True)
+
+
+@dataclass(frozen=True)
+class Page(Generic[M]):
+    """Some rows in order; ``previous`` and ``following`` are there when there are more on that side."""
+
+    rows: list[M]
+    previous: Cursor | None
+    following: Cursor | None
+
+    @property
+    def is_whole(self) -> bool:
+        return self.previous is None and self.following is None
+
+
+def page_of(
+    rows: QuerySet[M],
+    order: Order,
+    *,
+    size: int,
+    after: Cursor | None = None,
+    before: Cursor | None = None,
+) -> Page[M]:
+    """Return the page of ``rows`` after or before a cursor; where nothing is left, the first page."""
+    if before is not None:
+        found = list(order.reversed.beyond(rows, before)[: size + 1])
+        if len(found) >= size:
+            shown = found[size - 1 :: -1]
+            previous = order.after(shown[0]) if len(found) > size else None
+            return Page(shown, previous, order.after(shown[-1]))
+        # Fewer than a page come before it: the first page, filled up.
+        after = None
+    found = list(order.beyond(rows, after)[: size + 1])
+    if after is not None and not found:
+        return page_of(rows, order, size=size)
+    shown = found[:size]
+    previous = order.after(shown[0]) if after is not None else None
+    return Page(shown, previous, order.after(shown[-1]) if len(found) > size else None)
+
+
+@dataclass(frozen=True)
+class Count:
+    """A number of rows, counted no further than a cap: 9,999, 10,000, 10,000+."""
+
+    value: int
+    is_capped: bool = False
 
     @classmethod
-    def parse(cls, text: str) -> Self | None:
-        """Return the cursor that ``str()`` made ``text`` from, or None for anything else."""
-        found = re.fullmatch(r"(\d{1,17})-(\d{1,19})", text, re.ASCII)
-        if found is None or int(found[2]) > LAST_ID:
-            return None
-        return cls(EPOCH + int(found[1]) * MICROSECOND, int(found[2]))
+    def capped(cls, number: int, cap: int) -> Self:
+        return cls(min(number, cap), is_capped=number > cap)
+
+    def __str__(self) -> str:
+        return f"{self.value:,}+" if self.is_capped else f"{self.value:,}"
+
+    def __bool__(self) -> bool:
+        return self.value > 0
+
+
+def count_of(rows: QuerySet[Any], cap: int) -> Count:
+    """Count ``rows``, reading at most one more than ``cap``."""
+    return Count.capped(rows.order_by().values("pk")[: cap + 1].count(), cap)
+
+
+def _written(value: dt.datetime | int | str) -> str:
+    if isinstance(value, dt.datetime):
+        return str((value - EPOCH) // MICROSECOND)
+    return quote(str(value), safe="").replace("-", "%2D")
+
+
+def _read(text: str, kind: type) -> dt.datetime | int | str:
+    """Return the value that was written as ``text``; raises ``ValueError`` for anything else."""
+    if kind is str:
+        value = unquote(text, errors="strict")
+        if "\0" in value:  # which PostgreSQL takes in no text
+            raise ValueError(text)
+        return value
+    if not re.fullmatch(r"\d{1,17}" if kind is dt.datetime else r"\d{1,19}", text, re.ASCII):
+        raise ValueError(text)
+    number = int(text)
+    if number > LAST_ID:
+        raise ValueError(text)
+    return EPOCH + number * MICROSECOND if kind is dt.datetime else number

@@ -35,7 +35,7 @@ class ReplyForm(forms.Form):
 
 
 class TriageForm(forms.Form):
-    """Status and assignee, either of which may be missing: then it is left as it is."""
+    """Status and assignee; either may be missing and is then left unchanged."""
 
     status = forms.ChoiceField(choices=ConversationStatus, required=False)
 
@@ -45,7 +45,7 @@ class TriageForm(forms.Form):
 
 
 def assignable(conversation: Conversation) -> QuerySet[User]:
-    """Return those who can look after the conversation, by name: not viewers, not people who left."""
+    """Return who can be assigned, by name: neither viewers nor people who have left."""
     return User.objects.filter(
         is_active=True,
         memberships__organization=conversation.organization_id,

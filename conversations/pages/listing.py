@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from urllib.parse import urlencode
 
-from django.db.models import F, Q
+from django.db.models import F
 from django.utils.translation import gettext as _
 
 from conversations.models import (
@@ -22,25 +21,25 @@ from trochai import paging
 from trochai.accounts.models import Membership
 
 PAGE_SIZE = 30
-# Counts stop here and are shown as 99+.
-COUNT_CAP = 100
+COUNT_CAP = paging.BADGE_CAP
 SEARCH_LENGTH = 100
+ORDER = paging.newest_first("last_message_at")
 
 
 @dataclass(frozen=True)
 class RowMark:
-    """A sign beside the conversations that ``holders`` picks out of the given ids."""
+    """An icon beside some conversations: ``holders`` returns which of the given ids get it."""
 
     icon: str
     label: str
     holders: Callable[[Collection[int]], set[int]]
 
 
-# Apps above this one add theirs when they are ready.
+# Apps above this one add theirs in ``ready()``.
 row_marks: list[RowMark] = []
 
 
-class Filter(StrEnum):
+class Tab(StrEnum):
     ALL = ""
     UNREAD = "unread"
     MINE = "mine"
@@ -48,66 +47,56 @@ class Filter(StrEnum):
 
     @property
     def label(self) -> str:
-        labels = {Filter.ALL: _("All"), Filter.UNREAD: _("Unread"), Filter.MINE: _("Mine")}
+        labels = {Tab.ALL: _("All"), Tab.UNREAD: _("Unread"), Tab.MINE: _("Mine")}
         return labels.get(self) or _("Closed")
 
     def of(self, rows: ConversationQuerySet, membership: Membership) -> ConversationQuerySet:
         match self:
-            case Filter.UNREAD:
+            case Tab.UNREAD:
                 return rows.filter(unread_count__gt=0)
-            case Filter.MINE:
+            case Tab.MINE:
                 mine = rows.filter(assignee=membership.user_id)
                 return mine.exclude(status=ConversationStatus.CLOSED)
-            case Filter.CLOSED:
+            case Tab.CLOSED:
                 return rows.filter(status=ConversationStatus.CLOSED)
         return rows
 
 
-class Cursor(paging.Cursor):
-    """A place in the list, or in a conversation's thread."""
-
-    def before(self, field_name: str) -> Q:
-        """Rows that come after this place in a newest-first order."""
-        at = self.at
-        earlier = Q(**{f"{field_name}__lt": at}) | Q(**{field_name: at}, pk__lt=self.pk)
-        return Q(**{f"{field_name}__lte": at}) & earlier  # the first half is what the index is for
-
-
 @dataclass(frozen=True)
-class Query:
-    """What the URL asks of the list."""
+class Filters:
+    """One state of the list, as its URL has it."""
 
-    filter: Filter = Filter.ALL
+    tab: Tab = Tab.ALL
     search: str = ""
-    before: Cursor | None = None
+    before: paging.Cursor | None = None
 
     @classmethod
-    def of(cls, data: Mapping[str, str]) -> Query:
-        """Read a query string or a form's data; what makes no sense is left out."""
+    def of(cls, data: Mapping[str, str]) -> Filters:
+        """Read a query string or a form's data, ignoring what makes no sense."""
         name = data.get("f", "")
         return cls(
-            filter=Filter(name) if name in set(Filter) else Filter.ALL,
+            tab=Tab(name) if name in set(Tab) else Tab.ALL,
             search=data.get("q", "").replace("\0", "").strip()[:SEARCH_LENGTH],
-            before=Cursor.parse(data.get("before", "")),
+            before=ORDER.parse(data.get("before", "")),
         )
 
     def __str__(self) -> str:
         """The query string with its question mark, or nothing."""
-        pairs = {"f": self.filter.value, "q": self.search, "before": str(self.before or "")}
+        pairs = {"f": self.tab.value, "q": self.search, "before": str(self.before or "")}
         encoded = urlencode({key: value for key, value in pairs.items() if value})
         return f"?{encoded}" if encoded else ""
 
-    def with_filter(self, chosen: Filter) -> Query:
-        return Query(filter=chosen, search=self.search)
+    def with_tab(self, chosen: Tab) -> Filters:
+        return Filters(tab=chosen, search=self.search)
 
-    def from_top(self) -> Query:
+    def from_top(self) -> Filters:
         return replace(self, before=None)
 
 
 @dataclass(frozen=True)
-class Chip:
+class TabLink:
     label: str
-    query: Query
+    query: Filters
     current: bool
     count: str = ""
 
@@ -116,11 +105,11 @@ class Chip:
 class Listing:
     """One page of the list, newest first."""
 
-    query: Query
+    query: Filters
     conversations: list[Conversation]
-    older: Query | None
-    unread: int
-    chips: list[Chip]
+    older: Filters | None
+    unread: paging.Count
+    chips: list[TabLink]
     failed: set[int]
     marks: list[tuple[RowMark, set[int]]] = field(default_factory=list)
 
@@ -133,41 +122,32 @@ class Listing:
         return [(each, each.pk in self.failed, self.marks_of(each)) for each in self.conversations]
 
 
-def listing(membership: Membership, query: Query) -> Listing:
+def listing(membership: Membership, query: Filters) -> Listing:
     """Return the page that ``query`` asks for. The number of database queries is fixed."""
     everything = Conversation.objects.for_organization(membership.organization)
-    found = _search(query.filter.of(everything, membership), query.search)
-    if query.before:
-        found = found.filter(query.before.before("last_message_at"))
-    page = list(found.select_related("contact").newest_first()[: PAGE_SIZE + 1])
-    conversations = page[:PAGE_SIZE]
-    older = None
-    if len(page) > PAGE_SIZE:
-        last = conversations[-1]
-        older = replace(query, before=Cursor(last.last_message_at, last.pk))
+    found = query.tab.of(everything, membership)
+    if query.search:
+        found = found.search(query.search)
+    page = paging.page_of(found.select_related("contact"), ORDER, size=PAGE_SIZE, after=query.before)
+    if page.previous is None:
+        query = query.from_top()
     counts = {
-        chosen: chosen.of(everything, membership)[:COUNT_CAP].count()
-        for chosen in (Filter.UNREAD, Filter.MINE)
+        chosen: paging.count_of(chosen.of(everything, membership), COUNT_CAP)
+        for chosen in (Tab.UNREAD, Tab.MINE)
     }
-    ids = [conversation.pk for conversation in conversations]
+    ids = [conversation.pk for conversation in page.rows]
     return Listing(
         query=query,
-        conversations=conversations,
-        older=older,
-        unread=counts[Filter.UNREAD],
+        conversations=page.rows,
+        older=replace(query, before=page.following) if page.following else None,
+        unread=counts[Tab.UNREAD],
         chips=[
-            Chip(each.label, query.with_filter(each), each == query.filter, _capped(counts.get(each, 0)))
-            for each in Filter
+            TabLink(each.label, query.with_tab(each), each == query.tab, str(counts.get(each) or ""))
+            for each in Tab
         ],
         failed=_with_failed_last_message(ids),
         marks=[(mark, mark.holders(ids)) for mark in row_marks],
     )
-
-
-def _capped(count: int) -> str:
-    if not count:
-        return ""
-    return f"{COUNT_CAP - 1}+" if count >= COUNT_CAP else str(count)
 
 
 def _with_failed_last_message(ids: Collection[int]) -> set[int]:
@@ -175,19 +155,3 @@ def _with_failed_last_message(ids: Collection[int]) -> set[int]:
         conversation__in=ids, delivery=Delivery.FAILED, at=F("conversation__last_message_at")
     )
     return set(failed.values_list("conversation_id", flat=True))
-
-
-# María is also found as "maria", on every database.
-_VARIANTS = ("aáàâäãå", "eéèêë", "iíìîï", "oóòôöõ", "uúùûü", "nñ", "cç")
-_LETTERS = {letter: f"[{letters}]" for letters in _VARIANTS for letter in letters}
-
-
-def _search(rows: ConversationQuerySet, search: str) -> ConversationQuerySet:
-    if not search:
-        return rows
-    pattern = "".join(_LETTERS.get(letter) or re.escape(letter) for letter in search.lower())
-    wanted = Q(contact__name__iregex=pattern) | Q(preview__iregex=pattern)
-    digits = re.sub(r"\D", "", search, flags=re.ASCII)
-    if len(digits) >= 3 and not re.search(r"[^\W\d]", search):
-        wanted |= Q(contact__phone__contains=digits)
-    return rows.filter(wanted)

@@ -10,19 +10,20 @@ from typing import TYPE_CHECKING
 from django.utils import timezone
 
 from conversations.models import Delivery, Message, MessageKind
-from conversations.pages.listing import Cursor
+from trochai.paging import Cursor, count_of, newest_first, page_of
 
 if TYPE_CHECKING:
     from conversations.models import Conversation
 
 PAGE_SIZE = 40
-# A page that stays open grows with the conversation, up to this.
+# A page left open grows with the conversation, up to this many messages.
 LONGEST = 400
+ORDER = newest_first("at")
 
 
 @dataclass(frozen=True)
 class Bubble:
-    """A message, with a separator above it on a new day and a gap where somebody else speaks."""
+    """A message, with a separator above it on a new day and a gap where the speaker changes."""
 
     message: Message
     new_day: bool
@@ -40,7 +41,7 @@ class Bubble:
 
 @dataclass(frozen=True)
 class Thread:
-    """Messages in the order in which they were written. ``earlier`` is where those before begin."""
+    """Messages, oldest first. ``earlier`` is the cursor of the page before them, if there is one."""
 
     bubbles: list[Bubble]
     first: Cursor | None
@@ -48,34 +49,24 @@ class Thread:
 
 
 def latest(conversation: Conversation, *, since: Cursor | None = None) -> Thread:
-    """Return the last messages: a page of them, or all from ``since`` on (at most ``LONGEST``)."""
-    if since is None:
-        return _thread(conversation, limit=PAGE_SIZE)
-    return _thread(conversation, limit=LONGEST, since=since)
+    """Return the last page of messages, or all from the one at ``since`` on (at most ``LONGEST``)."""
+    size = PAGE_SIZE
+    if since is not None:
+        newer = count_of(ORDER.reversed.beyond(conversation.messages.all(), since), LONGEST - 1)
+        size = max(size, newer.value + 1)
+    return _thread(conversation, size=size)
 
 
 def before(conversation: Conversation, cursor: Cursor) -> Thread:
     """Return the page of messages that come before ``cursor``."""
-    return _thread(conversation, limit=PAGE_SIZE, until=cursor)
+    return _thread(conversation, size=PAGE_SIZE, until=cursor)
 
 
-def _thread(
-    conversation: Conversation, *, limit: int, since: Cursor | None = None, until: Cursor | None = None
-) -> Thread:
-    messages = conversation.messages.select_related("sent_by").order_by("-at", "-pk")
-    if until is not None:
-        messages = messages.filter(until.before("at"))
-    if since is not None:
-        # With one more, to know whether there are any before.
-        page = list(messages.filter(at__gte=since.at)[: limit + 1])
-        page = [message for message in page if (message.at, message.pk) >= (since.at, since.pk)]
-        more = len(page) > limit or messages.filter(since.before("at")).exists()
-    else:
-        page = list(messages[: limit + 1])
-        more = len(page) > limit
-    page = page[:limit][::-1]
-    first = Cursor(page[0].at, page[0].pk) if page else None
-    return Thread(bubbles=list(_bubbles(page)), first=first, earlier=first if more else None)
+def _thread(conversation: Conversation, *, size: int, until: Cursor | None = None) -> Thread:
+    page = page_of(conversation.messages.select_related("sent_by"), ORDER, size=size, after=until)
+    messages = page.rows[::-1]
+    first = ORDER.after(messages[0]) if messages else None
+    return Thread(bubbles=list(_bubbles(messages)), first=first, earlier=page.following)
 
 
 def _bubbles(messages: Iterable[Message]) -> Iterable[Bubble]:

@@ -1,4 +1,4 @@
-"""The inbox. Every answer is the whole of it, or for htmx what stands inside ``#inbox``: see js/swap.js."""
+"""The inbox. Every response is the whole page, or for htmx the contents of ``#inbox``: see js/swap.js."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import uuid
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -19,15 +19,15 @@ from conversations import outbox, triage, window
 from conversations.models import Conversation, ConversationStatus, Message
 from conversations.pages import thread
 from conversations.pages.forms import ReplyForm, TriageForm, assignable
-from conversations.pages.listing import Cursor, Query, listing
+from conversations.pages.listing import Filters, listing
 from trochai.accounts import access
-from trochai.accounts.access import MemberRequest, membership_of, require_writer
+from trochai.accounts.access import MemberRequest, require_writer
 from trochai.ui import formatting, toasts
 
 if TYPE_CHECKING:
     import datetime as dt
 
-# What changes by itself: compared, to answer a poll with nothing where nothing has changed.
+# The parts that change by themselves: if none of them has, a poll is answered with 204.
 LIVE = ("chips", "rows", "toolbar", "messages")
 
 
@@ -38,7 +38,7 @@ def inbox(request: MemberRequest) -> HttpResponse:
 
 @require_GET
 def conversation(request: MemberRequest, pk: int) -> HttpResponse:
-    """Show one conversation; to those who may answer, its messages then count as read."""
+    """Show one conversation; once somebody who may reply has opened it, its messages count as read."""
     opened = _find(request, pk)
     if request.membership.can_write:
         triage.mark_read(opened)
@@ -57,7 +57,7 @@ def poll(request: MemberRequest) -> HttpResponse:
 @require_GET
 def earlier(request: MemberRequest, pk: int) -> HttpResponse:
     """The page of messages before the ``to`` cursor, for the top of the thread."""
-    cursor = Cursor.parse(request.GET.get("to", ""))
+    cursor = thread.ORDER.parse(request.GET.get("to", ""))
     if cursor is None:
         raise Http404
     opened = _find(request, pk)
@@ -125,12 +125,12 @@ def update(request: MemberRequest, pk: int) -> HttpResponse:
     return toasts.say(request, response, title=" · ".join(said)) if said else response
 
 
-def _find(request: HttpRequest, pk: int) -> Conversation:
+def _find(request: MemberRequest, pk: int) -> Conversation:
     rows = Conversation.objects.select_related("contact", "channel", "assignee", "organization")
     return access.get_for_member(request, rows, pk)
 
 
-def _find_message(request: HttpRequest, pk: int) -> Message:
+def _find_message(request: MemberRequest, pk: int) -> Message:
     try:
         message = Message.objects.get(pk=pk)
     except (Message.DoesNotExist, OverflowError) as error:
@@ -140,9 +140,9 @@ def _find_message(request: HttpRequest, pk: int) -> Message:
 
 
 def _done(request: MemberRequest, opened: Conversation, *, sent: bool = False) -> HttpResponse:
-    """Answer a change: htmx with the inbox as it is now, others by a redirect to it.
+    """Respond to a change: to htmx with the inbox as it is now, otherwise with a redirect to it.
 
-    ``sent``: what stands in the composer has gone out, so that it is emptied.
+    ``sent``: the composer's text has gone out, so the composer is emptied.
     """
     if request.htmx:
         return _page(request, _find(request, opened.pk), sent=sent)
@@ -158,15 +158,15 @@ def _page(
     status: int = 200,
 ) -> HttpResponse:
     data = request.POST if request.method == "POST" else request.GET
-    query = Query.of(data)
+    found = listing(request.membership, Filters.of(data))
     here = (
         reverse("conversations:conversation", args=[opened.pk]) if opened else reverse("conversations:inbox")
     )
     context: dict[str, Any] = {
         "section": "inbox",
         "conversation": opened,
-        "listing": listing(membership_of(request), query),
-        "query": query,
+        "listing": found,
+        "query": found.query,
         "here": here,
         "can_write": request.membership.can_write,
     }
@@ -182,13 +182,13 @@ def _page(
     response = render(request, name, {**context, "live": live, "version": version}, status=status)
     patch_vary_headers(response, ["HX-Request"])
     if request.htmx.trigger == "search":
-        response["HX-Replace-Url"] = f"{here}{query}"
+        response["HX-Replace-Url"] = f"{here}{found.query}"
     return response
 
 
 def _opened(request: MemberRequest, opened: Conversation, *, now: dt.datetime, data: Any) -> dict[str, Any]:
-    to = Cursor.parse(request.GET.get("to", ""))
-    since = Cursor.parse(data.get("since", "")) if data.get("open") == str(opened.pk) else None
+    to = thread.ORDER.parse(request.GET.get("to", ""))
+    since = thread.ORDER.parse(data.get("since", "")) if data.get("open") == str(opened.pk) else None
     closes_at = window.closes_at(opened)
     return {
         "thread": thread.before(opened, to) if to else thread.latest(opened, since=since),

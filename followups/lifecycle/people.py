@@ -14,8 +14,8 @@ from django.utils.translation import gettext as _
 from followups import announcements
 from followups.lifecycle.changes import NO_FAILURE, TransitionRefused, change, loaded, record
 from followups.models import CancelCause, ChangeKind, FollowUp, FollowUpChange, Status
-from followups.search import search_text
 from followups.wanted import Wanted, problems_with
+from trochai.search import search_text
 
 if TYPE_CHECKING:
     from templates_app.parameters import Problem
@@ -58,7 +58,7 @@ def schedule(wanted: Wanted, *, submission: uuid.UUID, by: Membership, now: dt.d
         created_by=by.user,
         created_at=now,
         submission=submission,
-        search_text=search_text(wanted.conversation.contact, wanted.note),
+        search_text=search_text(*wanted.conversation.contact.known_as, wanted.note),
         scheduled_for=wanted.scheduled_for,
         next_attempt_at=wanted.scheduled_for,
     )

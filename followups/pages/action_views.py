@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from django.core.exceptions import PermissionDenied
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -18,26 +18,15 @@ from django_htmx.http import reswap, retarget, trigger_client_event
 
 from followups import lifecycle
 from followups.models import FollowUp
-from followups.pages import table
+from followups.pages.page import FollowUpsPage
 from followups.pages.rows import outcome_is_unknown
-from followups.pages.views import (
-    filters_of,
-    is_on_index,
-    listing,
-    query_on_screen,
-    row_of,
-    tabs_for,
-    way_back,
-)
 from followups.policies import Action, allowed_actions, role_allows
-from trochai.accounts.access import MemberRequest, get_for_member, membership_of, require_admin
+from trochai.accounts.access import MemberRequest, get_for_member, require_admin
 from trochai.accounts.models import Membership
 from trochai.ui import formatting
 from trochai.ui.toasts import say
 from trochai.whatsapp import channels
 from trochai.whatsapp.models import Channel
-
-FOLLOW_UPS = table.with_row(FollowUp.objects.visible())
 
 
 @dataclass(frozen=True)
@@ -129,31 +118,30 @@ def resume_channel(request: MemberRequest, pk: int) -> HttpResponse:
     """Let a stopped channel send again; if its trouble is not over, the next call stops it anew."""
     channel = get_for_member(request, Channel.objects, pk)
     channels.resume(channel.pk)
-    response = redirect(way_back(request))
+    response = redirect(FollowUpsPage(request, now=timezone.now()).way_back)
     text = _("%(channel)s sends what is waiting within a minute.") % {"channel": channel.name}
     return say(request, response, title=_("Trying again"), text=text)
 
 
 def _act(request: MemberRequest, pk: int, verb: Verb) -> HttpResponse:
     """GET asks, POST does it. A member whose role forbids it gets 403; one who comes too late, 409."""
-    now = timezone.now()
-    membership = membership_of(request)
-    follow_up = get_for_member(request, FOLLOW_UPS, pk)
-    if not role_allows(membership, follow_up, verb.action):
-        raise PermissionDenied(_forbidden(membership, verb.action))
+    page = FollowUpsPage(request, now=timezone.now())
+    follow_up = page.find(pk)
+    if not role_allows(page.membership, follow_up, verb.action):
+        raise PermissionDenied(_forbidden(page.membership, verb.action))
     if request.method != "POST":
-        if verb.action not in allowed_actions(membership, follow_up, now):
-            return _refused(
-                request, pk, _("It is %(status)s now.") % {"status": follow_up.get_status_display().lower()}
-            )
-        return _ask(request, follow_up, verb)
+        if verb.action in allowed_actions(page.membership, follow_up, page.now):
+            return _ask(page, follow_up, verb)
+        status = follow_up.get_status_display().lower()
+        return _refused(page, pk, _("It is %(status)s now.") % {"status": status})
     if verb is RETRY and outcome_is_unknown(follow_up) and "confirmed" not in request.POST:
-        return _ask(request, follow_up, verb)
+        return _ask(page, follow_up, verb)
     try:
-        changed = verb.change(follow_up, by=membership, now=now)
+        changed = verb.change(follow_up, by=page.membership, now=page.now)
     except lifecycle.TransitionRefused as refusal:
-        return _refused(request, pk, str(refusal))
-    return say(request, _changed(request, pk), title=str(verb.done), text=verb.outcome(changed))
+        return _refused(page, pk, str(refusal))
+    response = _swap_in(page, pk) if request.htmx else redirect(page.way_back)
+    return say(request, response, title=str(verb.done), text=verb.outcome(changed))
 
 
 def _forbidden(membership: Membership, action: Action) -> str:
@@ -173,48 +161,42 @@ def _words(follow_up: FollowUp) -> dict[str, str]:
     }
 
 
-def _ask(request: MemberRequest, follow_up: FollowUp, verb: Verb) -> HttpResponse:
+def _ask(page: FollowUpsPage, follow_up: FollowUp, verb: Verb) -> HttpResponse:
     context = {
         "section": "followups",
         "follow_up": follow_up,
         "verb": verb,
         "warning": verb.warning(follow_up),
         "action_url": reverse(f"followups:{verb.action}", args=[follow_up.pk]),
-        "here": way_back(request),
+        "here": page.way_back,
     }
-    if not request.htmx:
-        return render(request, "followups/confirm.html", context)
-    # Also where a form that was to swap something else learns that it must ask first.
-    response = render(request, "followups/_confirm.html", context)
+    if not page.request.htmx:
+        return render(page.request, "followups/confirm.html", context)
+    # Retargeted, because the form may have meant to swap something else and now has to ask first.
+    response = render(page.request, "followups/_confirm.html", context)
     return reswap(retarget(response, "body"), "beforeend")
 
 
-def _refused(request: MemberRequest, pk: int, reason: str) -> HttpResponse:
+def _refused(page: FollowUpsPage, pk: int, reason: str) -> HttpResponse:
     """Somebody or something was faster: say so, and show the row as it is by now."""
     title = _("Nothing was changed")
-    if not request.htmx:
-        context = {"section": "followups", "title": title, "reason": reason, "here": way_back(request)}
-        return render(request, "followups/refused.html", context, status=409)
-    response = _changed(request, pk)
+    if not page.request.htmx:
+        context = {"section": "followups", "title": title, "reason": reason, "here": page.way_back}
+        return render(page.request, "followups/refused.html", context, status=409)
+    response = _swap_in(page, pk)
     response.status_code = 409
-    return say(request, response, title=title, text=reason, tone="error")
+    return say(page.request, response, title=title, text=reason, tone="error")
 
 
-def _changed(request: MemberRequest, pk: int) -> HttpResponse:
-    """Answer what changed: back to the list, or for htmx whatever of it is on the screen."""
-    if not request.htmx:
-        return redirect(way_back(request))
-    now = timezone.now()
+def _swap_in(page: FollowUpsPage, pk: int) -> HttpResponse:
+    """Answer htmx with what has changed on the screen: the row and the tabs, or without the row the list."""
     response = HttpResponse()
-    if is_on_index(request):
-        follow_up = FOLLOW_UPS.for_organization(membership_of(request).organization).filter(pk=pk).first()
-        if follow_up is None:  # deleted: the next row moves up, or the list says that it is empty
-            context = {**listing(request, query_on_screen(request), now), "out_of_band": True}
-            response = render(request, "followups/_filtered.html", context)
-        else:
-            tabs = tabs_for(request, filters_of(request, query_on_screen(request))[0])
-            context = {"row": row_of(request, follow_up, now), "here": way_back(request), **tabs}
-            response = render(request, "followups/_changed_row.html", context)
+    if page.is_on_screen:
+        try:
+            context = page.row_context(page.find(pk))
+            response = render(page.request, "followups/_changed_row.html", context)
+        except Http404:  # deleted: the next row moves up, or the list says that it is empty
+            context = {**page.list_context(), "out_of_band": True}
+            response = render(page.request, "followups/_filtered.html", context)
     trigger_client_event(response, "dialog:close")
-    trigger_client_event(response, "followups:changed")
-    return response
+    return trigger_client_event(response, "followups:changed")

@@ -71,8 +71,8 @@ class WhenForm(forms.Form):
     """When to send: one of the quick options, or a custom date and time in the organization's zone.
 
     For each quick option the form carries the moment that it showed, in ``shown_<key>``. After
-    ``is_valid()``, ``scheduled_for`` is the moment; ``moved`` says that a quick option means another
-    day now than the one that was shown.
+    ``is_valid()``, ``scheduled_for`` is the moment; ``moved`` says that a quick option now means a
+    different day from the one that was shown.
     """
 
     when = forms.ChoiceField(
@@ -221,7 +221,7 @@ class ScheduleForm(WhenForm):
 
     @cached_property
     def choices(self) -> list[tuple[Template, str]]:
-        """The templates with their texts, values still open."""
+        """The templates with their texts, the values still blank."""
         return [(template, template.render({}).body) for template in self.templates]
 
     @cached_property
@@ -242,7 +242,7 @@ class ScheduleForm(WhenForm):
 
     @property
     def first_wrong(self) -> str:
-        """Name of the first wrong field as the dialog shows them, top to bottom; empty if none is."""
+        """Name of the first wrong field, top to bottom as the dialog shows them; empty if there is none."""
         parameters = self.parameters
         wrong = self.errors.keys() | (parameters.errors.keys() if parameters else set())
         shown = ["template", *(parameters.fields if parameters else ()), "when", "date", "time", "note"]
@@ -263,7 +263,7 @@ class ScheduleForm(WhenForm):
 
     @property
     def submission_value(self) -> str:
-        """The submission to carry on with: the one that came, unless it was damaged or used."""
+        """The submission to continue with: the one that came in, unless it is damaged or used up."""
         if self.is_used or "submission" in self.errors:
             return str(uuid.uuid4())
         return str(self["submission"].value())
@@ -290,7 +290,7 @@ class ScheduleForm(WhenForm):
         return same and follow_up.conversation_id == self.conversation.pk
 
     def refuse_reuse(self) -> None:
-        """Ask whether a second follow-up is meant: somebody went back and changed a form once sent."""
+        """Ask whether a second follow-up is meant: somebody went back and changed a form already sent."""
         self.is_used = True
         words = _("This form has already scheduled a follow-up. To schedule another, press Schedule again.")
         self.add_error(None, words)

@@ -37,7 +37,7 @@ class Row:
     actions: frozenset[Action]
     lines: tuple[StatusLine, ...]
     relative: str
-    # When the row asks for itself again (htmx), and what it looked like: the same again is not sent.
+    # When the row polls itself (htmx), and a hash of how it looks: an unchanged row isn't sent again.
     trigger: str
     fingerprint: str
 

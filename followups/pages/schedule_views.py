@@ -25,8 +25,8 @@ from trochai.ui import formatting, toasts
 CONVERSATIONS = Conversation.objects.select_related("contact", "channel", "organization").defer(
     "channel__access_token", "channel__app_secret", "channel__verify_token"
 )
-# A banner with something in it refreshes itself when that is due, but after at least and at most so many
-# seconds.
+# A banner that shows a follow-up refreshes itself when that is due, but no sooner and no later than this
+# many seconds from now.
 LOOK_AGAIN = (10, 3600)
 
 
@@ -66,7 +66,7 @@ def check(request: MemberRequest, conversation_id: int) -> HttpResponse:
 def banner(request: MemberRequest, conversation_id: int) -> HttpResponse:
     """What is scheduled for this conversation: the next one, and how many more."""
     conversation = access.get_for_member(request, CONVERSATIONS, conversation_id)
-    membership, now = access.membership_of(request), timezone.now()
+    membership, now = request.membership, timezone.now()
     waiting = list(_waiting(conversation).filter(conversation=conversation))
     first = waiting[0] if waiting else None
     context = {
@@ -85,8 +85,7 @@ def _submit(request: MemberRequest, conversation: Conversation) -> HttpResponse:
     if not form.is_valid():
         return _show(request, form, status=422)
     submission = form.cleaned_data["submission"]
-    member = access.membership_of(request)
-    follow_up = lifecycle.schedule(form.wanted, submission=submission, by=member, now=now)
+    follow_up = lifecycle.schedule(form.wanted, submission=submission, by=request.membership, now=now)
     if not form.made(follow_up):
         form.refuse_reuse()
         return _show(request, form, status=422)
@@ -144,7 +143,7 @@ def _waiting(conversation: Conversation) -> FollowUpQuerySet:
 
 
 def _look_again_after(waiting: list[FollowUp], now: dt.datetime) -> int | None:
-    """Return in how many seconds the first of them is due; None without any."""
+    """Return the seconds until the first of them is due, within ``LOOK_AGAIN``; None if there are none."""
     due = [now if row.status == Status.PROCESSING else row.next_attempt_at or now for row in waiting]
     soonest, latest = LOOK_AGAIN
     return max(soonest, min(latest, int((min(due) - now).total_seconds()))) if due else None

@@ -22,15 +22,18 @@ VALUES = {
 }
 
 CONTACTS = """
-    INSERT INTO conversations_contact (id, organization_id, name, phone, whatsapp_user_id, created_at)
-    SELECT n, organization_id, 'Contact ' || n, '+506' || lpad(n::text, 8, '0'), '', now()
+    INSERT INTO conversations_contact (id, organization_id, name, phone, whatsapp_user_id, search_text,
+           created_at)
+    SELECT n, organization_id, 'Contact ' || n, '+506' || lpad(n::text, 8, '0'), '',
+           'contact ' || n || E'\\n+506' || lpad(n::text, 8, '0'), now()
       FROM generate_series(1, %(conversations)s) n JOIN line ON line.number = n %% %(lines)s
 """
 CONVERSATIONS = """
     INSERT INTO conversations_conversation (id, organization_id, channel_id, contact_id, status, unread_count,
-           last_message_at, preview, preview_is_outbound, preview_is_template, last_outbound_at, created_at)
-    SELECT n, organization_id, channel_id, n, 'open', 0, now() - n * interval '1 second', 'Hola', true, true,
-           now() - n * interval '1 second' - interval '1 day', now()
+           last_message_at, preview, search_text, preview_is_outbound, preview_is_template, last_outbound_at,
+           created_at)
+    SELECT n, organization_id, channel_id, n, 'open', 0, now() - n * interval '1 second', 'Hola', 'hola',
+           true, true, now() - n * interval '1 second' - interval '1 day', now()
       FROM generate_series(1, %(conversations)s) n JOIN line ON line.number = n %% %(lines)s
 """
 MESSAGES = """

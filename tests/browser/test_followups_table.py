@@ -10,8 +10,8 @@ import pytest
 from django.utils import timezone
 
 from followups.models import FailureKind, FollowUp, Status
-from followups.search import search_text
 from tests import factories
+from trochai.search import search_text
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -32,7 +32,7 @@ def make(team, name="Tom Becker", **given) -> FollowUp:
         conversation=conversation,
         template=team.template,
         created_by=team.agent.user,
-        search_text=search_text(contact, given.get("note", "")),
+        search_text=search_text(*contact.known_as, given.get("note", "")),
         **given,
     )
 

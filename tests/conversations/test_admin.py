@@ -45,6 +45,7 @@ def test_a_corrected_contact_is_found_by_the_new_name_on_the_follow_ups_page(ope
     assert correct(operator, team.conversation.contact, name="Lucía Mora").status_code == 302
     follow_up.refresh_from_db()
     assert "lucia mora" in follow_up.search_text
+    assert Conversation.objects.search("lucia mora").get() == team.conversation
 
 
 def test_a_contact_stays_in_its_organization(operator, team, stranger):

@@ -2,13 +2,17 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from importlib import import_module
 
 import pytest
+from django.apps import apps
 
+from conversations.models import Contact, Conversation
 from conversations.pages import listing
-from conversations.pages.listing import Cursor, Filter, Query
+from conversations.pages.listing import Filters, Tab
 from tests import factories
 from tests.conftest import signed_in
+from trochai.paging import Cursor
 
 NOW = dt.datetime(2026, 11, 20, 15, 0, tzinfo=dt.UTC)
 
@@ -100,8 +104,21 @@ def test_the_chips_narrow_the_list_and_count(team):
 def test_search_finds_names_numbers_and_last_messages(team, wanted, found):
     converse(team, "María Jiménez", contact={"phone": "+50688881234"}, preview="Perfecto")
     converse(team, "Allan Zúñiga", contact={"phone": "+50671230000"}, preview="El lote en Grecia")
-    query = Query(search=wanted)
+    query = Filters(search=wanted)
     assert [str(row) for row in listing.listing(team.agent, query).conversations] == found
+
+
+def test_conversations_from_before_there_was_a_search_text_are_found_after_the_migration(team, monkeypatch):
+    migration = import_module("conversations.migrations.0005_search_index")
+    monkeypatch.setattr(migration, "BATCH", 2)
+    made = [converse(team, f"María {number}", preview="El  lote en Grecia") for number in range(5)]
+    for model in (Contact, Conversation):
+        model.objects.update(search_text="")
+    migration.fill(apps, None)
+    for text in ("maria 3", made[3].contact.phone):
+        assert Conversation.objects.search(text).get() == made[3]
+    assert Conversation.objects.search("lote en grecia").count() == 5
+    assert Contact.objects.get(pk=made[3].contact_id).search_text.startswith("maria 3\n+")
 
 
 def test_pages_follow_one_another_none_twice_none_lost(team):
@@ -143,20 +160,20 @@ def test_a_search_by_htmx_puts_itself_into_the_address(team):
     "text", ["", "x", "1", "-1", "1-", "1-x", "99999999999999999999-1", f"1-{2**63}", "１-１"]
 )
 def test_a_cursor_that_was_not_made_here_is_no_cursor(text):
-    assert Cursor.parse(text) is None
+    assert listing.ORDER.parse(text) is None
 
 
 def test_a_cursor_keeps_the_microsecond():
-    cursor = Cursor(dt.datetime(2026, 11, 20, 15, 0, 0, 123457, tzinfo=dt.UTC), 7)
-    assert Cursor.parse(str(cursor)) == cursor
+    cursor = Cursor((dt.datetime(2026, 11, 20, 15, 0, 0, 123457, tzinfo=dt.UTC), 7))
+    assert listing.ORDER.parse(str(cursor)) == cursor
 
 
 def test_counts_stop_at_99(team, monkeypatch):
-    monkeypatch.setattr(listing, "COUNT_CAP", 3)
+    monkeypatch.setattr(listing, "COUNT_CAP", 2)
     for _ in range(5):
         converse(team, unread_count=1)
-    chips = listing.listing(team.agent, Query()).chips
-    assert [(chip.query.filter, chip.count) for chip in chips][:2] == [
-        (Filter.ALL, ""),
-        (Filter.UNREAD, "2+"),
+    chips = listing.listing(team.agent, Filters()).chips
+    assert [(chip.query.tab, chip.count) for chip in chips][:2] == [
+        (Tab.ALL, ""),
+        (Tab.UNREAD, "2+"),
     ]

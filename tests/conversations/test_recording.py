@@ -10,6 +10,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 
 from conversations import recording
+from conversations.bulk_recording import record_templates
 from conversations.models import Contact, Conversation, Delivery, EarlyStatus, Message
 from conversations.signals import contact_changed, message_status_changed
 from tests import factories
@@ -309,3 +310,63 @@ def test_a_long_name_stands_for_an_empty_text_as_far_as_the_column_holds_it(team
     message = record(team.conversation, rendered=Rendered(body=""), template_name="n" * 512)
     team.conversation.refresh_from_db()
     assert (team.conversation.preview, message.template_name) == ("n" * 200, "n" * 512)
+
+
+def found(text: str) -> list[str]:
+    return [str(conversation.contact) for conversation in Conversation.objects.search(text)]
+
+
+def receive(team, number: int, **event: str) -> None:
+    recording.record_inbound(channel=team.channel, event=Inbound(id=f"wamid.{number}", **event), now=NOW)
+
+
+def test_whoever_gets_a_user_id_is_found_by_it_and_the_apps_above_hear_of_it(team, heard):
+    contact = team.conversation.contact
+    receive(team, 1, from_phone=contact.phone, from_user_id="CR.1A2b3C")
+    receive(team, 2, from_phone=contact.phone, from_user_id="CR.1A2b3C")
+    assert heard == [("contact", contact.name)]
+    assert found("cr.1a2b") == [contact.name]
+
+
+def test_a_user_id_that_another_contact_holds_is_no_news(team, heard):
+    factories.ContactFactory(organization=team.organization, phone="", whatsapp_user_id="CR.1")
+    receive(team, 1, from_phone=team.conversation.contact.phone, from_user_id="CR.1")
+    assert heard == []
+    assert found("cr.1") == []
+
+
+def test_a_conversation_is_found_by_its_last_message_and_by_what_its_contact_is_called_now(team):
+    factories.ContactFactory(organization=team.organization, name="", phone="+50671112222")
+    receive(team, 1, from_phone="+50671112222", profile_name="", text="El  lote en Grecia")
+    receive(team, 2, from_phone="+50671112222", profile_name="Zoë Nuñez", text="¿Mañana a las 3.30?")
+    assert found("zoe nunez") == found("MANANA a las 3") == found("7111 2222") == ["Zoë Nuñez"]
+    assert found("lote en grecia") == []
+
+
+def test_a_late_message_leaves_the_search_to_the_last_one_and_still_learns_the_name(team):
+    factories.ContactFactory(organization=team.organization, name="", phone="+50671112222")
+    receive(team, 1, from_phone="+50671112222", profile_name="", text="newer")
+    late = Inbound(
+        id="wamid.2",
+        from_phone="+50671112222",
+        profile_name="Zoë",
+        text="late",
+        at=NOW - dt.timedelta(hours=1),
+    )
+    recording.record_inbound(channel=team.channel, event=late, now=NOW)
+    assert found("zoe") == found("newer") == ["Zoë"]
+    assert found("late") == []
+
+
+def test_a_burst_of_templates_is_found_by_the_text_that_was_sent(team):
+    given = recording.TemplateRecord(
+        conversation=team.conversation,
+        rendered=Rendered(body="Su visita a Casa Jiménez"),
+        template_name="visit_reminder",
+        language="es",
+        whatsapp_id="wamid.OUT1",
+        sent_by_id=None,
+        attempt=uuid4(),
+    )
+    record_templates([given], at=NOW)
+    assert found("casa jimenez") == found(team.conversation.contact.phone) == [str(team.conversation)]

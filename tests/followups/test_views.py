@@ -12,10 +12,10 @@ from django.utils import timezone
 from conversations.models import Delivery
 from followups import lifecycle
 from followups.models import CancelCause, ChangeKind, FailureKind, FollowUp, Outcome
-from followups.pages import table
-from followups.search import search_text
+from followups.pages import listing
 from tests import factories
 from tests.conftest import signed_in
+from trochai.search import search_text
 from trochai.ui.template_tags import icon
 
 INDEX = "/followups/"
@@ -31,7 +31,7 @@ def make(team, **given):
     given.setdefault("conversation", team.conversation)
     given.setdefault("created_by", team.agent.user)
     given.setdefault("template", team.template)
-    given["search_text"] = search_text(given["conversation"].contact, given.get("note", ""))
+    given["search_text"] = search_text(*given["conversation"].contact.known_as, given.get("note", ""))
     return factories.FollowUpFactory(organization=team.organization, **given)
 
 
@@ -341,7 +341,7 @@ class TestFilters:
         assert 'rel="next"' not in second
 
     def test_counts_stop_at_the_cap(self, team, monkeypatch):
-        monkeypatch.setattr(table, "COUNT_CAP", 2)
+        monkeypatch.setattr(listing, "COUNT_CAP", 2)
         for _ in range(3):
             make(team)
         assert "Pending <span>2+</span>" in page(team.agent)
@@ -591,3 +591,22 @@ class TestDetail:
         # session, user, membership, follow-up, attempts, stopped numbers, changes with who made them
         with django_assert_max_num_queries(7):
             client.get(self.url(follow_up), headers=htmx())
+
+
+def test_a_row_that_polls_costs_few_queries(team, django_assert_num_queries):
+    follow_up = make(team, status="processing")
+    client = signed_in(team.agent)
+    path = reverse("followups:row", args=[follow_up.pk])
+    # Session, person, membership, the row, stopped channels; then the filters' choices and four counts.
+    with django_assert_num_queries(5 + 6):
+        html = client.get(path, headers=htmx()).content.decode()
+    seen = re.search(r"seen=(\w+)", html)[1]
+    with django_assert_num_queries(5):
+        assert client.get(f"{path}?seen={seen}", headers=htmx()).status_code == 204
+
+
+def test_a_question_costs_few_queries(team, django_assert_num_queries):
+    path = reverse("followups:cancel", args=[make(team).pk])
+    client = signed_in(team.agent)
+    with django_assert_num_queries(4):
+        client.get(path, headers=htmx())

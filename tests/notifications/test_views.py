@@ -7,7 +7,6 @@ from django.utils import timezone
 
 from notifications import views
 from notifications.models import Kind, Notification
-from notifications.unread import unread_count
 from tests.conftest import signed_in
 from tests.factories import MembershipFactory, NotificationFactory
 
@@ -16,6 +15,10 @@ HTMX = {"HX-Request": "true"}
 
 def tell(membership, **fields):
     return NotificationFactory(organization=membership.organization, recipient=membership.user, **fields)
+
+
+def unread_count(membership):
+    return Notification.objects.for_member(membership).unread().count()
 
 
 def get(membership, path="/notifications/", **headers):

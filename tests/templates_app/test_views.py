@@ -8,7 +8,7 @@ import time_machine
 from django.contrib.messages import get_messages
 from django.utils import timezone
 
-from templates_app import table
+from templates_app import listing
 from tests.conftest import signed_in
 from tests.factories import ChannelFactory, TemplateFactory
 from tests.templates_app import shapes
@@ -175,7 +175,7 @@ def test_a_page_that_the_browser_restores_is_whole(several):
 
 
 def test_long_lists_come_in_pages(team, monkeypatch):
-    monkeypatch.setattr(table, "PAGE_SIZE", 2)
+    monkeypatch.setattr(listing, "PAGE_SIZE", 2)
     for name in ("a", "b", "c"):
         for language in ("en", "es"):
             TemplateFactory(channel=team.channel, name=name, language=language)

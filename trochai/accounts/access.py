@@ -31,32 +31,24 @@ class MemberRequest(HttpRequest):
     htmx: HtmxDetails
 
 
-def get_for_member(request: HttpRequest, queryset: OrganizationScoped[M_co], pk: Any) -> M_co:
+def get_for_member(request: MemberRequest, queryset: OrganizationScoped[M_co], pk: Any) -> M_co:
     """Return the row ``pk`` of ``queryset`` in the member's organization.
 
     Raises ``Http404`` if it is not there, even if another organization has it.
     """
-    organization = membership_of(request).organization
+    organization = request.membership.organization
     try:
         return queryset.for_organization(organization).get(pk=pk)
     except (models.ObjectDoesNotExist, ValueError, OverflowError) as error:
         raise Http404 from error
 
 
-def membership_of(request: HttpRequest) -> Membership:
-    """Return the member who makes the request. Raises ``PermissionDenied`` if there is none."""
-    membership: Membership | None = getattr(request, "membership", None)
-    if membership is None:
-        raise PermissionDenied(_("You are not a member of any organization."))
-    return membership
-
-
 def require_writer(view: View) -> View:
     """Refuse viewers (403): for views that reply, schedule or change anything."""
 
     @wraps(view)
-    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if not membership_of(request).can_write:
+    def guarded(request: MemberRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not request.membership.can_write:
             raise PermissionDenied(_("Viewers can look, but not change anything."))
         return view(request, *args, **kwargs)
 
@@ -67,8 +59,8 @@ def require_admin(view: View) -> View:
     """Refuse everybody but admins (403)."""
 
     @wraps(view)
-    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if not membership_of(request).is_admin:
+    def guarded(request: MemberRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not request.membership.is_admin:
             raise PermissionDenied(_("Only an admin can do this."))
         return view(request, *args, **kwargs)
 

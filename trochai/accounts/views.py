@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
-from trochai.accounts.access import membership_of
+from trochai.accounts.access import MemberRequest
 from trochai.accounts.forms import SignInForm
 from trochai.accounts.middleware import SESSION_KEY
 from trochai.accounts.models import Membership
@@ -49,8 +49,8 @@ def locked_out(request: HttpRequest, credentials: dict[str, Any] | None = None) 
 
 
 @require_POST
-def switch_organization(request: HttpRequest, membership_id: int) -> HttpResponse:
-    """Switch to another of the person's own organizations."""
-    membership = get_object_or_404(Membership, user=membership_of(request).user, pk=membership_id)
+def switch_organization(request: MemberRequest, membership_id: int) -> HttpResponse:
+    """Work in another of one's own organizations from now on."""
+    membership = get_object_or_404(Membership, user=request.membership.user, pk=membership_id)
     request.session[SESSION_KEY] = membership.organization_id
     return redirect("conversations:inbox")

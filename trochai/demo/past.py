@@ -14,9 +14,9 @@ from conversations.models import Conversation, Delivery, Message
 from followups import announcements, lifecycle
 from followups.lifecycle.changes import template_record
 from followups.models import CancelCause, FailureKind, FollowUp, FollowUpAttempt, Outcome, Status
-from followups.search import search_text
 from notifications.models import Notification
 from trochai.demo.stage import Stage, wamid
+from trochai.search import search_text
 from trochai.whatsapp.cloud_api.errors import PermanentError, classify, manual_retry_delay, reason_for
 from trochai.whatsapp.sandbox.numbers import MESSAGES
 
@@ -41,7 +41,7 @@ def replay(plan: scenes.FollowUp, conversation: Conversation, stage: Stage) -> N
         cancel_on_reply=plan.cancel_on_reply,
         created_by=stage.user(plan.by),
         created_at=stage.at(plan.made),
-        search_text=search_text(conversation.contact, note),
+        search_text=search_text(*conversation.contact.known_as, note),
         scheduled_for=stage.at(plan.when),
         **_past(plan, stage),
     )

@@ -59,7 +59,7 @@ def day_separator(moment: dt.datetime, now: dt.datetime) -> str:
 
 
 def relative(moment: dt.datetime, now: dt.datetime) -> str:
-    """in 7 days, in 3 hours, now, 15 minutes ago, yesterday: a second line, never the only one."""
+    """in 7 days, in 3 hours, now, 15 minutes ago, yesterday. Too vague to stand without the date itself."""
     days = (timezone.localtime(moment).date() - timezone.localtime(now).date()).days
     seconds = (moment - now).total_seconds()
     if days == -1 and seconds < -12 * 3600:
@@ -80,7 +80,7 @@ def relative(moment: dt.datetime, now: dt.datetime) -> str:
 
 
 def short_duration(length: dt.timedelta) -> str:
-    """22 h, or under one hour 45 min: rounded down, for how long something still lasts."""
+    """22 h, or below one hour 45 min: rounded down, for how much time is left."""
     minutes = max(0, int(length.total_seconds() // 60))
     if minutes >= 60:
         return _("%(n)d h") % {"n": minutes // 60}

@@ -1,4 +1,4 @@
-"""What htmx says about the page it asks from."""
+"""What htmx says about the page that a request comes from."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from django_htmx.middleware import HtmxDetails
 
 
 def path_on_screen(details: HtmxDetails) -> str:
-    """Return path and query of the page; empty without htmx, and for an address that is not of this site."""
+    """Return the page's path and query; empty without htmx, or if the page is not on this site."""
     try:
         return details.current_url_abs_path or ""
     except ValueError:  # no address at all

@@ -1,4 +1,4 @@
-"""Toasts: "it happened", said once. To htmx by a header, otherwise through Django's messages."""
+"""Toasts: short notices that something happened. htmx gets them in a header, others as Django messages."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def say(
     url: str = "",
     link: str = "",
 ) -> HttpResponse:
-    """Let the person who made ``request`` see a toast, with this answer or on the next page."""
+    """Show a toast to the person who made ``request``, with this response or on the next page."""
     toast = Toast(title=title, text=text, tone=tone, url=url, link=link)
     if getattr(request, "htmx", False):
         return trigger_client_event(response, "toast", asdict(toast))

@@ -63,11 +63,11 @@ MAGIC: dict[str, Behaviour] = {
     "0200": Behaviour("HTTP 200 with an HTML page", answer="html"),
     "0104": Behaviour("the connection breaks after the request; the message is lost", answer="broken"),
     "0408": Behaviour(
-        "no answer ever, but the message was accepted: a late webhook proves it",
+        "never an answer, but the message was accepted: a late webhook proves it",
         answer="none",
         updates=SENT_LATE,
     ),
-    "0409": Behaviour("no answer ever, and the message is lost", answer="none"),
+    "0409": Behaviour("never an answer, and the message is lost", answer="none"),
     "3026": Behaviour(
         "accepted, then a failed webhook: not on WhatsApp (131026)", updates=FAILS, failure=131026
     ),

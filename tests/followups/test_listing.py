@@ -9,10 +9,11 @@ from django.http import QueryDict
 from django.utils import timezone
 
 from followups.models import FollowUp
-from followups.pages import table
-from followups.pages.table import Cursor, DateRange, Filters, Tab
-from followups.search import search_text
+from followups.pages import listing
+from followups.pages.listing import DateRange, Filters, Tab
 from tests import factories
+from trochai.paging import Count, Cursor
+from trochai.search import search_text
 
 NOW = dt.datetime(2026, 11, 20, 15, 15, tzinfo=dt.UTC)  # Friday 9:15 AM in Costa Rica
 
@@ -35,13 +36,13 @@ def make(team, **given):
         given["conversation"] = factories.ConversationFactory(
             organization=team.organization, channel=team.channel, contact=person
         )
-    given["search_text"] = search_text(given["conversation"].contact, given.get("note", ""))
+    given["search_text"] = search_text(*given["conversation"].contact.known_as, given.get("note", ""))
     return factories.FollowUpFactory(organization=team.organization, **given)
 
 
 def filters_from(team, query: str, membership=None) -> Filters:
-    choices = table.choices_for(membership or team.agent)
-    return table.FilterForm(QueryDict(query), choices=choices).filters()
+    choices = listing.choices_for(membership or team.agent)
+    return listing.FilterForm(QueryDict(query), choices=choices).filters()
 
 
 def found(team, query: str, membership=None, now=NOW) -> list[int]:
@@ -51,10 +52,10 @@ def found(team, query: str, membership=None, now=NOW) -> list[int]:
     rows = filters.apply(
         FollowUp.objects.for_organization(team.organization),
         membership=member,
-        choices=table.choices_for(member),
+        choices=listing.choices_for(member),
         now=now,
     )
-    return [row.pk for row in table.page_of(table.with_row(rows), filters).rows]
+    return [row.pk for row in listing.page_of(listing.with_row(rows), filters).rows]
 
 
 def walk(team, query: str) -> tuple[list[list[int]], list[list[int]]]:
@@ -63,18 +64,18 @@ def walk(team, query: str) -> tuple[list[list[int]], list[list[int]]]:
     rows = filters.apply(
         FollowUp.objects.for_organization(team.organization),
         membership=team.agent,
-        choices=table.choices_for(team.agent),
+        choices=listing.choices_for(team.agent),
         now=NOW,
     )
     there, back = [], []
-    page = table.page_of(rows, filters)
+    page = listing.page_of(rows, filters)
     there.append([row.pk for row in page.rows])
     while page.following:
-        page = table.page_of(rows, filters.beyond(page.following))
+        page = listing.page_of(rows, filters.beyond(page.following))
         there.append([row.pk for row in page.rows])
     back.append([row.pk for row in page.rows])
     while page.previous:
-        page = table.page_of(rows, filters.short_of(page.previous))
+        page = listing.page_of(rows, filters.short_of(page.previous))
         back.append([row.pk for row in page.rows])
     return there, back
 
@@ -102,51 +103,51 @@ class TestPages:
     def test_the_end_of_a_walk_has_nothing_further_and_its_start_nothing_before(self, team, sixty):
         filters = filters_from(team, "status=all")
         rows = FollowUp.objects.for_organization(team.organization)
-        first = table.page_of(rows, filters)
+        first = listing.page_of(rows, filters)
         assert first.previous is None
         assert first.following is not None
-        last = table.page_of(
-            rows, filters.beyond(table.page_of(rows, filters.beyond(first.following)).following)
+        last = listing.page_of(
+            rows, filters.beyond(listing.page_of(rows, filters.beyond(first.following)).following)
         )
         assert last.following is None
 
     def test_exactly_one_page_has_no_neighbours(self, team):
-        for _ in range(table.PAGE_SIZE):
+        for _ in range(listing.PAGE_SIZE):
             make(team, scheduled_for=NOW)
-        page = table.page_of(FollowUp.objects.for_organization(team.organization), Filters())
+        page = listing.page_of(FollowUp.objects.for_organization(team.organization), Filters())
         assert page.is_whole
-        assert len(page.rows) == table.PAGE_SIZE
+        assert len(page.rows) == listing.PAGE_SIZE
 
     def test_a_cursor_past_the_last_row_shows_the_first_page(self, team):
         row = make(team, scheduled_for=NOW)
         rows = FollowUp.objects.for_organization(team.organization)
-        page = table.page_of(rows, Filters(after=Cursor(NOW - dt.timedelta(days=99), 1)))
+        page = listing.page_of(rows, Filters(after=Cursor((NOW - dt.timedelta(days=99), 1))))
         assert page.rows == [row]
         assert page.previous is None
 
     def test_going_back_to_fewer_rows_than_a_page_shows_the_first_page(self, team, sixty):
         rows = FollowUp.objects.for_organization(team.organization)
-        first = table.page_of(rows, Filters())
-        back = table.page_of(rows, Filters(before=Cursor.after(first.rows[3])))
+        first = listing.page_of(rows, Filters())
+        back = listing.page_of(rows, Filters(before=Tab.ALL.order.after(first.rows[3])))
         assert back.rows == first.rows
 
     def test_a_page_is_found_through_an_index_and_without_offset(self, team, django_assert_num_queries):
-        filters = filters_from(team, f"status=sent&after={Cursor(NOW, 5)}")
+        filters = filters_from(team, f"status=sent&after={Cursor((NOW, 5))}")
         rows = filters.apply(
             FollowUp.objects.for_organization(team.organization),
             membership=team.agent,
-            choices=table.choices_for(team.agent),
+            choices=listing.choices_for(team.agent),
             now=NOW,
         )
         with django_assert_num_queries(2) as queries:  # an empty place is followed by the first page
-            table.page_of(rows, filters)
+            listing.page_of(rows, filters)
         assert all("OFFSET" not in query["sql"] for query in queries)
 
 
 class TestCursor:
     def test_it_survives_the_url_to_the_microsecond(self):
-        cursor = Cursor(NOW + dt.timedelta(microseconds=123_457), 42)
-        assert Cursor.parse(str(cursor)) == cursor
+        cursor = Cursor((NOW + dt.timedelta(microseconds=123_457), 42))
+        assert Tab.ALL.order.parse(str(cursor)) == cursor
 
     @pytest.mark.parametrize(
         "nonsense",
@@ -165,9 +166,9 @@ class TestCursor:
         ],
     )
     def test_anything_else_is_no_cursor_or_a_harmless_one(self, team, nonsense):
-        parsed = Cursor.parse(nonsense)
+        parsed = Tab.ALL.order.parse(nonsense)
         rows = FollowUp.objects.for_organization(team.organization)
-        assert table.page_of(rows, Filters(after=parsed)).rows == []
+        assert listing.page_of(rows, Filters(after=parsed)).rows == []
 
 
 class TestTabs:
@@ -185,7 +186,7 @@ class TestTabs:
     def test_counts_are_exact_below_the_cap(self, team):
         for status in ("pending", "pending", "processing", "sent", "failed"):
             make(team, status=status)
-        counts = table.counts_for(team.organization)
+        counts = listing.counts_for(team.organization)
         assert {tab.value: str(count) for tab, count in counts.items()} == {
             "all": "5",
             "pending": "3",
@@ -195,31 +196,31 @@ class TestTabs:
         }
 
     def test_counts_stop_at_the_cap_and_say_so(self, team, monkeypatch, django_assert_num_queries):
-        monkeypatch.setattr(table, "COUNT_CAP", 3)
+        monkeypatch.setattr(listing, "COUNT_CAP", 3)
         for _ in range(4):
             make(team)
         make(team, status="failed")
         with django_assert_num_queries(4):
-            counts = table.counts_for(team.organization)
+            counts = listing.counts_for(team.organization)
         assert str(counts[Tab.PENDING]) == "3+"
         assert str(counts[Tab.FAILED]) == "1"
         assert str(counts[Tab.ALL]) == "3+"
 
     def test_all_is_capped_when_only_the_sum_passes_the_cap(self, team, monkeypatch):
-        monkeypatch.setattr(table, "COUNT_CAP", 3)
+        monkeypatch.setattr(listing, "COUNT_CAP", 3)
         for status in ("pending", "pending", "failed", "failed"):
             make(team, status=status)
-        counts = table.counts_for(team.organization)
+        counts = listing.counts_for(team.organization)
         assert str(counts[Tab.PENDING]) == "2"
         assert str(counts[Tab.ALL]) == "3+"
 
     def test_a_capped_count_reads_as_people_write_it(self):
-        assert str(table.Count(10_000, is_capped=True)) == "10,000+"
+        assert str(Count(10_000, is_capped=True)) == "10,000+"
 
     def test_deleted_rows_and_other_organizations_are_not_counted(self, team, stranger):
         make(team, status="failed", deleted_at=NOW)
         make(stranger)
-        assert not table.counts_for(team.organization)[Tab.ALL]
+        assert not listing.counts_for(team.organization)[Tab.ALL]
         assert found(team, "") == []
 
 
@@ -315,7 +316,7 @@ class TestFilters:
         row = make(team)
         assert found(team, f"by={stranger.agent.user_id}") == [row.pk]
         secret = factories.TemplateFactory(channel=stranger.channel, name="secret")
-        assert secret.name not in table.choices_for(team.agent).templates
+        assert secret.name not in listing.choices_for(team.agent).templates
 
     def test_the_query_string_leads_back_to_the_same_filters(self, team):
         query = "?status=failed&q=a+%26+b&by=me&date=custom&first=2026-11-23&last=2026-11-24"

@@ -1,6 +1,6 @@
-"""What the follow-ups page shows: the filters in its URL, its tabs' counts, and one page of rows.
+"""The list of follow-ups: the filters in its URL, its tabs' counts, and one page of rows.
 
-Everything is made for an index of ``FollowUp``: no OFFSET, and no count that goes on past ``COUNT_CAP``.
+Each order and each filter has an index on ``FollowUp``, and no count goes on past ``COUNT_CAP``.
 """
 
 from __future__ import annotations
@@ -9,28 +9,27 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import cached_property
 from typing import Any, cast
 from urllib.parse import urlencode
 
 from django import forms
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db.models import BooleanField, DateTimeField, F, Func, QuerySet, Value
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from followups.models import FollowUp, FollowUpQuerySet, Status
-from followups.search import fold
 from templates_app.models import Template
 from trochai import paging
 from trochai.accounts.models import Membership, Organization
+from trochai.paging import Count, Cursor, Order, Page, count_of
+from trochai.search import fold_numbers
 from trochai.whatsapp.models import Channel
 
 PAGE_SIZE = 25
 COUNT_CAP = 10_000
 WAITING = (Status.PENDING, Status.PROCESSING)
-# Days whose midnight is a moment in every time zone, with all that lie around them.
+# Days whose midnight can be represented in every time zone, and so can the days next to them.
 IN_REACH = [MinValueValidator(dt.date(1970, 1, 1)), MaxValueValidator(dt.date(9998, 12, 31))]
 
 
@@ -49,8 +48,13 @@ class Tab(StrEnum):
     def soonest_first(self) -> bool:
         return self is Tab.PENDING
 
+    @property
+    def order(self) -> Order:
+        newest_first = paging.newest_first("scheduled_for")
+        return newest_first.reversed if self.soonest_first else newest_first
+
     def of(self, rows: FollowUpQuerySet) -> FollowUpQuerySet:
-        """Return those of ``rows`` that stand under this tab; processing ones stand under Pending."""
+        """Return those of ``rows`` that belong under this tab; processing ones count as pending."""
         match self:
             case Tab.ALL:
                 return rows
@@ -65,14 +69,8 @@ class DateRange(StrEnum):
     CUSTOM = "custom"
 
 
-class Cursor(paging.Cursor):
-    @classmethod
-    def after(cls, follow_up: FollowUp) -> Cursor:
-        return cls(follow_up.scheduled_for, follow_up.pk)
-
-
 class FilterForm(forms.Form):
-    """The query string. Each field is optional by itself: one that makes no sense is left out."""
+    """The query string. Every field is optional, and one that makes no sense is ignored."""
 
     status = forms.ChoiceField(choices=[(tab.value, tab.value) for tab in Tab], required=False)
     q = forms.CharField(max_length=200, required=False)
@@ -104,7 +102,9 @@ class FilterForm(forms.Form):
         self.is_valid()
         given = {name: value for name, value in self.cleaned_data.items() if value}
         given["tab"] = Tab(given.pop("status", Tab.ALL))
-        given |= {name: Cursor.parse(given[name]) for name in ("after", "before") if name in given}
+        given |= {
+            name: given["tab"].order.parse(given[name]) for name in ("after", "before") if name in given
+        }
         if "date" in given:
             given["date"] = DateRange(given["date"])
         if given.get("date") != DateRange.CUSTOM:
@@ -115,10 +115,10 @@ class FilterForm(forms.Form):
 
 @dataclass(frozen=True)
 class Choices:
-    """Whom and what a member can filter by."""
+    """The people and templates that a member can filter by."""
 
     people: list[tuple[str, str]]
-    templates: dict[str, list[int]]  # each name's ids: one a language and channel
+    templates: dict[str, list[int]]  # the ids of each name: one per language and channel
 
 
 def choices_for(membership: Membership) -> Choices:
@@ -157,7 +157,7 @@ class Filters:
 
     @property
     def number_set(self) -> int:
-        """How many of the selects are set: what a closed sheet hides."""
+        """How many of the selects are set; on a phone the button that opens their sheet says so."""
         return sum(map(bool, (self.by, self.template, self.date)))
 
     def with_tab(self, tab: Tab) -> Filters:
@@ -191,9 +191,9 @@ class Filters:
     def apply(
         self, rows: FollowUpQuerySet, *, membership: Membership, choices: Choices, now: dt.datetime
     ) -> FollowUpQuerySet:
-        """Narrow ``rows`` to what this tab and these filters let through, in no order yet."""
+        """Narrow ``rows`` to those that match the tab and the filters, still unsorted."""
         rows = self.tab.of(rows)
-        if folded := fold(self.q):
+        if folded := fold_numbers(self.q):
             rows = rows.filter(search_text__contains=folded)
         if self.by:
             rows = rows.filter(created_by_id=membership.user_id if self.by == "me" else int(self.by))
@@ -229,89 +229,19 @@ def with_row(rows: FollowUpQuerySet) -> FollowUpQuerySet:
     ).defer("search_text", "message__text", "message__content", "conversation__preview")
 
 
-@dataclass(frozen=True)
-class Page:
-    """Some rows in the tab's order; ``previous`` and ``following`` are there when there is more."""
-
-    rows: list[FollowUp]
-    previous: Cursor | None
-    following: Cursor | None
-
-    @cached_property
-    def is_whole(self) -> bool:
-        return self.previous is None and self.following is None
-
-
-def page_of(rows: FollowUpQuerySet, filters: Filters) -> Page:
-    """Return the page of ``rows`` at the filters' cursor; a place where nothing is left is the first page."""
-    ascending = filters.tab.soonest_first
-    if filters.before is not None:
-        found = list(_beyond(rows, filters.before, ascending=not ascending)[: PAGE_SIZE + 1])
-        if len(found) >= PAGE_SIZE:
-            shown = found[PAGE_SIZE - 1 :: -1]
-            return Page(
-                shown, Cursor.after(shown[0]) if len(found) > PAGE_SIZE else None, Cursor.after(shown[-1])
-            )
-    found = list(_beyond(rows, filters.after, ascending=ascending)[: PAGE_SIZE + 1])
-    if filters.after is not None and not found:
-        return page_of(rows, replace(filters, after=None, before=None))
-    shown = found[:PAGE_SIZE]
-    previous = Cursor.after(shown[0]) if filters.after is not None else None
-    return Page(shown, previous, Cursor.after(shown[-1]) if len(found) > PAGE_SIZE else None)
-
-
-def _beyond(rows: FollowUpQuerySet, cursor: Cursor | None, *, ascending: bool) -> FollowUpQuerySet:
-    if cursor is not None:
-        # Compared as one pair, so that the index is entered at the cursor, also amid thousands of ties.
-        place = Func(F("scheduled_for"), F("pk"), template="(%(expressions)s)", output_field=BooleanField())
-        end = Func(
-            Value(cursor.at, output_field=DateTimeField()),
-            Value(cursor.pk),
-            template="(%(expressions)s)",
-            output_field=BooleanField(),
-        )
-        compared = Func(
-            place,
-            end,
-            template="%(expressions)s",
-            arg_joiner=" > " if ascending else " < ",
-            output_field=BooleanField(),
-        )
-        rows = rows.filter(compared)
-    return rows.order_by("scheduled_for", "pk") if ascending else rows.order_by("-scheduled_for", "-pk")
-
-
-@dataclass(frozen=True)
-class Count:
-    """A number of rows, counted no further than the cap."""
-
-    value: int
-    is_capped: bool = False
-
-    def __str__(self) -> str:
-        return f"{self.value:,}+" if self.is_capped else f"{self.value:,}"
-
-    def __bool__(self) -> bool:
-        return self.value > 0
-
-
-def count_of(rows: QuerySet[FollowUp]) -> Count:
-    """Count ``rows``, reading at most one more than the cap."""
-    return _capped(rows.order_by().values("pk")[: COUNT_CAP + 1].count())
-
-
-def _capped(number: int) -> Count:
-    return Count(min(number, COUNT_CAP), is_capped=number > COUNT_CAP)
+def page_of(rows: FollowUpQuerySet, filters: Filters) -> Page[FollowUp]:
+    """Return the page of ``rows`` that the filters' cursors ask for."""
+    return paging.page_of(rows, filters.tab.order, size=PAGE_SIZE, after=filters.after, before=filters.before)
 
 
 def waiting_on(channel: Channel) -> Count:
-    """How many follow-ups a channel has still to send."""
-    return count_of(FollowUp.objects.filter(channel=channel, status=Status.PENDING))
+    """How many follow-ups a channel still has to send."""
+    return count_of(FollowUp.objects.filter(channel=channel, status=Status.PENDING), COUNT_CAP)
 
 
 def counts_for(organization: Organization) -> dict[Tab, Count]:
     """Return the number beside each tab, in four bounded queries."""
     rows = FollowUp.objects.for_organization(organization)
-    counts: dict[Tab, Count] = {tab: count_of(tab.of(rows)) for tab in Tab if tab is not Tab.ALL}
+    counts: dict[Tab, Count] = {tab: count_of(tab.of(rows), COUNT_CAP) for tab in Tab if tab is not Tab.ALL}
     total = sum(count.value + count.is_capped for count in counts.values())
-    return {Tab.ALL: _capped(total), **counts}
+    return {Tab.ALL: Count.capped(total, COUNT_CAP), **counts}

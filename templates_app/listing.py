@@ -1,4 +1,4 @@
-"""What the templates page shows for an address: the chosen tab and filters, counts, one page of cards."""
+"""The list of templates: the tab and filters in its URL, the tabs' counts, and one page of cards."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from templates_app.models import Category, Template, TemplateQuerySet, TemplateStatus
+from trochai.paging import Order, Page, page_of
 from trochai.whatsapp.models import Channel
 
 if TYPE_CHECKING:
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
     from trochai.accounts.models import Organization
 
 PAGE_SIZE = 60
+ORDER = Order({"name": str, "language": str, "pk": int})
 
-# Other statuses, such as disabled, stand under All alone.
+# Other statuses, such as disabled, appear only under All.
 TABS = [
     ("", _("All"), None),
     ("approved", _("Approved"), [TemplateStatus.APPROVED]),
@@ -33,7 +35,7 @@ TABS = [
 
 
 @dataclass(frozen=True)
-class Tab:
+class TabLink:
     key: str
     label: str
     count: int
@@ -41,8 +43,8 @@ class Tab:
     is_current: bool
 
 
-class TemplatesTable:
-    """Everything comes from the address; what it holds that does not exist is as if it were absent."""
+class Listing:
+    """Everything comes from the address; a filter with a value that doesn't exist counts as not set."""
 
     def __init__(self, organization: Organization, params: QueryDict) -> None:
         self._all = Template.objects.for_organization(organization).known_to_meta()
@@ -51,7 +53,7 @@ class TemplatesTable:
         self.category = self._one_of(params.get("category"), list(Category.values))
         self.language = params.get("language", "").replace("\0", "")
         self.q = params.get("q", "").replace("\0", "").strip()[:200]
-        self._after = params.get("after", "")
+        self._after = ORDER.parse(params.get("after", ""))
 
     @property
     def is_filtered(self) -> bool:
@@ -65,12 +67,12 @@ class TemplatesTable:
     @property
     def next_query(self) -> str:
         """The address of the page after this one; empty on the last."""
-        rows = self._rows
-        return self._query(status=self.status, after=rows[PAGE_SIZE - 1].pk) if len(rows) > PAGE_SIZE else ""
+        following = self._page.following
+        return self._query(status=self.status, after=following) if following else ""
 
     @property
     def is_first_page(self) -> bool:
-        return not self._after
+        return self._page.previous is None
 
     @property
     def categories(self) -> list[tuple[str, str]]:
@@ -81,8 +83,8 @@ class TemplatesTable:
         return list(self._all.order_by("language").values_list("language", flat=True).distinct())
 
     @cached_property
-    def tabs(self) -> list[Tab]:
-        """The tabs, each with the count of what search and filters leave in it."""
+    def tabs(self) -> list[TabLink]:
+        """The tabs, each with the number of templates that match search and filters."""
         counts = self._filtered.order_by().aggregate(
             **{
                 f"count_{key}": Count("pk", filter=Q() if statuses is None else Q(status__in=statuses))
@@ -90,13 +92,13 @@ class TemplatesTable:
             }
         )
         return [
-            Tab(key, str(label), counts[f"count_{key}"], self._query(status=key), key == self.status)
+            TabLink(key, str(label), counts[f"count_{key}"], self._query(status=key), key == self.status)
             for key, label, _statuses in TABS
         ]
 
     @property
     def templates(self) -> list[Template]:
-        return self._rows[:PAGE_SIZE]
+        return self._page.rows
 
     @cached_property
     def synced_at(self) -> dt.datetime | None:
@@ -107,17 +109,10 @@ class TemplatesTable:
         return min(known) if known and len(known) == len(moments) else None
 
     @cached_property
-    def _rows(self) -> list[Template]:
+    def _page(self) -> Page[Template]:
         statuses = next(statuses for key, _label, statuses in TABS if key == self.status)
         found = self._filtered if statuses is None else self._filtered.filter(status__in=statuses)
-        anchor = self._all.filter(pk=self._after).first() if self._after.isdecimal() else None
-        if anchor is not None:
-            found = found.filter(
-                Q(name__gt=anchor.name)
-                | Q(name=anchor.name, language__gt=anchor.language)
-                | Q(name=anchor.name, language=anchor.language, pk__gt=anchor.pk)
-            )
-        return list(found.order_by("name", "language", "pk")[: PAGE_SIZE + 1])
+        return page_of(found, ORDER, size=PAGE_SIZE, after=self._after)
 
     @cached_property
     def _filtered(self) -> TemplateQuerySet:

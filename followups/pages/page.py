@@ -1,0 +1,141 @@
+"""The follow-ups page as one request sees it: who looks, with which filters, and what is on their screen."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from django.http import QueryDict
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+
+from followups.models import FollowUp, FollowUpQuerySet
+from followups.pages import listing
+from followups.pages.listing import Filters, Tab
+from followups.pages.rows import Row, row_for
+from trochai.accounts.access import MemberRequest, get_for_member
+from trochai.paging import Count, count_of
+from trochai.ui.htmx import path_on_screen
+from trochai.whatsapp.models import Channel
+
+FOLLOW_UPS = listing.with_row(FollowUp.objects.visible())
+
+
+@dataclass(frozen=True)
+class TabLink:
+    tab: Tab
+    url: str
+    count: Count
+    is_current: bool
+
+
+class FollowUpsPage:
+    """Built once a request; each part asks the database when it is first needed.
+
+    ``query`` says which list is meant: by default the one on the screen of whoever asks through htmx.
+    """
+
+    def __init__(self, request: MemberRequest, *, now: dt.datetime, query: QueryDict | None = None) -> None:
+        self.request = request
+        self.membership = request.membership
+        self.now = now
+        self._query = QueryDict(self._screen.query if self.is_on_screen else "") if query is None else query
+
+    @property
+    def is_on_screen(self) -> bool:
+        """Whether htmx asks from the list, so that parts of it can be swapped."""
+        return self._screen.path == reverse("followups:index")
+
+    @property
+    def way_back(self) -> str:
+        """Where to go back to: a page of this site that the form or link names, or else the list."""
+        request = self.request
+        wanted = request.POST.get("next") or request.GET.get("next") or ""
+        allowed = url_has_allowed_host_and_scheme(
+            wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+        )
+        if allowed:
+            return wanted
+        return self._screen.geturl() if self.is_on_screen else reverse("followups:index")
+
+    def find(self, pk: int) -> FollowUp:
+        """Return the organization's follow-up with all that a row shows; raises ``Http404``."""
+        return get_for_member(self.request, FOLLOW_UPS, pk)
+
+    def row(self, follow_up: FollowUp) -> Row:
+        reasons = {channel.pk: channel.stop_reason for channel in self._stopped}
+        return row_for(follow_up, membership=self.membership, stopped=reasons, now=self.now)
+
+    def row_context(self, follow_up: FollowUp) -> dict[str, Any]:
+        """Return what the templates of one row and of the tabs above it need."""
+        return {"row": self.row(follow_up), "here": self.way_back, "tabs": self._tabs}
+
+    def list_context(self) -> dict[str, Any]:
+        """Return what the templates of the list, its filters and its tabs need."""
+        filters, rows = self._filters, self._rows
+        page = listing.page_of(listing.with_row(rows), filters)
+        if not filters.are_set:
+            count = self._counts[filters.tab]
+        else:
+            count = Count(len(page.rows)) if page.is_whole else count_of(rows, listing.COUNT_CAP)
+        return {
+            "section": "followups",
+            "filters": filters,
+            "form": self._form,
+            "here": _url(filters),
+            "clear_url": _url(filters.cleared()),
+            "rows": [self.row(follow_up) for follow_up in page.rows],
+            "page": page,
+            "previous_url": page.previous and _url(filters.short_of(page.previous)),
+            "following_url": page.following and _url(filters.beyond(page.following)),
+            "tabs": self._tabs,
+            "counts": self._counts,
+            "tab_count": self._counts[filters.tab],
+            "count": count,
+            "banners": [(channel, listing.waiting_on(channel)) for channel in self._stopped],
+        }
+
+    @cached_property
+    def _screen(self) -> SplitResult:
+        return urlsplit(path_on_screen(self.request.htmx))
+
+    @cached_property
+    def _choices(self) -> listing.Choices:
+        return listing.choices_for(self.membership)
+
+    @cached_property
+    def _form(self) -> listing.FilterForm:
+        return listing.FilterForm(self._query, choices=self._choices)
+
+    @cached_property
+    def _filters(self) -> Filters:
+        return self._form.filters()
+
+    @cached_property
+    def _rows(self) -> FollowUpQuerySet:
+        rows = FollowUp.objects.for_organization(self.membership.organization)
+        return self._filters.apply(rows, membership=self.membership, choices=self._choices, now=self.now)
+
+    @cached_property
+    def _counts(self) -> dict[Tab, Count]:
+        return listing.counts_for(self.membership.organization)
+
+    @cached_property
+    def _tabs(self) -> list[TabLink]:
+        filters = self._filters
+        return [
+            TabLink(tab, _url(filters.with_tab(tab)), self._counts[tab], tab is filters.tab) for tab in Tab
+        ]
+
+    @cached_property
+    def _stopped(self) -> list[Channel]:
+        channels = Channel.objects.for_organization(self.membership.organization)
+        stopped = channels.filter(stopped_at__isnull=False).only("pk", "name", "stop_reason")
+        return list(stopped.order_by("name", "pk"))
+
+
+def _url(filters: Filters) -> str:
+    return reverse("followups:index") + filters.query

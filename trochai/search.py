@@ -1,0 +1,34 @@
+"""Text as it is searched in: one folded column of a row, found with one LIKE (pure).
+
+What is stored and what is searched for go through the same function, so "jimenez" finds "Jiménez".
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+# What people write between and around the digits of a number: 8888 1234, 8888-1234, (506) 8888.1234
+_BETWEEN_DIGITS = re.compile(r"(?<=\d)[\s().\-]+(?=\d)|\((?=\d)")
+
+
+def fold(text: str) -> str:
+    """Return ``text`` without case, accents and needless spaces."""
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    plain = "".join(character for character in decomposed if not unicodedata.combining(character))
+    # Taking the accents off can leave a letter that folds further.
+    return " ".join(plain.casefold().split())
+
+
+def fold_numbers(text: str) -> str:
+    """Return ``text`` folded, and without what separates digits.
+
+    "8888 1234", "88881234" and "+506 8888" all find +506 8888 1234.
+    """
+    return _BETWEEN_DIGITS.sub("", fold(text))
+
+
+def search_text(*parts: str) -> str:
+    """Return what to store for a row that is found by any of ``parts``, each through ``fold_numbers``."""
+    # A line break keeps the end of one from running into the beginning of the next.
+    return "\n".join(fold_numbers(part) for part in parts if part)
