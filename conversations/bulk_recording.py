@@ -20,11 +20,11 @@ from conversations.recording import TemplateRecord, apply_early_statuses
 _MOVE = """
     WITH moved (id, preview) AS (VALUES {rows})
     UPDATE conversations_conversation SET
-        preview = moved.preview, preview_is_outbound = TRUE, preview_is_template = TRUE,
+        preview = moved.preview, preview_is_outbound = TRUE, preview_kind = 'template',
         last_message_at = %s, last_outbound_at = %s
     FROM moved
     WHERE conversations_conversation.id = moved.id
-        AND (last_message_at <= %s OR conversations_conversation.preview = '')
+        AND (last_message_at <= %s OR conversations_conversation.preview_kind = '')
 """
 
 

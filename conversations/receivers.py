@@ -47,8 +47,7 @@ def follow_message(channel: Channel, event: MessageStatus, **_signal: Any) -> No
         whatsapp_id=event.id,
         status=event.status[:16],
         at=event.at,
-        error_code=event.error_code,
-        error_reason=event.error_reason[:300],
+        **event.failure.columns("error"),
     )
     EarlyStatus.objects.bulk_create([early], ignore_conflicts=True)
 
@@ -58,8 +57,8 @@ def stop_channel(channel: Channel, event: MessageStatus, **_signal: Any) -> None
     """What Meta accepted may fail later for the whole number's sake: a billing problem, a restriction."""
     now = timezone.now()
     is_news = now - event.at < STOP_WITHIN
-    if event.status == Delivery.FAILED and is_news and errors.stops_channel(event.error_code):
-        channels.stop(channel.pk, code=event.error_code, reason=event.error_reason, now=now)
+    if event.status == Delivery.FAILED and is_news and errors.stops_channel(event.failure.code):
+        channels.stop(channel.pk, failure=event.failure, now=now)
 
 
 @receiver(marketing_preference)

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
-from django.utils.translation import gettext as _
 
 from conversations.models import Conversation
 from followups import announcements
 from followups.lifecycle.changes import NO_FAILURE, TransitionRefused, change, loaded
 from followups.models import CancelCause, FollowUp, Status
 from followups.search import search_text
+from followups.wording.refusals import Refusal
 
 if TYPE_CHECKING:
     from templates_app.models import Template
@@ -81,7 +81,7 @@ def retry(follow_up: FollowUp, *, by: Membership, now: dt.datetime) -> FollowUp:
     """failed → pending, due in 5 minutes, with a fresh set of three automatic retries."""
     due_at = now + MANUAL_RETRY_DELAY
     if FollowUp.objects.filter(pk=follow_up.pk, status=Status.FAILED, retry_allowed_at__gt=now).exists():
-        raise TransitionRefused(_("WhatsApp allows another try only 24 hours after it refused this one."))
+        raise TransitionRefused(Refusal.TOO_SOON)
     return change(
         follow_up,
         Q(status=Status.FAILED) & (Q(retry_allowed_at__isnull=True) | Q(retry_allowed_at__lte=now)),

@@ -19,6 +19,7 @@ from followups.models import FollowUp, FollowUpQuerySet
 from followups.pages import history, table
 from followups.pages.rows import Row, row_for
 from followups.sending import ticks
+from followups.wording import failures
 from trochai.accounts.access import MemberRequest, get_for_member, membership_of
 from trochai.accounts.models import Membership
 from trochai.ui.htmx import path_on_screen
@@ -63,17 +64,12 @@ def detail(request: MemberRequest, pk: int) -> HttpResponse:
     now = timezone.now()
     follow_up = get_for_member(request, FOLLOW_UPS, pk)
     attempts = list(follow_up.attempts.order_by("requested_at", "pk"))
-    summary, advice = history.FAILURES.get(follow_up.failure_kind, ("", ""))
     context = {
         "section": "followups",
         "row": row_of(request, follow_up, now),
         "rendered": follow_up.template.render(follow_up.parameters),
         "history": history.history_of(follow_up, attempts),
-        "failure": {
-            "summary": summary,
-            "reason": history.with_code(follow_up.failure_reason, follow_up.failure_code),
-            "advice": advice,
-        },
+        "failure": follow_up.failure_kind and failures.explain(follow_up.failure_kind, follow_up.failure),
         "here": way_back(request),
     }
     return render(request, "followups/_detail.html" if request.htmx else "followups/detail.html", context)
@@ -152,7 +148,7 @@ def _own(request: MemberRequest) -> FollowUpQuerySet:
 
 def _stopped(membership: Membership) -> list[Channel]:
     stopped = Channel.objects.for_organization(membership.organization).filter(stopped_at__isnull=False)
-    return list(stopped.only("pk", "name", "stop_reason").order_by("name", "pk"))
+    return list(stopped.only("pk", "name", *Channel.STOP_FIELDS).order_by("name", "pk"))
 
 
 def _url(filters: table.Filters) -> str:

@@ -109,8 +109,7 @@ def _settle_one(call: Call, now: dt.datetime) -> None:
             lifecycle.settle_retry(
                 attempt,
                 kind=FailureKind.CHANNEL if is_channel else FailureKind.TEMPORARY,
-                code=result.code,
-                reason=result.reason,
+                failure=result.failure,
                 details=result.details,
                 now=now,
             )
@@ -118,8 +117,7 @@ def _settle_one(call: Call, now: dt.datetime) -> None:
             later = result.retry_after
             lifecycle.settle_failed(
                 attempt,
-                code=result.code,
-                reason=result.reason,
+                failure=result.failure,
                 details=result.details,
                 retry_allowed_at=now + later if later else None,
                 now=now,
@@ -129,7 +127,7 @@ def _settle_one(call: Call, now: dt.datetime) -> None:
             if result.template_unusable:
                 sync_soon(call.follow_up.channel_id)
         case OutcomeUnknown():
-            lifecycle.settle_unknown(attempt, reason=result.reason, details=result.details, now=now)
+            lifecycle.settle_unknown(attempt, failure=result.failure, details=result.details, now=now)
 
 
 _OUTCOMES: dict[type[Accepted | WhatsAppError], str] = {
@@ -155,7 +153,9 @@ def _log(call: Call, now: dt.datetime) -> None:
     if isinstance(call.result, Accepted):
         logger.info("follow_up_sent", **ids)
     else:
-        logger.warning("follow_up_not_accepted", **ids, outcome=outcome, code=call.result.code)
+        logger.warning(
+            "follow_up_not_accepted", **ids, outcome=outcome, code=call.result.code, cause=call.result.cause
+        )
 
 
 def concerns_channel(result: Accepted | WhatsAppError) -> bool:
@@ -199,9 +199,7 @@ def _tell(channel: Channel, change: Callable[[Channel, Any], Any], news: Any) ->
 
 def _stop(channel: Channel, error: ChannelError) -> None:
     # The token that met the error: another call of the group may have had a newer one.
-    channels.stop(
-        channel.pk, code=error.code, reason=error.reason, token=channel.access_token, now=database_now()
-    )
+    channels.stop(channel.pk, failure=error.failure, token=channel.access_token, now=database_now())
 
 
 def _resume(channel: Channel, stopped_at: dt.datetime | None) -> None:

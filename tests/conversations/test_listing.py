@@ -45,7 +45,7 @@ def test_the_newest_message_is_first(team):
 
 def test_a_row_says_who_wrote_last_what_and_whether_it_went_wrong(team):
     conversation = converse(
-        team, last_message_at=NOW, preview="Hola María", preview_is_outbound=True, preview_is_template=True
+        team, last_message_at=NOW, preview="Hola María", preview_is_outbound=True, preview_kind="template"
     )
     factories.MessageFactory(conversation=conversation, delivery="failed", at=NOW)
     converse(team, "Unread One", unread_count=120, preview="Hi", last_message_at=NOW - dt.timedelta(days=1))
