@@ -91,7 +91,7 @@ class Migration(migrations.Migration):
     dependencies = [("conversations", "0004_failures_and_kinds")]
 
     operations = [
-        migrations.RunPython(find_causes),
-        migrations.RunPython(forget_labels),
-        migrations.RunPython(find_preview_kinds),
+        migrations.RunPython(find_causes, migrations.RunPython.noop),
+        migrations.RunPython(forget_labels, migrations.RunPython.noop),
+        migrations.RunPython(find_preview_kinds, migrations.RunPython.noop),
     ]

@@ -60,4 +60,4 @@ class Migration(migrations.Migration):
     atomic = False
     dependencies = [("followups", "0007_failure_cause")]
 
-    operations = [migrations.RunPython(find_causes), migrations.RunPython(find_causes_of_attempts)]
+    operations = [migrations.RunPython(find_causes, migrations.RunPython.noop), migrations.RunPython(find_causes_of_attempts, migrations.RunPython.noop)]

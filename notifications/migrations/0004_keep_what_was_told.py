@@ -33,4 +33,4 @@ class Migration(migrations.Migration):
     atomic = False
     dependencies = [("notifications", "0003_values")]
 
-    operations = [migrations.RunPython(keep)]
+    operations = [migrations.RunPython(keep, migrations.RunPython.noop)]

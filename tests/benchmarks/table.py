@@ -29,13 +29,15 @@ CONTACTS = """
 CONVERSATIONS = """
     INSERT INTO conversations_conversation (id, organization_id, channel_id, contact_id, status, unread_count,
            last_message_at, preview, preview_is_outbound, preview_kind, last_outbound_at, created_at)
-    SELECT n, organization_id, channel_id, n, 'open', 0, now() - n * interval '1 second', 'Hola', true, 'template',
+    SELECT n, organization_id, channel_id, n, 'open', 0, now() - n * interval '1 second', 'Hola', true,
+           'template',
            now() - n * interval '1 second' - interval '1 day', now()
       FROM generate_series(1, %(conversations)s) n JOIN line ON line.number = n %% %(lines)s
 """
 MESSAGES = """
     INSERT INTO conversations_message (id, conversation_id, channel_id, uuid, direction, kind, text, content,
-           template_name, language, whatsapp_id, delivery, error_cause, error_values, sent_by_id, at, created_at)
+           template_name, language, whatsapp_id, delivery, error_cause, error_values, sent_by_id, at,
+           created_at)
     SELECT n, conversation, channel_id, gen_random_uuid(), 'out', 'template',
            'Hola María, le recordamos su visita a Casa EC-204 el sábado 28.', '{}', 'visit_reminder', 'es',
            'wamid.' || n, 'read', '', '{}', creator_id, at, at

@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             "channel", "stop_values", models.JSONField(blank=True, default=dict, editable=False)
         ),
-        migrations.RunPython(find_causes),
+        migrations.RunPython(find_causes, migrations.RunPython.noop),
         migrations.RemoveField("channel", "stop_reason"),
         migrations.AddConstraint(
             "channel",
