@@ -13,7 +13,7 @@ class NotificationAdmin(admin.ModelAdmin):
     list_display = ["created_at", "recipient", "organization", "kind", "title", "read_at"]
     list_filter = ["kind"]
     list_select_related = ["recipient", "organization"]
-    search_fields = ["recipient__email", "values"]
+    search_fields = ["recipient__email", "values__contact", "values__template"]
     date_hierarchy = "created_at"
 
     def has_add_permission(self, request: HttpRequest) -> bool:

@@ -38,7 +38,7 @@ def _scheduled(follow_up: FollowUp) -> Event:
 
 
 def _tries(attempts: Sequence[FollowUpAttempt]) -> Iterator[Event]:
-    """An attempt after one that is not retried by itself was asked for by a person."""
+    """Yield one event per attempt; one that follows no automatic retry was asked for by a person."""
     failures = 0
     for position, attempt in enumerate(attempts):
         if position == 0:

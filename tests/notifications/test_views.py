@@ -245,5 +245,8 @@ def test_operators_can_look_at_notifications_but_not_change_them(team, admin_cli
     notice = tell(team.agent)
     path = f"/admin/notifications/notification/{notice.pk}/change/"
     assert admin_client.get("/admin/notifications/notification/").status_code == 200
+    for words, count in (("María", 1), ("visit_rem", 1), ("Nobody", 0)):
+        found = admin_client.get("/admin/notifications/notification/", {"q": words})
+        assert found.context["cl"].result_count == count
     assert admin_client.get(path).status_code == 200
     assert admin_client.post(path, {"title": "other"}).status_code == 403

@@ -22,7 +22,7 @@ DETAILS_LENGTH = 1000
 TOO_MANY_REQUESTS = 429
 SERVER_ERROR = 500
 UNAVAILABLE = 503
-# 429 without a word about how long.
+# For a 429 that does not say how long to wait.
 DEFAULT_SLOW_DOWN = dt.timedelta(seconds=5)
 FULL_USAGE_SLOW_DOWN = dt.timedelta(minutes=1)
 # A header may say anything; what is longer than a day is not believed.
@@ -152,7 +152,7 @@ def _known(code: int, meaning: Meaning, headers: Mapping[str, str]) -> WhatsAppE
 
 
 def _without_code(http_status: int, headers: Mapping[str, str]) -> WhatsAppError:
-    """Without Meta's envelope: did the message surely not get through?"""
+    """Return the error of an answer without Meta's envelope: may the message have got through?"""
     if http_status == TOO_MANY_REQUESTS:
         wait = _longest([_retry_after(headers), _regain_access(headers)]) or DEFAULT_SLOW_DOWN
         return TemporaryError(cause=Cause.TOO_FAST, slow_down=wait)
