@@ -27,11 +27,11 @@ _MOVE = """
             SELECT contact.search_text || moved.search_text FROM conversations_contact contact
             WHERE contact.id = conversations_conversation.contact_id
         ),
-        preview_is_outbound = TRUE, preview_is_template = TRUE,
+        preview_is_outbound = TRUE, preview_kind = 'template',
         last_message_at = %s, last_outbound_at = %s
     FROM moved
     WHERE conversations_conversation.id = moved.id
-        AND (last_message_at <= %s OR conversations_conversation.preview = '')
+        AND (last_message_at <= %s OR conversations_conversation.preview_kind = '')
 """
 
 

@@ -12,9 +12,12 @@ import phonenumbers
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from conversations import wording
 from trochai.search import fold_numbers, search_text
+from trochai.whatsapp.cloud_api.failures import Failure
 
 if TYPE_CHECKING:
     from trochai.accounts.models import Organization
@@ -152,9 +155,10 @@ class Conversation(models.Model):
     # The last message on one line, for the list; written together with last_message_at.
     preview = models.CharField(max_length=200, blank=True)
     preview_is_outbound = models.BooleanField(default=False)
-    preview_is_template = models.BooleanField(default=False)
     # What the contact is known as and the preview, folded (trochai.search), for one LIKE.
     search_text = models.TextField(blank=True, editable=False)
+    # Its ``Message.shown_kind``: what stands there for a photo without words is said when it is read.
+    preview_kind = models.CharField(max_length=32, blank=True)
     # Opens the 24-hour window.
     last_inbound_at = models.DateTimeField(null=True, blank=True)
     # Meta takes one message to a contact every 6 seconds.
@@ -189,6 +193,15 @@ class Conversation(models.Model):
         if update_fields is None or "search_text" in update_fields:
             self.search_text = search_text(*self.contact.known_as, self.preview)
         super().save(*args, update_fields=update_fields, **kwargs)
+
+    @property
+    def preview_is_template(self) -> bool:
+        return self.preview_kind == "template"
+
+    @property
+    def preview_words(self) -> str:
+        """The last message in the reader's language; nothing where there is none."""
+        return wording.in_words(self.preview_kind, self.preview) if self.preview_kind else self.preview
 
 
 class Direction(models.TextChoices):
@@ -241,7 +254,8 @@ class Message(models.Model):
     whatsapp_id = models.CharField(max_length=255, blank=True)
     delivery = models.CharField(max_length=10, choices=Delivery, blank=True)
     error_code = models.IntegerField(null=True, blank=True)
-    error_reason = models.CharField(max_length=300, blank=True)
+    error_cause = models.CharField(max_length=32, blank=True)
+    error_values = models.JSONField(default=dict, blank=True)
     sent_by = models.ForeignKey(
         "accounts.User", on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
@@ -283,6 +297,24 @@ class Message(models.Model):
     def is_from_follow_up(self) -> bool:
         return self.attempt is not None
 
+    @property
+    def shown_kind(self) -> str:
+        """Its kind as people tell them apart: a voice message is not any audio."""
+        audio = self.content.get("audio")
+        is_voice = self.kind == "audio" and isinstance(audio, dict) and audio.get("voice") is True
+        return wording.VOICE if is_voice else self.kind
+
+    @property
+    def failure(self) -> Failure:
+        return Failure.of(self, "error")
+
+    @property
+    def error_reason(self) -> str:
+        """Why it did not arrive, or may not have, in the reader's language."""
+        if self.delivery == Delivery.UNKNOWN:
+            return gettext("It may have reached the contact.")
+        return self.failure.words()
+
 
 class EarlyStatus(models.Model):
     """A status of a message that is not recorded yet: Meta's webhook came before its HTTP answer."""
@@ -292,7 +324,8 @@ class EarlyStatus(models.Model):
     status = models.CharField(max_length=16)
     at = models.DateTimeField()
     error_code = models.IntegerField(null=True)
-    error_reason = models.CharField(max_length=300, blank=True)
+    error_cause = models.CharField(max_length=32, blank=True)
+    error_values = models.JSONField(default=dict)
     received_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -303,3 +336,7 @@ class EarlyStatus(models.Model):
 
     def __str__(self) -> str:
         return f"{self.status} {self.whatsapp_id}"
+
+    @property
+    def failure(self) -> Failure:
+        return Failure.of(self, "error")

@@ -13,15 +13,18 @@ from typing import TYPE_CHECKING
 
 import structlog
 from django.db import transaction
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from conversations import recording, window
 from conversations.models import Conversation, Delivery, Direction, Message, MessageKind
 from trochai.whatsapp import rate, references, verdicts
 from trochai.whatsapp.cloud_api.client import Accepted, client_for
 from trochai.whatsapp.cloud_api.errors import OutcomeUnknown, WhatsAppError
+from trochai.whatsapp.cloud_api.failures import Cause, Failure
 
 if TYPE_CHECKING:
+    from django.utils.functional import Promise
+
     from trochai.accounts.models import User
     from trochai.whatsapp.models import Channel
 
@@ -34,19 +37,51 @@ GIVE_UP_AFTER = dt.timedelta(minutes=10)
 
 
 class ReplyRefused(Exception):
-    """The message was not written, let alone sent. ``str()`` is for people."""
+    """The message was not written, let alone sent.
+
+    ``code`` says why, and ``str()`` in the language of whoever reads it.
+    """
+
+    code = "elsewhere"
+    words: Promise = gettext_lazy("This message can’t be sent. Reload the page and try again.")
+
+    def __str__(self) -> str:
+        return str(self.words)
 
 
 class WindowClosed(ReplyRefused):
     """The contact's last message is more than 24 hours old: only templates may be sent."""
 
+    code = "window_closed"
+    words = gettext_lazy("The 24-hour window is closed. Send a template or schedule a follow-up.")
+
 
 class ChannelStopped(ReplyRefused):
     """The channel's token, number or account cannot be used at present."""
 
+    code = "channel_stopped"
+    words = gettext_lazy("The WhatsApp channel is stopped: %(reason)s")
+
+    def __init__(self, stop: Failure) -> None:
+        super().__init__()
+        self.stop = stop
+
+    def __str__(self) -> str:
+        return str(self.words) % {"reason": self.stop.words()}
+
 
 class MayHaveArrived(ReplyRefused):
     """The first message's outcome is unknown; sending it again needs a person's decision."""
+
+    code = "may_have_arrived"
+    words = gettext_lazy("It may already have arrived. Look at the chat on a phone first.")
+
+
+class CannotBeRepeated(ReplyRefused):
+    """It did not fail, or it is no text."""
+
+    code = "cannot_be_repeated"
+    words = gettext_lazy("This message can’t be sent again.")
 
 
 def send_reply(
@@ -68,11 +103,9 @@ def send_reply(
     if existing is not None:
         return existing
     if not window.is_open(conversation, now):
-        raise WindowClosed(_("The 24-hour window is closed. Send a template or schedule a follow-up."))
+        raise WindowClosed
     if conversation.channel.is_stopped:
-        raise ChannelStopped(
-            _("The WhatsApp channel is stopped: %(reason)s") % {"reason": conversation.channel.stop_reason}
-        )
+        raise ChannelStopped(conversation.channel.stop)
     message, created = _mark(conversation=conversation, text=text, by=by, now=now, uuid=uuid)
     if created:
         _send(message)
@@ -87,9 +120,9 @@ def retry_reply(message: Message, *, by: User, now: dt.datetime, anyway: bool = 
     that did not fail, and what ``send_reply`` raises.
     """
     if message.delivery == Delivery.UNKNOWN and not anyway:
-        raise MayHaveArrived(_("It may already have arrived. Look at the chat on a phone first."))
+        raise MayHaveArrived
     if message.delivery not in {Delivery.FAILED, Delivery.UNKNOWN} or message.kind != MessageKind.TEXT:
-        raise ReplyRefused(_("This message can’t be sent again."))
+        raise CannotBeRepeated
     return send_reply(
         conversation=message.conversation,
         text=message.text,
@@ -102,7 +135,7 @@ def retry_reply(message: Message, *, by: User, now: dt.datetime, anyway: bool = 
 def give_up_on_sending(*, now: dt.datetime) -> int:
     """Messages whose call never came back within 10 minutes become unknown; return how many."""
     left_behind = Message.objects.filter(delivery=Delivery.SENDING, created_at__lte=now - GIVE_UP_AFTER)
-    return left_behind.update(delivery=Delivery.UNKNOWN, error_reason=_may_have_arrived())
+    return left_behind.update(delivery=Delivery.UNKNOWN)
 
 
 def _existing(conversation: Conversation, uuid: uuids.UUID) -> Message | None:
@@ -110,7 +143,7 @@ def _existing(conversation: Conversation, uuid: uuids.UUID) -> Message | None:
     if existing is None:
         return None
     if existing.conversation.organization_id != conversation.organization_id:
-        raise ReplyRefused(_("This message can’t be sent. Reload the page and try again."))
+        raise ReplyRefused
     return existing
 
 
@@ -139,8 +172,8 @@ def _mark(
 def _send(message: Message) -> None:
     channel = message.conversation.channel
     if not _reserve(channel):
-        _settle_failed(message, code=None, reason=_("Too many messages right now. Try again in a moment."))
-        logger.warning("reply_not_sent", message=str(message.uuid), why="no slot on the channel's line")
+        _settle_failed(message, Failure(cause=Cause.NO_SLOT))
+        logger.warning("reply_not_sent", message=str(message.uuid), cause=Cause.NO_SLOT)
         return
     result = _call(message)
     _settle(message, result)
@@ -180,25 +213,21 @@ def _settle(message: Message, result: verdicts.Answer) -> None:
             _settle_unknown(message)
             log.warning("reply_unknown", details=result.details)
         case _:
-            _settle_failed(message, code=result.code, reason=result.reason)
-            log.warning("reply_not_accepted", outcome=type(result).__name__, code=result.code)
+            _settle_failed(message, result.failure)
+            log.warning(
+                "reply_not_accepted", outcome=type(result).__name__, code=result.code, cause=result.cause
+            )
 
 
 # Unless a webhook has proved meanwhile that Meta has it ---------------------------------------------
 
 
-def _settle_failed(message: Message, *, code: int | None, reason: str) -> None:
+def _settle_failed(message: Message, failure: Failure) -> None:
     unproved = Message.objects.filter(
         pk=message.pk, whatsapp_id="", delivery__in=[Delivery.SENDING, Delivery.UNKNOWN]
     )
-    unproved.update(delivery=Delivery.FAILED, error_code=code, error_reason=reason[:300])
+    unproved.update(delivery=Delivery.FAILED, **failure.columns("error"))
 
 
 def _settle_unknown(message: Message) -> None:
-    Message.objects.filter(pk=message.pk, delivery=Delivery.SENDING).update(
-        delivery=Delivery.UNKNOWN, error_reason=_may_have_arrived()
-    )
-
-
-def _may_have_arrived() -> str:
-    return _("It may have reached the contact.")
+    Message.objects.filter(pk=message.pk, delivery=Delivery.SENDING).update(delivery=Delivery.UNKNOWN)

@@ -49,8 +49,7 @@ def follow_message(channel: Channel, event: MessageStatus, **_signal: Any) -> No
         whatsapp_id=event.id,
         status=event.status[:16],
         at=event.at,
-        error_code=event.error_code,
-        error_reason=event.error_reason[:300],
+        **event.failure.columns("error"),
     )
     EarlyStatus.objects.bulk_create([early], ignore_conflicts=True)
 

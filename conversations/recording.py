@@ -14,7 +14,6 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.db.models import Case, F, OuterRef, Q, Subquery, Value, When
 from django.db.models.functions import Concat
-from django.utils.translation import gettext as _
 
 from conversations import consent
 from conversations.models import (
@@ -30,6 +29,7 @@ from conversations.models import (
 from conversations.signals import contact_changed, message_status_changed
 from trochai.search import fold_numbers
 from trochai.whatsapp.cloud_api.errors import opts_out
+from trochai.whatsapp.cloud_api.failures import Failure
 
 if TYPE_CHECKING:
     from templates_app.rendering import RenderedTemplate
@@ -47,6 +47,7 @@ _MAY_FOLLOW: dict[Delivery, tuple[Delivery, ...]] = {
     Delivery.PLAYED: (*_BEFORE_META, Delivery.ACCEPTED, Delivery.SENT, Delivery.DELIVERED, Delivery.READ),
     Delivery.FAILED: (*_BEFORE_META, Delivery.ACCEPTED, Delivery.SENT),
 }
+NO_FAILURE = Failure()
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def record_template(
     """Write a template message into the history.
 
     Statuses that came before it was recorded are applied to it without ``message_status_changed``:
-    the returned message's ``delivery`` may already be DELIVERED, or FAILED with code and reason.
+    the returned message's ``delivery`` may already be DELIVERED, or FAILED with its ``failure``.
     Raises ``IntegrityError`` when its attempt or id is recorded already.
     """
     message = record.message(at=at, delivery=delivery)
@@ -137,7 +138,7 @@ def record_inbound(*, channel: Channel, event: InboundMessage, now: dt.datetime)
         if Message.objects.filter(channel=channel, whatsapp_id=event.id).exists():
             return None  # Meta delivered it twice at the same moment, and the other one won
         raise
-    move_conversation(message, preview=one_line(event.text) or _kind_in_words(event.kind))
+    move_conversation(message, preview=one_line(event.text))
     return message
 
 
@@ -146,14 +147,13 @@ def advance(
     *,
     status: str,
     at: dt.datetime,
-    error_code: int | None = None,
-    error_reason: str = "",
+    failure: Failure = NO_FAILURE,
 ) -> bool:
     """Move a message's delivery forward to ``status``; False where that would be no step forward.
 
     Emits ``message_status_changed`` when it moved. A status that Meta may invent later is ignored.
     """
-    if not _advance(message, status=status, at=at, error_code=error_code, error_reason=error_reason):
+    if not _advance(message, status=status, at=at, failure=failure):
         return False
     message_status_changed.send(sender=Message, message=message, at=at)
     return True
@@ -161,13 +161,7 @@ def advance(
 
 def follow(message: Message, news: MessageStatus | EarlyStatus) -> bool:
     """``advance`` by what a webhook says, now or as it was kept."""
-    return advance(
-        message,
-        status=news.status,
-        at=news.at,
-        error_code=news.error_code,
-        error_reason=news.error_reason,
-    )
+    return advance(message, status=news.status, at=news.at, failure=news.failure)
 
 
 def accept(message: Message, *, whatsapp_id: str) -> bool:
@@ -180,26 +174,15 @@ def accept(message: Message, *, whatsapp_id: str) -> bool:
     unproved = Message.objects.filter(
         pk=message.pk, whatsapp_id="", delivery__in=(*_BEFORE_META, Delivery.FAILED)
     )
-    fields = {
-        "whatsapp_id": whatsapp_id,
-        "delivery": Delivery.ACCEPTED,
-        "error_code": None,
-        "error_reason": "",
-    }
-    return bool(unproved.update(**fields))
+    proved = {"whatsapp_id": whatsapp_id, "delivery": Delivery.ACCEPTED}
+    return bool(unproved.update(**proved, **NO_FAILURE.columns("error")))
 
 
 def apply_early_statuses(message: Message) -> None:
     """Apply the statuses that came before ``message`` was recorded, and forget them. No signal is sent."""
     early = EarlyStatus.objects.filter(channel_id=message.channel_id, whatsapp_id=message.whatsapp_id)
     for status in early.order_by("pk"):
-        _advance(
-            message,
-            status=status.status,
-            at=status.at,
-            error_code=status.error_code,
-            error_reason=status.error_reason,
-        )
+        _advance(message, status=status.status, at=status.at, failure=status.failure)
         status.delete()
 
 
@@ -221,12 +204,12 @@ def move_conversation(message: Message, *, preview: str) -> None:
         }
     row = Conversation.objects.filter(pk=message.conversation_id)
     contact_text = Subquery(Contact.objects.filter(pk=OuterRef("contact_id")).values("search_text"))
-    moved = row.filter(Q(last_message_at__lte=message.at) | Q(preview="")).update(
+    moved = row.filter(Q(last_message_at__lte=message.at) | Q(preview_kind="")).update(
         last_message_at=message.at,
         preview=preview[:200],
         search_text=Concat(contact_text, Value(f"\n{fold_numbers(preview[:200])}")),
         preview_is_outbound=outbound,
-        preview_is_template=message.kind == MessageKind.TEMPLATE,
+        preview_kind=message.shown_kind,
         **moment,
         **always,
     )
@@ -243,25 +226,19 @@ def one_line(text: str) -> str:
     return " ".join(text.split())[:200]
 
 
-def _advance(
-    message: Message, *, status: str, at: dt.datetime, error_code: int | None, error_reason: str
-) -> bool:
+def _advance(message: Message, *, status: str, at: dt.datetime, failure: Failure) -> bool:
     try:
         delivery = Delivery(status)
         before = _MAY_FOLLOW[delivery]
     except (ValueError, KeyError):
         return False
     failed = delivery == Delivery.FAILED
-    fields = {
-        "delivery": delivery,
-        "error_code": error_code if failed else None,
-        "error_reason": error_reason[:300] if failed else "",
-    }
+    fields = {"delivery": delivery, **(failure if failed else NO_FAILURE).columns("error")}
     if not Message.objects.filter(pk=message.pk, delivery__in=before).update(**fields):
         return False
     for name, value in fields.items():
         setattr(message, name, value)
-    if failed and opts_out(error_code):
+    if failed and opts_out(failure.code):
         consent.opt_out(message.conversation.contact, at=at, now=at)
     return True
 
@@ -319,18 +296,3 @@ def _learn(contact: Contact, event: InboundMessage) -> None:
     contact.refresh_from_db()
     contact.save(update_fields=["search_text"])
     contact_changed.send(sender=Contact, contact=contact)
-
-
-def _kind_in_words(kind: str) -> str:
-    words = {
-        "image": _("Photo"),
-        "video": _("Video"),
-        "audio": _("Voice message"),
-        "document": _("Document"),
-        "sticker": _("Sticker"),
-        "location": _("Location"),
-        "contacts": _("Contact card"),
-        "reaction": _("Reaction"),
-        "unsupported": _("A message that can’t be shown here"),
-    }
-    return words.get(kind) or kind.replace("_", " ").capitalize() or _("Message")

@@ -44,7 +44,7 @@ class Sidebar:
         """Return the channel whose state matters most: a stopped one, else any."""
         channels = Channel.objects.for_organization(self._membership.organization)
         worst_first = channels.order_by(F("stopped_at").desc(nulls_last=True), "pk")
-        return worst_first.only("name", "stopped_at", "stop_reason").first()
+        return worst_first.only("name", "stopped_at", *Channel.STOP_FIELDS).first()
 
     @cached_property
     def memberships(self) -> list[Membership]:

@@ -12,7 +12,7 @@ from trochai.ui.admin import ReadOnly
 
 class AttemptInline(ReadOnly, admin.TabularInline):
     model = FollowUpAttempt
-    fields = ["requested_at", "finished_at", "outcome", "code", "reason", "details"]
+    fields = ["requested_at", "finished_at", "outcome", "code", "cause", "details"]
     ordering = ["requested_at", "pk"]
 
 
@@ -32,6 +32,7 @@ class FollowUpAdmin(ReadOnly, admin.ModelAdmin):
         "failures",
         "failure_kind",
         "failure_code",
+        "failure_cause",
         "deleted_at",
     ]
     list_filter = ["status", "failure_kind"]

@@ -13,6 +13,8 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from trochai.whatsapp.cloud_api.failures import Failure
+
 if TYPE_CHECKING:
     import datetime as dt
 
@@ -122,10 +124,12 @@ class FollowUp(models.Model):
         "conversations.Message", on_delete=models.PROTECT, null=True, related_name="follow_up"
     )
     failed_at = models.DateTimeField(null=True)
-    # The last error; kept while a pending row waits for its retry.
+    # The last error, also while a pending row waits for its retry: Meta's code or a cause of ours, and
+    # what fills in the words about it (followups.wording.failures).
     failure_kind = models.CharField(max_length=12, choices=FailureKind, blank=True)
     failure_code = models.IntegerField(null=True)
-    failure_reason = models.CharField(max_length=300, blank=True)
+    failure_cause = models.CharField(max_length=32, blank=True)
+    failure_values = models.JSONField(default=dict, blank=True)
     # 131049: a manual retry before this makes it worse.
     retry_allowed_at = models.DateTimeField(null=True)
     canceled_at = models.DateTimeField(null=True)
@@ -185,7 +189,9 @@ class FollowUp(models.Model):
             ),
             models.CheckConstraint(
                 condition=~Q(status=Status.FAILED)
-                | (Q(failed_at__isnull=False) & ~Q(failure_kind="") & ~Q(failure_reason="")),
+                | Q(failed_at__isnull=False)
+                & ~Q(failure_kind="")
+                & (Q(failure_code__isnull=False) | ~Q(failure_cause="")),
                 name="follow_up_failed_says_why",
             ),
             models.CheckConstraint(
@@ -272,6 +278,10 @@ class FollowUp(models.Model):
     def __str__(self) -> str:
         return f"{self.pk} {self.status}"
 
+    @property
+    def failure(self) -> Failure:
+        return Failure.of(self, "failure")
+
 
 class Outcome(models.TextChoices):
     """How a call ended. An attempt without one is in flight, or its worker died."""
@@ -294,7 +304,7 @@ class FollowUpAttempt(models.Model):
     finished_at = models.DateTimeField(null=True)
     outcome = models.CharField(max_length=10, choices=Outcome, blank=True)
     code = models.IntegerField(null=True)
-    reason = models.CharField(max_length=300, blank=True)
+    cause = models.CharField(max_length=32, blank=True)
     # Meta's own words, for operators.
     details = models.CharField(max_length=1000, blank=True)
 

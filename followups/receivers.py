@@ -104,8 +104,8 @@ def warn_about_template(template: Template, changed: set[str], **_signal: Any) -
 
 
 @receiver(channel_stopped)
-def tell_the_admins(channel: Channel, reason: str, **_signal: Any) -> None:
-    announcements.announce_channel_stopped(channel, reason, now=timezone.now())
+def tell_the_admins(channel: Channel, **_signal: Any) -> None:
+    announcements.announce_channel_stopped(channel, now=timezone.now())
 
 
 @receiver(channel_needs_trial)

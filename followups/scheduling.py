@@ -23,7 +23,15 @@ MINUTE = dt.timedelta(minutes=1)
 
 
 class SchedulingError(Exception):
-    """A time that cannot be scheduled; ``str()`` is a sentence for people that says what to do."""
+    """A time that cannot be scheduled.
+
+    ``code`` says why; ``str()`` says what to do, in the language of whoever reads it.
+    """
+
+    code = "far_away"
+
+    def __str__(self) -> str:
+        return _("Choose a date that is nearer to today.")
 
 
 class SkippedTime(SchedulingError):
@@ -32,30 +40,36 @@ class SkippedTime(SchedulingError):
     ``next`` is the time to offer instead.
     """
 
+    code = "skipped"
+
     def __init__(self, moment: dt.datetime, zone: dt.tzinfo) -> None:
+        super().__init__(self.code)
         self.next = moment.astimezone(dt.UTC)
-        local = moment.astimezone(zone)
-        super().__init__(
-            _("The clocks go forward that day, so this time doesn’t exist. Choose %(next)s instead.")
-            % {"next": date_format(local, "D j M, g:i A")}
-        )
+        self.zone = zone
+
+    def __str__(self) -> str:
+        following = date_format(self.next.astimezone(self.zone), "D j M, g:i A")
+        words = _("The clocks go forward that day, so this time doesn’t exist. Choose %(next)s instead.")
+        return words % {"next": following}
 
 
 class OutsideWindow(SchedulingError):
-    """A custom time that is sooner or later than the organization allows."""
+    """A custom time that is sooner or later than the organization allows.
+
+    ``code`` is past, too_soon or too_late.
+    """
 
     def __init__(self, at: dt.datetime, now: dt.datetime, organization: Organization) -> None:
-        super().__init__(at, now)
-        self.at = at
-        self.now = now
-        self.organization = organization
+        self.code = "past" if at <= now else "too_soon" if at < earliest(now, organization) else "too_late"
+        super().__init__(self.code)
+        self.at, self.now, self.organization = at, now, organization
 
     def __str__(self) -> str:
-        zone = self.organization.zone
+        now, organization = self.now, self.organization
         return _("%(problem)s Choose a time from %(earliest)s to %(latest)s.") % {
-            "problem": _problem(self.at, self.now, self.organization),
-            "earliest": _in_words(earliest(self.now, self.organization), self.now, zone),
-            "latest": _in_words(latest(self.now, self.organization), self.now, zone),
+            "problem": _problem(self.at, now, organization),
+            "earliest": _in_words(earliest(now, organization), now, organization.zone),
+            "latest": _in_words(latest(now, organization), now, organization.zone),
         }
 
 
@@ -115,7 +129,7 @@ def custom(date: dt.date, time: dt.time, zone: dt.tzinfo) -> dt.datetime:
             raise SkippedTime(tz.resolve_imaginary(local), zone)
         return local.astimezone(dt.UTC)
     except OverflowError as error:  # the first and the last day of the calendar
-        raise SchedulingError(_("Choose a date that is nearer to today.")) from error
+        raise SchedulingError from error
 
 
 def _local(date: dt.date, time: dt.time, zone: dt.tzinfo) -> dt.datetime:

@@ -13,5 +13,5 @@ class NotificationAdmin(ReadOnly, admin.ModelAdmin):
     list_display = ["created_at", "recipient", "organization", "kind", "title", "read_at"]
     list_filter = ["kind"]
     list_select_related = ["recipient", "organization"]
-    search_fields = ["recipient__email", "title", "text"]
+    search_fields = ["recipient__email", "values__contact", "values__template"]
     date_hierarchy = "created_at"

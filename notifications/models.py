@@ -1,25 +1,18 @@
-"""What a person should know, as text and a link: no key to an app above this one."""
+"""What a person should know, as a kind of news, its values and a link: no key to an app above this one."""
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
-from django.utils.translation import gettext_lazy as _
+
+from notifications.wording import Words, in_words
 
 if TYPE_CHECKING:
     from trochai.accounts.models import Membership, Organization
-
-
-class Kind(models.TextChoices):
-    FOLLOW_UP_SENT = "follow_up_sent", _("Follow-up sent")
-    FOLLOW_UP_FAILED = "follow_up_failed", _("Follow-up failed")
-    FOLLOW_UP_CANCELED = "follow_up_canceled", _("Follow-up canceled")
-    TEMPLATE_UNUSABLE = "template_unusable", _("Template can’t be sent")
-    CHANNEL_STOPPED = "channel_stopped", _("WhatsApp channel stopped")
-    SENDING_INTERRUPTED = "sending_interrupted", _("Sending interrupted")
 
 
 class NotificationQuerySet(models.QuerySet["Notification"]):
@@ -36,9 +29,9 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
 class Notification(models.Model):
     organization = models.ForeignKey("accounts.Organization", on_delete=models.CASCADE, related_name="+")
     recipient = models.ForeignKey("accounts.User", on_delete=models.CASCADE, related_name="notifications")
-    kind = models.CharField(max_length=32, choices=Kind)
-    title = models.CharField(max_length=200)
-    text = models.CharField(max_length=500, blank=True)
+    # What it is made of: see notifications.wording.
+    kind = models.CharField(max_length=32)
+    values = models.JSONField(default=dict)
     url = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     read_at = models.DateTimeField(null=True, blank=True)
@@ -63,3 +56,16 @@ class Notification(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+    @cached_property
+    def words(self) -> Words:
+        """Title and text for the person who reads it now."""
+        return in_words(self.kind, self.values)
+
+    @property
+    def title(self) -> str:
+        return self.words.title
+
+    @property
+    def text(self) -> str:
+        return self.words.text

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-from notifications.models import Kind, Notification
+from notifications.models import Notification
 from trochai.accounts.models import Membership, Organization, User
 
 if TYPE_CHECKING:
@@ -23,13 +23,12 @@ def recipients_for(organization: Organization, user_id: int | None) -> list[int]
 
 @dataclass(frozen=True)
 class Notice:
-    """What one person should know. Texts are cut to the columns' lengths."""
+    """What one person should know. How ``values`` are worded is registered for the kind."""
 
     organization: Organization
     recipient_id: int
-    kind: Kind
-    title: str
-    text: str = ""
+    kind: str
+    values: Mapping[str, Any] = field(default_factory=dict)
     url: str = ""
 
 
@@ -37,15 +36,14 @@ def notify(
     *,
     organization: Organization,
     recipients: Iterable[User | int],
-    kind: Kind,
-    title: str,
-    text: str = "",
+    kind: str,
+    values: Mapping[str, Any],
     url: str = "",
     now: dt.datetime,
 ) -> None:
     """Write one unread notification for each recipient."""
     ids = [recipient.pk if isinstance(recipient, User) else recipient for recipient in recipients]
-    notify_all([Notice(organization, pk, kind, title, text, url) for pk in ids], now=now)
+    notify_all([Notice(organization, pk, kind, values, url) for pk in ids], now=now)
 
 
 def notify_all(notices: Iterable[Notice], *, now: dt.datetime) -> None:
@@ -55,8 +53,7 @@ def notify_all(notices: Iterable[Notice], *, now: dt.datetime) -> None:
             organization=notice.organization,
             recipient_id=notice.recipient_id,
             kind=notice.kind,
-            title=notice.title[:200],
-            text=notice.text[:500],
+            values=dict(notice.values),
             url=notice.url,
             created_at=now,
         )

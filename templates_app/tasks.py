@@ -30,7 +30,7 @@ def sync_templates(channel_id: int, **_: Any) -> None:
     try:
         sync_channel(channel, timezone.now())
     except WhatsAppError as error:
-        log.warning("templates_sync_failed", channel=channel_id, code=error.code, reason=error.reason)
+        log.warning("templates_sync_failed", channel=channel_id, code=error.code, cause=error.cause)
 
 
 def sync_soon(channel_id: int) -> None:

@@ -62,7 +62,7 @@ def _sync_all(channels: list[Channel]) -> tuple[str, str, str]:
         try:
             results.append(sync_channel(channel, timezone.now()))
         except WhatsAppError as error:
-            log.warning("templates_sync_failed", channel=channel.pk, code=error.code, reason=error.reason)
+            log.warning("templates_sync_failed", channel=channel.pk, code=error.code, cause=error.cause)
             problems.append(f"{channel.name}: {error.reason}" if len(channels) > 1 else error.reason)
     if problems:
         return _("Couldn’t sync the templates"), " ".join(problems), "error"

@@ -18,7 +18,8 @@ from followups.models import (
     FollowUpChange,
     Status,
 )
-from notifications.models import Kind, Notification
+from followups.wording.notices import Kind
+from notifications.models import Notification
 from templates_app.models import Template
 from trochai.accounts.models import Membership, Organization, Role, User
 from trochai.whatsapp.models import Channel
@@ -171,7 +172,6 @@ def _fitting(status: str, given: dict[str, Any]) -> dict[str, Any]:
                 "failed_at": moment,
                 "failure_kind": FailureKind.PERMANENT,
                 "failure_code": 131026,
-                "failure_reason": "This number isn’t on WhatsApp.",
             }
         case Status.CANCELED:
             return {"canceled_at": moment, "cancel_cause": CancelCause.MEMBER}
@@ -203,6 +203,5 @@ class NotificationFactory(factory.django.DjangoModelFactory[Notification]):
     organization = factory.SubFactory(OrganizationFactory)
     recipient = factory.SubFactory(UserFactory)
     kind = Kind.FOLLOW_UP_SENT
-    title = "Follow-up sent"
-    text = "to María Jiménez: visit_reminder"
+    values = factory.LazyFunction(lambda: {"contact": "María Jiménez", "template": "visit_reminder"})
     url = "/inbox/1/"

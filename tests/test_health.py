@@ -109,7 +109,8 @@ def test_the_moments_of_a_silence_are_told_in_the_organizations_time_zone(team):
     waiting_for(team)
     ticks.record(now=dt.datetime(2026, 11, 24, 15, 0, tzinfo=dt.UTC))
     ticks.record(now=dt.datetime(2026, 11, 24, 16, 30, tzinfo=dt.UTC))
-    [(_title, text)] = told(team.admin)
+    with timezone.override(team.organization.zone):
+        [(_title, text)] = told(team.admin)
     assert "from Tue 24 Nov, 9:00 AM to Tue 24 Nov, 10:30 AM" in text
 
 

@@ -21,6 +21,7 @@ from django_celery_beat.models import PeriodicTask
 from conversations.models import Message
 from followups.models import FollowUp, Status
 from followups.tasks import send_due_follow_ups
+from followups.wording.failures import headline
 from tests import factories
 from tests.conftest import signed_in
 from tests.help_page import (
@@ -546,7 +547,7 @@ def test_sent_means_that_whatsapp_has_taken_it(team, meta):
 def test_failed_after_several_retries_says_why(team, meta):
     """| Failed | Could not be sent after several retries |"""
     follow_up = hit_the_rate_limit(meta, make(team), times=4)
-    what_happened = follow_up.failure_reason.partition(". ")[0]
+    what_happened = headline(follow_up.failure)
     assert "rate limit" in what_happened
     assert cell(team.viewer, follow_up, "Status") == f"Failed {what_happened}"
     assert len(meta.requests) == 4

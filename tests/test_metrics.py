@@ -21,6 +21,7 @@ from tests import factories
 from trochai import metrics
 from trochai.celery import app
 from trochai.whatsapp import channels
+from trochai.whatsapp.cloud_api.failures import Failure
 from trochai.whatsapp.webhooks import deliveries
 
 TOKEN = "a token that a monitor knows"
@@ -74,7 +75,7 @@ def test_what_is_due_and_for_how_long_is_seen(team):
 def test_what_waits_for_a_stopped_channel_does_not_look_like_lateness(team, stranger):
     due(team, ago=7200)
     due(stranger, ago=5)
-    channels.stop(team.channel.pk, code=190, reason="Token expired.", now=timezone.now())
+    channels.stop(team.channel.pk, failure=Failure(190), now=timezone.now())
     found = samples()
     assert found["trochai_due_lag_seconds", "working"] < 60
     assert found["trochai_due_lag_seconds", "stopped"] >= 7200
@@ -126,7 +127,7 @@ def test_a_scrape_costs_the_same_however_many_channels_and_rows(team, stranger, 
 
 def test_no_person_and_no_number_is_named(team):
     due(team, ago=60)
-    channels.stop(team.channel.pk, code=190, reason="Token expired.", now=timezone.now())
+    channels.stop(team.channel.pk, failure=Failure(190), now=timezone.now())
     text = scrape().text
     contact = Conversation.objects.first().contact
     secret = (contact.phone, contact.name, team.organization.name, team.channel.name, team.channel.uuid)

@@ -89,7 +89,9 @@ def filled(team):
     factories.FollowUpFactory(
         organization=team.organization, conversation=team.conversation, template=team.template
     )
-    factories.NotificationFactory(organization=team.organization, recipient=team.agent.user, title="Told")
+    factories.NotificationFactory(
+        organization=team.organization, recipient=team.agent.user, values={"contact": "Told", "template": "t"}
+    )
     return team
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from django.utils import timezone
 
+from conversations import wording
 from conversations.models import Delivery, Message, MessageKind
 from trochai.paging import Cursor, count_of, newest_first, page_of
 
@@ -28,6 +29,10 @@ class Bubble:
     message: Message
     new_day: bool
     new_turn: bool
+
+    @property
+    def text(self) -> str:
+        return wording.beside_picture(self.message.shown_kind, self.message.text)
 
     @property
     def can_be_retried(self) -> bool:

@@ -1,7 +1,7 @@
 """The only writer of a follow-up's status.
 
 Every change is one conditional UPDATE on the status it leaves (and, for workers, on the claim they
-hold); when no row matched, somebody else was faster and ``TransitionRefused`` says so in plain words.
+hold); when no row matched, somebody else was faster and ``TransitionRefused`` says so.
 The table of changes is ``followups.models.TRANSITIONS``; the diagram is in docs/architecture.md.
 """
 

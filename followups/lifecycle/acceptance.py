@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from django.db import transaction
 from django.db.models import OuterRef, Q, Subquery
-from django.utils.translation import gettext as _
 
 from conversations import bulk_recording, recording
 from conversations.models import Delivery, Message
@@ -24,7 +23,9 @@ from followups.lifecycle.changes import (
     template_record,
 )
 from followups.models import FailureKind, FollowUp, FollowUpAttempt, Outcome, Status
+from followups.wording.failures import Cause
 from trochai.whatsapp.cloud_api.errors import manual_retry_delay
+from trochai.whatsapp.cloud_api.failures import Failure
 
 
 def settle_sent(attempt: FollowUpAttempt, *, whatsapp_id: str, at: dt.datetime, now: dt.datetime) -> Message:
@@ -140,8 +141,7 @@ def fail_undelivered(message: Message, attempt: FollowUpAttempt, *, now: dt.date
                 follow_up,
                 concerned,
                 kind=FailureKind.UNDELIVERED,
-                code=message.error_code,
-                reason=message.error_reason or _("WhatsApp could not deliver it."),
+                failure=message.failure or Failure(cause=Cause.NOT_DELIVERED),
                 now=now,
                 retry_allowed_at=now + delay if delay else None,
                 message=message,

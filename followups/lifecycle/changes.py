@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
-from django.utils.translation import gettext as _
 
 from conversations import recording
 from followups import announcements
@@ -23,6 +22,8 @@ from followups.models import (
 
 if TYPE_CHECKING:
     from trochai.accounts.models import User
+from followups.wording.refusals import REFUSALS, Refusal
+from trochai.whatsapp.cloud_api.failures import Failure
 
 RELEASED: dict[str, Any] = {
     "claim_token": None,
@@ -33,14 +34,23 @@ RELEASED: dict[str, Any] = {
 NO_FAILURE: dict[str, Any] = {
     "failed_at": None,
     "failure_kind": "",
-    "failure_code": None,
-    "failure_reason": "",
+    **Failure().columns("failure"),
     "retry_allowed_at": None,
 }
 
 
 class TransitionRefused(Exception):
-    """The follow-up is no longer in the state that this change leaves. ``str()`` is for people."""
+    """The follow-up is not in a state that this change leaves.
+
+    ``code`` says in which it is instead; ``str()`` says it in the language of whoever reads it.
+    """
+
+    def __init__(self, code: Refusal) -> None:
+        super().__init__(code)
+        self.code = code
+
+    def __str__(self) -> str:
+        return str(REFUSALS[self.code])
 
 
 def change(
@@ -69,34 +79,23 @@ def fail(
     rows: QuerySet[FollowUp],
     *,
     kind: FailureKind,
-    code: int | None,
-    reason: str,
+    failure: Failure,
     now: dt.datetime,
     **columns: Any,
 ) -> None:
-    failure = {"failed_at": now, "failure_kind": kind, "failure_code": code, "failure_reason": reason[:300]}
-    changed = rows.update(
-        **{"status": Status.FAILED, "next_attempt_at": None, **RELEASED, **failure, **columns}
-    )
+    why = {"failed_at": now, "failure_kind": kind, **failure.columns("failure")}
+    changed = rows.update(**{"status": Status.FAILED, "next_attempt_at": None, **RELEASED, **why, **columns})
     if not changed:
         raise TransitionRefused(refusal(follow_up))
-    for name, value in failure.items():
+    for name, value in why.items():
         setattr(follow_up, name, value)
     announcements.announce_failed(follow_up, now=now)
 
 
-def refusal(follow_up: FollowUp) -> str:
-    """Return in plain words why a change is refused: what the row is by now."""
+def refusal(follow_up: FollowUp) -> Refusal:
+    """Return why a change is refused: what the row is by now."""
     current = FollowUp.objects.visible().filter(pk=follow_up.pk).first()
-    if current is None:
-        return _("This follow-up no longer exists.")
-    return {
-        Status.PENDING: _("It is waiting to be sent."),
-        Status.PROCESSING: _("It is already being sent."),
-        Status.SENT: _("It has already been sent."),
-        Status.FAILED: _("It has failed in the meantime."),
-        Status.CANCELED: _("It is already canceled."),
-    }[Status(current.status)]
+    return Refusal(current.status) if current else Refusal.GONE
 
 
 def loaded() -> QuerySet[FollowUp]:
@@ -117,7 +116,6 @@ def held(attempt: FollowUpAttempt) -> QuerySet[FollowUp]:
 
 
 def finish(attempt: FollowUpAttempt, outcome: Outcome, *, now: dt.datetime, **columns: Any) -> None:
-    columns["reason"] = columns.get("reason", "")[:300]
     columns["details"] = columns.get("details", "")[:1000]
     FollowUpAttempt.objects.filter(pk=attempt.pk).update(outcome=outcome, finished_at=now, **columns)
 

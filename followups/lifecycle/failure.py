@@ -7,7 +7,6 @@ import uuid
 
 import structlog
 from django.db import transaction
-from django.utils.translation import gettext as _
 
 from conversations.models import Message
 from followups import retries
@@ -21,6 +20,8 @@ from followups.lifecycle.changes import (
     refusal,
 )
 from followups.models import FailureKind, FollowUp, FollowUpAttempt, Outcome, Status
+from followups.wording.failures import Cause
+from trochai.whatsapp.cloud_api.failures import Failure
 
 logger = structlog.get_logger(__name__)
 
@@ -29,8 +30,7 @@ def settle_retry(
     attempt: FollowUpAttempt,
     *,
     kind: FailureKind,
-    code: int | None,
-    reason: str,
+    failure: Failure,
     details: str,
     now: dt.datetime,
 ) -> None:
@@ -43,17 +43,16 @@ def settle_retry(
         failures = follow_up.failures + 1
         due_at = retries.next_attempt_at(failures, now)
         outcome = Outcome.CHANNEL if kind == FailureKind.CHANNEL else Outcome.TEMPORARY
-        finish(attempt, outcome, now=now, code=code, reason=reason, details=details)
+        finish(attempt, outcome, now=now, code=failure.code, cause=failure.cause, details=details)
         if due_at is None:
-            fail(follow_up, held(attempt), kind=kind, code=code, reason=reason, now=now, failures=failures)
+            fail(follow_up, held(attempt), kind=kind, failure=failure, now=now, failures=failures)
             return
         changed = held(attempt).update(
             status=Status.PENDING,
             next_attempt_at=due_at,
             failures=failures,
             failure_kind=kind,
-            failure_code=code,
-            failure_reason=reason,
+            **failure.columns("failure"),
             **RELEASED,
         )
         if not changed:
@@ -63,8 +62,7 @@ def settle_retry(
 def settle_failed(
     attempt: FollowUpAttempt,
     *,
-    code: int | None,
-    reason: str,
+    failure: Failure,
     details: str,
     retry_allowed_at: dt.datetime | None,
     now: dt.datetime,
@@ -72,36 +70,35 @@ def settle_failed(
     """processing → failed after a permanent error. Raises ``TransitionRefused`` as above."""
     with transaction.atomic():
         follow_up = locked(attempt.follow_up_id)
-        finish(attempt, Outcome.PERMANENT, now=now, code=code, reason=reason, details=details)
+        finish(attempt, Outcome.PERMANENT, now=now, code=failure.code, cause=failure.cause, details=details)
         fail(
             follow_up,
             held(attempt),
             kind=FailureKind.PERMANENT,
-            code=code,
-            reason=reason,
+            failure=failure,
             now=now,
             retry_allowed_at=retry_allowed_at,
         )
 
 
-def settle_unknown(attempt: FollowUpAttempt, *, reason: str, details: str, now: dt.datetime) -> None:
+def settle_unknown(attempt: FollowUpAttempt, *, failure: Failure, details: str, now: dt.datetime) -> None:
     """Nobody knows how the call ended: the row stays processing until a webhook or the time decides.
 
     What a webhook has said about the attempt in the meantime is kept.
     """
     if not Message.objects.filter(attempt=attempt.pk).exists():
-        finish(attempt, Outcome.UNKNOWN, now=now, reason=reason, details=details)
+        finish(attempt, Outcome.UNKNOWN, now=now, cause=failure.cause, details=details)
 
 
 def fail_unsent(
-    follow_up: FollowUp, *, token: uuid.UUID, kind: FailureKind, reason: str, now: dt.datetime
+    follow_up: FollowUp, *, token: uuid.UUID, kind: FailureKind, failure: Failure, now: dt.datetime
 ) -> None:
     """processing → failed without a call: missed, or no longer sendable."""
     with transaction.atomic():
         held = FollowUp.objects.filter(
             pk=follow_up.pk, status=Status.PROCESSING, claim_token=token, requested_at__isnull=True
         )
-        fail(follow_up, held, kind=kind, code=None, reason=reason, now=now)
+        fail(follow_up, held, kind=kind, failure=failure, now=now)
 
 
 def give_up_on_unknown(*, now: dt.datetime) -> int:
@@ -111,8 +108,8 @@ def give_up_on_unknown(*, now: dt.datetime) -> int:
         try:
             with transaction.atomic():
                 still_unknown = FollowUp.objects.unknown_past(now).filter(pk=pk)
-                reason = _("Delivery unknown: it may have reached the contact.")
-                fail(locked(pk), still_unknown, kind=FailureKind.UNKNOWN, code=None, reason=reason, now=now)
+                failure = Failure(cause=Cause.UNKNOWN)
+                fail(locked(pk), still_unknown, kind=FailureKind.UNKNOWN, failure=failure, now=now)
         except TransitionRefused:
             continue  # a webhook was faster
         except Exception:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from django.db import IntegrityError, transaction
 from django.db.models import F, Q, QuerySet
-from django.utils.translation import gettext as _
 
 from followups import announcements
 from followups.lifecycle.changes import NO_FAILURE, TransitionRefused, change, loaded, record
 from followups.models import CancelCause, ChangeKind, FollowUp, FollowUpChange, Status
 from followups.wanted import Wanted, problems_with
+from followups.wording.refusals import Refusal
 from trochai.search import search_text
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def retry(follow_up: FollowUp, *, by: Membership, now: dt.datetime) -> FollowUp:
     """failed → pending, due in 5 minutes, with a fresh set of three automatic retries."""
     due_at = now + MANUAL_RETRY_DELAY
     if FollowUp.objects.filter(pk=follow_up.pk, status=Status.FAILED, retry_allowed_at__gt=now).exists():
-        raise TransitionRefused(_("WhatsApp allows another try only 24 hours after it refused this one."))
+        raise TransitionRefused(Refusal.TOO_SOON)
     return change(
         follow_up,
         Q(status=Status.FAILED) & (Q(retry_allowed_at__isnull=True) | Q(retry_allowed_at__lte=now)),

@@ -22,29 +22,11 @@ from followups.models import (
     Status,
 )
 from followups.retries import DELAYS
+from followups.wording.failures import attempt_failure, with_code
 
 if TYPE_CHECKING:
     from trochai.accounts.models import User
 
-# What a failure is called, and what to do about it; between the two stands its own reason.
-FAILURES: dict[str, tuple[Promise, Promise | str]] = {
-    FailureKind.TEMPORARY: (
-        gettext_lazy("Not sent after 3 retries."),
-        gettext_lazy("It’s usually safe to retry it now."),
-    ),
-    FailureKind.CHANNEL: (
-        gettext_lazy("Not sent after 3 retries."),
-        gettext_lazy("Retry it once the channel works again."),
-    ),
-    FailureKind.PERMANENT: (gettext_lazy("Not sent."), ""),
-    FailureKind.UNKNOWN: (
-        gettext_lazy("Not confirmed."),
-        gettext_lazy("Look at the chat on a phone before you retry it."),
-    ),
-    FailureKind.MISSED: (gettext_lazy("Not sent."), gettext_lazy("Retry it if it still makes sense.")),
-    FailureKind.RECHECK: (gettext_lazy("Not sent."), ""),
-    FailureKind.UNDELIVERED: (gettext_lazy("Sent, but not delivered."), ""),
-}
 # What people do with it besides scheduling and canceling, which the row itself tells.
 CHANGES: dict[str, tuple[Promise, Promise, str]] = {
     ChangeKind.RETRIED: (gettext_lazy("Retried"), gettext_lazy("Retried by %(person)s"), "rotate-cw"),
@@ -60,14 +42,6 @@ class Event:
     text: str = ""
     tone: str = ""
     icon: str = "calendar-clock"
-
-
-def with_code(reason: str, code: int | None) -> str:
-    """Rate limit hit (error 130429)."""
-    words = reason.rstrip(".")
-    return (
-        f"{words}." if code is None else _("%(reason)s (error %(code)d).") % {"reason": words, "code": code}
-    )
 
 
 def history_of(
@@ -102,7 +76,7 @@ def _changes(follow_up: FollowUp, changes: Iterable[FollowUpChange]) -> Iterator
 
 
 def _tries(attempts: Sequence[FollowUpAttempt]) -> Iterator[Event]:
-    """An attempt after one that is not retried by itself was asked for by a person."""
+    """Yield one event per attempt; one that follows no automatic retry was asked for by a person."""
     failures = 0
     for position, attempt in enumerate(attempts):
         if position == 0:
@@ -127,8 +101,8 @@ def _try(attempt: FollowUpAttempt, name: str, next_in: dt.timedelta | None) -> E
             )
         case Outcome.UNKNOWN:
             title = _("%(attempt)s without an answer") % {"attempt": name}
-            return Event(at, title, with_code(attempt.reason, attempt.code), "bad", "circle-alert")
-    text = with_code(attempt.reason, attempt.code)
+            return Event(at, title, with_code(attempt_failure(attempt)), "bad", "circle-alert")
+    text = with_code(attempt_failure(attempt))
     if next_in is not None:
         minutes = int(next_in.total_seconds()) // 60
         later = ngettext("Next try %(n)d minute later.", "Next try %(n)d minutes later.", minutes) % {
@@ -153,7 +127,7 @@ def _ending(follow_up: FollowUp, attempts: Sequence[FollowUpAttempt]) -> Iterato
     said_by_attempt = {FailureKind.TEMPORARY, FailureKind.CHANNEL, FailureKind.PERMANENT}
     if follow_up.failure_kind in said_by_attempt and attempts:
         return
-    reason = with_code(follow_up.failure_reason, follow_up.failure_code)
+    reason = with_code(follow_up.failure)
     yield Event(follow_up.failed_at, _("Marked as failed"), reason, "bad", "x")
 
 

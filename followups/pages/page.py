@@ -133,7 +133,7 @@ class FollowUpsPage:
     @cached_property
     def _stopped(self) -> list[Channel]:
         channels = Channel.objects.for_organization(self.membership.organization)
-        stopped = channels.filter(stopped_at__isnull=False).only("pk", "name", "stop_reason")
+        stopped = channels.filter(stopped_at__isnull=False).only("pk", "name", *Channel.STOP_FIELDS)
         return list(stopped.order_by("name", "pk"))
 
 

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from followups.models import CancelCause, FailureKind, FollowUp, Status
 from followups.policies import Action, allowed_actions
 from followups.retries import DELAYS
+from followups.wording.failures import headline
 from trochai.accounts.models import Membership
 from trochai.ui import formatting
 
@@ -81,8 +82,7 @@ def _lines(follow_up: FollowUp, stop_reason: str, now: dt.datetime) -> tuple[Sta
             return tuple(_pending_lines(follow_up, stop_reason, now))
         case Status.FAILED:
             # What happened; what to do about it is in the drawer.
-            what = follow_up.failure_reason.partition(". ")[0].rstrip(".")
-            lines = [StatusLine(what, "bad")]
+            lines = [StatusLine(headline(follow_up.failure), "bad")]
             if follow_up.retry_allowed_at and follow_up.retry_allowed_at > now:
                 when = formatting.day_time(follow_up.retry_allowed_at, now)
                 lines.append(StatusLine(_("Can be retried from %(when)s") % {"when": when}))

@@ -12,6 +12,7 @@ from django_htmx.http import replace_url
 from followups.pages import history
 from followups.pages.page import FollowUpsPage
 from followups.sending import ticks
+from followups.wording import failures
 from trochai.accounts.access import MemberRequest
 
 
@@ -44,17 +45,12 @@ def detail(request: MemberRequest, pk: int) -> HttpResponse:
     page = FollowUpsPage(request, now=timezone.now())
     follow_up = page.find(pk)
     attempts = list(follow_up.attempts.order_by("requested_at", "pk"))
-    summary, advice = history.FAILURES.get(follow_up.failure_kind, ("", ""))
     context = {
         "section": "followups",
         "row": page.row(follow_up),
         "rendered": follow_up.template.render(follow_up.parameters),
         "history": history.history_of(follow_up, attempts, follow_up.changes.select_related("by")),
-        "failure": {
-            "summary": summary,
-            "reason": history.with_code(follow_up.failure_reason, follow_up.failure_code),
-            "advice": advice,
-        },
+        "failure": follow_up.failure_kind and failures.explain(follow_up.failure_kind, follow_up.failure),
         "here": page.way_back,
     }
     return render(request, "followups/_detail.html" if request.htmx else "followups/detail.html", context)

@@ -13,14 +13,15 @@ from typing import Any
 
 import structlog
 from django.db import DatabaseError
-from django.utils.translation import gettext as _
 
 from followups import lifecycle
 from followups.models import FailureKind, FollowUp
+from followups.wording.failures import Cause
 from templates_app.payload import template_payload
 from trochai import metrics
 from trochai.whatsapp import rate
 from trochai.whatsapp.cloud_api.client import WhatsAppClient, client_for
+from trochai.whatsapp.cloud_api.failures import Failure
 
 logger = structlog.get_logger(__name__)
 
@@ -81,10 +82,10 @@ def _jobs(claim: lifecycle.Claim, seen: set[int], now: dt.datetime) -> Iterator[
 def _job_for(follow_up: FollowUp, token: uuid.UUID, seen: set[int], now: dt.datetime) -> Job | None:
     problem = problem_with(follow_up, now)
     if problem is not None:
-        kind, reason = problem
-        lifecycle.fail_unsent(follow_up, token=token, kind=kind, reason=reason, now=now)
+        kind, failure = problem
+        lifecycle.fail_unsent(follow_up, token=token, kind=kind, failure=failure, now=now)
         metrics.UNSENT.labels(kind).inc()
-        logger.info("follow_up_not_sent", follow_up=follow_up.pk, kind=kind)
+        logger.info("follow_up_not_sent", follow_up=follow_up.pk, kind=kind, cause=failure.cause)
         return None
     free_at = _contact_free_at(follow_up, seen, now)
     if free_at > now:
@@ -96,30 +97,27 @@ def _job_for(follow_up: FollowUp, token: uuid.UUID, seen: set[int], now: dt.date
 
 
 def _fail_broken(follow_up: FollowUp, token: uuid.UUID, now: dt.datetime) -> None:
-    reason = _("It could not be prepared for sending: something in it is broken.")
+    failure = Failure(cause=Cause.BROKEN)
     try:
-        lifecycle.fail_unsent(follow_up, token=token, kind=FailureKind.RECHECK, reason=reason, now=now)
+        lifecycle.fail_unsent(follow_up, token=token, kind=FailureKind.RECHECK, failure=failure, now=now)
         metrics.UNSENT.labels(FailureKind.RECHECK).inc()
     except Exception:
         logger.exception("follow_up_not_failed", follow_up=follow_up.pk)
 
 
-def problem_with(follow_up: FollowUp, now: dt.datetime) -> tuple[FailureKind, str] | None:
+def problem_with(follow_up: FollowUp, now: dt.datetime) -> tuple[FailureKind, Failure] | None:
     """Re-check at send time: return why the follow-up must not be sent any more, or None."""
     template, contact = follow_up.template, follow_up.conversation.contact
     limit = dt.timedelta(minutes=follow_up.organization.missed_after_minutes)
     if follow_up.next_attempt_at is not None and now - follow_up.next_attempt_at > limit:
-        return FailureKind.MISSED, _("Missed: it could not be sent within %(hours)g hours of its time.") % {
-            "hours": limit.total_seconds() / 3600
-        }
+        hours = limit.total_seconds() / 3600
+        return FailureKind.MISSED, Failure(cause=Cause.MISSED, values={"hours": hours})
     if contact.is_opted_out:
-        return FailureKind.RECHECK, _("The contact no longer wants messages.")
+        return FailureKind.RECHECK, Failure(cause=Cause.OPTED_OUT)
     if not template.is_approved:
-        return FailureKind.RECHECK, _("The template is no longer approved by WhatsApp (%(status)s).") % {
-            "status": template.status_label
-        }
+        return FailureKind.RECHECK, Failure(cause=Cause.NOT_APPROVED, values={"status": template.status})
     if not template.fits(follow_up.shape):
-        return FailureKind.RECHECK, _("The template has changed since: its values no longer fit.")
+        return FailureKind.RECHECK, Failure(cause=Cause.CHANGED)
     return None
 
 

@@ -108,8 +108,7 @@ def _settle_one(call: Call, now: dt.datetime) -> None:
             lifecycle.settle_retry(
                 attempt,
                 kind=FailureKind.CHANNEL if is_channel else FailureKind.TEMPORARY,
-                code=result.code,
-                reason=result.reason,
+                failure=result.failure,
                 details=result.details,
                 now=now,
             )
@@ -117,8 +116,7 @@ def _settle_one(call: Call, now: dt.datetime) -> None:
             later = result.retry_after
             lifecycle.settle_failed(
                 attempt,
-                code=result.code,
-                reason=result.reason,
+                failure=result.failure,
                 details=result.details,
                 retry_allowed_at=now + later if later else None,
                 now=now,
@@ -128,7 +126,7 @@ def _settle_one(call: Call, now: dt.datetime) -> None:
             if result.template_unusable:
                 sync_soon(call.follow_up.channel_id)
         case OutcomeUnknown():
-            lifecycle.settle_unknown(attempt, reason=result.reason, details=result.details, now=now)
+            lifecycle.settle_unknown(attempt, failure=result.failure, details=result.details, now=now)
 
 
 _OUTCOMES: dict[type[Accepted | WhatsAppError], Outcome] = {
@@ -154,7 +152,9 @@ def _log(call: Call, now: dt.datetime) -> None:
     if isinstance(call.result, Accepted):
         logger.info("follow_up_sent", **ids)
     else:
-        logger.warning("follow_up_not_accepted", **ids, outcome=outcome, code=call.result.code)
+        logger.warning(
+            "follow_up_not_accepted", **ids, outcome=outcome, code=call.result.code, cause=call.result.cause
+        )
 
 
 def tell_channels(calls: Iterable[Call]) -> set[int]:

@@ -13,7 +13,6 @@ from itertools import groupby
 import structlog
 from django.conf import settings
 from django.db import DatabaseError, connection
-from django.utils.translation import gettext as _
 
 from followups import lifecycle
 from followups.models import FollowUp, FollowUpAttempt
@@ -25,6 +24,7 @@ from trochai.clock import database_now
 from trochai.whatsapp import rate, references, verdicts
 from trochai.whatsapp.cloud_api.burst import Burst, Outgoing
 from trochai.whatsapp.cloud_api.errors import OutcomeUnknown
+from trochai.whatsapp.cloud_api.failures import Cause
 
 logger = structlog.get_logger(__name__)
 
@@ -162,7 +162,7 @@ class SlidingWindow:
 
     def _give_up_calls(self) -> None:
         """Nobody will ever say how the calls under way ended."""
-        unknown = OutcomeUnknown(_("Something unexpected happened during the call."))
+        unknown = OutcomeUnknown(cause=Cause.BROKE_OFF)
         self._unsettled += [
             Call(job.follow_up, attempt, unknown) for job, attempt in self._in_flight.values()
         ]

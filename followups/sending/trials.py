@@ -30,9 +30,7 @@ def let_one_through(channel: Channel, *, now: dt.datetime) -> bool:
         return False
     # As if it had met the stop itself: lifecycle.claim takes such rows alone from a stopped channel.
     marked = FollowUp.objects.filter(pk=oldest, status=Status.PENDING).update(
-        failure_kind=FailureKind.CHANNEL,
-        failure_code=channel.stop_code,
-        failure_reason=channel.stop_reason,
+        failure_kind=FailureKind.CHANNEL, **channel.stop.columns("failure")
     )
     if marked:
         logger.info("channel_tried", channel=channel.pk, follow_up=oldest, code=channel.stop_code)

@@ -147,9 +147,11 @@ def test_the_sidebar_says_how_the_channel_is(team):
     client = signed_in(team.agent)
     assert "WhatsApp connected" in words(client.get("/templates/"))
     factories.ChannelFactory(organization=team.organization)
-    team.channel.stopped_at, team.channel.stop_reason = team.channel.created_at, "The token has expired."
+    team.channel.stopped_at, team.channel.stop_code = team.channel.created_at, 190
     team.channel.save()
-    assert "WhatsApp stopped: The token has expired." in words(client.get("/templates/"))
+    assert "WhatsApp stopped: The WhatsApp access token is not valid any more." in words(
+        client.get("/templates/")
+    )
 
 
 def test_without_a_channel_the_sidebar_says_nothing_of_it(db):

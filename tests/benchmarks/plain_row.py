@@ -17,7 +17,8 @@ from django.utils import timezone
 
 from conversations.models import Conversation, Delivery, Direction, Message
 from followups.models import FollowUp, Status
-from notifications.models import Kind, Notification
+from followups.wording.notices import Kind
+from notifications.models import Notification
 from templates_app.payload import template_payload
 
 _thread = threading.local()
@@ -87,7 +88,7 @@ def _record(follow_up: FollowUp, whatsapp_id: str) -> None:
         last_outbound_at=now,
         preview=rendered.body[:200],
         preview_is_outbound=True,
-        preview_is_template=True,
+        preview_kind="template",
     )
     FollowUp.objects.filter(pk=follow_up.pk).update(
         status=Status.SENT,
@@ -101,8 +102,10 @@ def _record(follow_up: FollowUp, whatsapp_id: str) -> None:
         organization_id=follow_up.organization_id,
         recipient_id=follow_up.created_by_id,
         kind=Kind.FOLLOW_UP_SENT,
-        title="Follow-up sent",
-        text=f"to {follow_up.conversation.contact.display_name}: {follow_up.template.name}",
+        values={
+            "contact": follow_up.conversation.contact.display_name,
+            "template": follow_up.template.name,
+        },
         url=f"/inbox/{follow_up.conversation_id}/",
         created_at=now,
     )

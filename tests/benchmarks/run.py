@@ -137,7 +137,8 @@ def _recorded() -> dict[str, int]:
     """Return how many rows the database has for each part of "sent"."""
     from conversations.models import Conversation, Message
     from followups.models import FollowUp, Status
-    from notifications.models import Kind, Notification
+    from followups.wording.notices import Kind
+    from notifications.models import Notification
 
     return {
         "called once": FollowUp.objects.filter(failures=0).count(),

@@ -30,18 +30,19 @@ CONTACTS = """
 """
 CONVERSATIONS = """
     INSERT INTO conversations_conversation (id, organization_id, channel_id, contact_id, status, unread_count,
-           last_message_at, preview, search_text, preview_is_outbound, preview_is_template, last_outbound_at,
+           last_message_at, preview, search_text, preview_is_outbound, preview_kind, last_outbound_at,
            created_at)
     SELECT n, organization_id, channel_id, n, 'open', 0, now() - n * interval '1 second', 'Hola', 'hola',
-           true, true, now() - n * interval '1 second' - interval '1 day', now()
+           true, 'template', now() - n * interval '1 second' - interval '1 day', now()
       FROM generate_series(1, %(conversations)s) n JOIN line ON line.number = n %% %(lines)s
 """
 MESSAGES = """
     INSERT INTO conversations_message (id, conversation_id, channel_id, uuid, direction, kind, text, content,
-           template_name, language, whatsapp_id, delivery, error_reason, sent_by_id, at, created_at)
+           template_name, language, whatsapp_id, delivery, error_cause, error_values, sent_by_id, at,
+           created_at)
     SELECT n, conversation, channel_id, gen_random_uuid(), 'out', 'template',
            'Hola María, le recordamos su visita a Casa EC-204 el sábado 28.', '{}', 'visit_reminder', 'es',
-           'wamid.' || n, 'read', '', creator_id, at, at
+           'wamid.' || n, 'read', '', '{}', creator_id, at, at
       FROM (SELECT n, 1 + n / 100 * 10 + n %% 10 AS conversation, now() - n * interval '6 seconds' AS at
               FROM generate_series(0, %(rows)s - 1) n
              WHERE n / 10 %% 10 < 8) message
@@ -51,14 +52,14 @@ FOLLOW_UPS = """
     INSERT INTO followups_followup (id, organization_id, channel_id, conversation_id, template_id, parameters,
            shape, note, cancel_on_reply, created_by_id, created_at, submission, search_text, status,
            scheduled_for, next_attempt_at, failures, sent_at, message_id, failed_at, failure_kind,
-           failure_code, failure_reason, canceled_at, cancel_cause)
+           failure_code, failure_cause, failure_values, canceled_at, cancel_cause)
     SELECT n, organization_id, channel_id, conversation, template_id, %(parameters)s, %(shape)s, '', false,
            creator_id, at - interval '7 days', gen_random_uuid(), 'contact ' || n, status, at,
            CASE status WHEN 'pending' THEN at END, 0,
            CASE status WHEN 'sent' THEN at END, CASE status WHEN 'sent' THEN n END,
            CASE status WHEN 'failed' THEN at END, CASE status WHEN 'failed' THEN 'permanent' ELSE '' END,
            CASE status WHEN 'failed' THEN 131026 END,
-           CASE status WHEN 'failed' THEN 'This number isn’t on WhatsApp.' ELSE '' END,
+           '', '{}',
            CASE status WHEN 'canceled' THEN at END, CASE status WHEN 'canceled' THEN 'member' ELSE '' END
       FROM (SELECT n, status, 1 + n / 100 * 10 + n %% 10 AS conversation, CASE status WHEN 'pending'
                    THEN now() + interval '1 day' + random() * interval '89 days'
@@ -73,10 +74,11 @@ FOLLOW_UPS = """
 ADD_DUE = """
     INSERT INTO followups_followup (id, organization_id, channel_id, conversation_id, template_id, parameters,
            shape, note, cancel_on_reply, created_by_id, created_at, submission, search_text, status,
-           scheduled_for, next_attempt_at, failures, failure_kind, failure_reason, cancel_cause)
+           scheduled_for, next_attempt_at, failures, failure_kind, failure_cause, failure_values,
+           cancel_cause)
     SELECT %(first)s + row_number() OVER (ORDER BY conversation.id), organization_id, channel_id,
            conversation.id, template_id, %(parameters)s, %(shape)s, '', false, creator_id, now(),
-           gen_random_uuid(), 'due', 'pending', due_at, due_at, 0, '', '', ''
+           gen_random_uuid(), 'due', 'pending', due_at, due_at, 0, '', '', '{}', ''
       FROM conversations_conversation conversation
       JOIN line USING (organization_id, channel_id)
      CROSS JOIN (SELECT now() - interval '1 minute' AS due_at) moment

@@ -97,7 +97,9 @@ def test_retry_updates_the_row_in_place(team, open_page):
 
 
 def test_retrying_what_may_have_arrived_asks_first(team, open_page):
-    follow_up = make(team, status="failed", failure_kind=FailureKind.UNKNOWN, failure_code=None)
+    follow_up = make(
+        team, status="failed", failure_kind=FailureKind.UNKNOWN, failure_code=None, failure_cause="unknown"
+    )
     page = open_page(team.agent, "/followups/")
     row = page.locator(f"#followup-{follow_up.pk}")
     row.get_by_role("link", name="Retry follow-up to Tom Becker").click()

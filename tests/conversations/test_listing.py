@@ -49,7 +49,7 @@ def test_the_newest_message_is_first(team):
 
 def test_a_row_says_who_wrote_last_what_and_whether_it_went_wrong(team):
     conversation = converse(
-        team, last_message_at=NOW, preview="Hola María", preview_is_outbound=True, preview_is_template=True
+        team, last_message_at=NOW, preview="Hola María", preview_is_outbound=True, preview_kind="template"
     )
     factories.MessageFactory(conversation=conversation, delivery="failed", at=NOW)
     converse(team, "Unread One", unread_count=120, preview="Hi", last_message_at=NOW - dt.timedelta(days=1))
@@ -109,7 +109,7 @@ def test_search_finds_names_numbers_and_last_messages(team, wanted, found):
 
 
 def test_conversations_from_before_there_was_a_search_text_are_found_after_the_migration(team, monkeypatch):
-    migration = import_module("conversations.migrations.0005_search_index")
+    migration = import_module("conversations.migrations.0008_search_index")
     monkeypatch.setattr(migration, "BATCH", 2)
     made = [converse(team, f"María {number}", preview="El  lote en Grecia") for number in range(5)]
     for model in (Contact, Conversation):

@@ -16,6 +16,7 @@ from conversations import outbox, tasks
 from conversations.models import Conversation, EarlyStatus, Message
 from tests import factories
 from trochai.whatsapp import rate, signals
+from trochai.whatsapp.cloud_api.failures import Failure
 from trochai.whatsapp.webhooks.parsing import MessageStatus
 
 NOW = dt.datetime(2026, 11, 20, 15, 0, tzinfo=dt.UTC)
@@ -116,8 +117,8 @@ def test_outside_the_window_nothing_is_written(meta):
 def test_a_stopped_channel_says_why(meta):
     conversation = open_conversation()
     conversation.channel.stopped_at = NOW
-    conversation.channel.stop_reason = "The access token has expired."
-    with pytest.raises(outbox.ChannelStopped, match=r"The access token has expired\."):
+    conversation.channel.stop_code = 190
+    with pytest.raises(outbox.ChannelStopped, match=r"access token is not valid any more\."):
         send(conversation)
     assert meta.calls == []
 
@@ -166,9 +167,7 @@ def test_a_webhook_that_is_faster_than_the_answer_is_not_overwritten(meta):
     conversation = open_conversation()
 
     def read(reference: str) -> None:
-        event = MessageStatus(
-            id="wamid.NEW", status="read", at=NOW, reference=reference, error_code=None, error_reason=""
-        )
+        event = MessageStatus(id="wamid.NEW", status="read", at=NOW, reference=reference, failure=Failure())
         signals.message_status.send(sender=None, channel=conversation.channel, event=event)
 
     meta.meanwhile = read
@@ -177,9 +176,7 @@ def test_a_webhook_that_is_faster_than_the_answer_is_not_overwritten(meta):
     meta.meanwhile = lambda reference: signals.message_status.send(
         sender=None,
         channel=conversation.channel,
-        event=MessageStatus(
-            id="wamid.LATER", status="sent", at=NOW, reference=reference, error_code=None, error_reason=""
-        ),
+        event=MessageStatus(id="wamid.LATER", status="sent", at=NOW, reference=reference, failure=Failure()),
     )
     message = send(conversation)
     assert (message.delivery, message.whatsapp_id, message.error_reason) == ("sent", "wamid.LATER", "")

@@ -11,6 +11,7 @@ from conversations.models import Contact, Conversation, EarlyStatus, Message
 from conversations.signals import contact_opted_out, message_received, message_status_changed
 from tests import factories
 from trochai.whatsapp import signals
+from trochai.whatsapp.cloud_api.failures import Failure
 from trochai.whatsapp.models import Channel
 from trochai.whatsapp.webhooks.parsing import InboundMessage, MarketingPreference, MessageStatus
 
@@ -38,8 +39,7 @@ def status(channel: Channel, whatsapp_id: str, name: str, **changes: Any) -> Non
         "status": name,
         "at": NOW,
         "reference": "",
-        "error_code": None,
-        "error_reason": "",
+        "failure": Failure(),
         **changes,
     }
     signals.message_status.send(sender=None, channel=channel, event=MessageStatus(**event))
@@ -118,7 +118,7 @@ def test_a_status_of_an_attempt_that_is_not_recorded_is_kept(team):
 @pytest.mark.parametrize("before", ["sending", "unknown", "failed"])
 def test_a_status_with_the_composers_reference_proves_that_meta_has_the_message(team, before):
     message = factories.MessageFactory(
-        conversation=team.conversation, whatsapp_id="", delivery=before, error_reason="It may have arrived."
+        conversation=team.conversation, whatsapp_id="", delivery=before, error_code=131000
     )
     status(team.channel, "wamid.A", "delivered", reference=f"message:{message.uuid}")
     message.refresh_from_db()
@@ -133,8 +133,7 @@ def test_a_failed_status_with_the_composers_reference_says_why(team):
         "wamid.A",
         "failed",
         reference=f"message:{message.uuid}",
-        error_code=131047,
-        error_reason="The window is closed.",
+        failure=Failure(131047),
     )
     message.refresh_from_db()
     assert (message.delivery, message.error_code) == ("failed", 131047)
@@ -239,14 +238,18 @@ def test_a_preference_that_meta_repeats_late_does_not_overrule_the_contacts_last
 @pytest.mark.parametrize("is_early", [False, True], ids=["later", "before the message was recorded"])
 def test_a_message_that_failed_because_the_contact_opted_out_says_so(team, heard, is_early):
     message = factories.MessageFactory(conversation=team.conversation)
-    code = {"error_code": 131050, "error_reason": "The contact has opted out."}
+    opt_out = Failure(131050)
     if is_early:
         EarlyStatus.objects.create(
-            channel=team.channel, whatsapp_id=message.whatsapp_id, status="failed", at=NOW, **code
+            channel=team.channel,
+            whatsapp_id=message.whatsapp_id,
+            status="failed",
+            at=NOW,
+            **opt_out.columns("error"),
         )
         recording.apply_early_statuses(message)
     else:
-        status(team.channel, message.whatsapp_id, "failed", **code)
+        status(team.channel, message.whatsapp_id, "failed", failure=opt_out)
     contact = team.conversation.contact
     contact.refresh_from_db()
     assert contact.opted_out_at == NOW
@@ -264,9 +267,8 @@ def test_a_late_failure_that_concerns_the_whole_number_stops_it(team, code, minu
         message.whatsapp_id,
         "failed",
         at=at,
-        error_code=code,
-        error_reason="Meta reports a billing problem.",
+        failure=Failure(code),
     )
     team.channel.refresh_from_db()
     assert team.channel.is_stopped is stopped
-    assert (team.channel.stop_reason == "Meta reports a billing problem.") is stopped
+    assert ("Meta reports a billing problem." in team.channel.stop_reason) is stopped

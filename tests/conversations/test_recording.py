@@ -14,6 +14,7 @@ from conversations.bulk_recording import record_templates
 from conversations.models import Contact, Conversation, Delivery, EarlyStatus, Message
 from conversations.signals import contact_changed, message_status_changed
 from tests import factories
+from trochai.whatsapp.cloud_api.failures import Failure
 
 NOW = dt.datetime(2026, 11, 20, 15, 0, tzinfo=dt.UTC)
 MINUTE = dt.timedelta(minutes=1)
@@ -125,14 +126,13 @@ def test_a_failure_that_came_early_keeps_its_reason(team):
         status="failed",
         at=NOW,
         error_code=131026,
-        error_reason="Not on WhatsApp.",
     )
     message = record(team.conversation)
     message.refresh_from_db()
     assert (message.delivery, message.error_code, message.error_reason) == (
         "failed",
         131026,
-        "Not on WhatsApp.",
+        Failure(131026).words(),
     )
 
 
@@ -156,7 +156,7 @@ def test_a_delivery_status_never_goes_backwards(before, after, heard):
 @pytest.mark.django_db
 def test_a_failure_is_final_and_comes_only_before_delivery(before):
     message = factories.MessageFactory(delivery=before)
-    moved = recording.advance(message, status="failed", at=NOW, error_code=131047, error_reason="Closed.")
+    moved = recording.advance(message, status="failed", at=NOW, failure=Failure(131047))
     assert moved is (before in {"sending", "unknown", "accepted", "sent"})
     if moved:
         assert not recording.advance(message, status="delivered", at=NOW)
@@ -227,7 +227,7 @@ def test_a_photo_without_words_has_a_preview(team):
         channel=team.channel, event=Inbound(kind="image", text=""), now=NOW
     ).conversation
     conversation.refresh_from_db()
-    assert conversation.preview == "Photo"
+    assert (conversation.preview, conversation.preview_words) == ("", "Photo")
 
 
 def test_number_and_user_id_become_one_contact(team, heard):

@@ -128,9 +128,9 @@ def test_opening_marks_as_read_for_those_who_may_answer_and_not_for_viewers(team
 
 
 def test_viewers_see_no_control_that_changes_anything(team, opened):
-    factories.MessageFactory(conversation=opened, delivery="failed", error_reason="No luck", at=NOW)
+    factories.MessageFactory(conversation=opened, delivery="failed", error_code=131000, at=NOW)
     text = words(page(team.viewer, opened))
-    assert "No luck" in text
+    assert "Something went wrong at WhatsApp." in text
     for control in ('name="text"', 'name="status"', 'name="assignee"', "More actions", ">Try again<"):
         assert control not in text
         assert control in words(page(team.agent, opened))
@@ -448,10 +448,10 @@ def test_a_change_without_the_token_is_refused(team, opened):
 
 def test_a_failed_reply_is_tried_again_as_a_new_message(team, opened, whatsapp):
     failed = factories.MessageFactory(
-        conversation=opened, delivery="failed", error_reason="WhatsApp was busy.", text="Again", at=NOW
+        conversation=opened, delivery="failed", error_code=131016, text="Again", at=NOW
     )
     text = words(page(team.agent, opened))
-    assert "WhatsApp was busy." in text
+    assert "WhatsApp is not available at the moment." in text
     assert f'formaction="/inbox/messages/{failed.pk}/retry/"' in text
     response = post(team.agent, f"/inbox/messages/{failed.pk}/retry/", htmx=True)
     assert response.status_code == 200

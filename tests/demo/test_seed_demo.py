@@ -119,7 +119,7 @@ def test_the_inbox_has_open_and_closed_windows_unread_ones_and_a_failed_bubble(d
     assert len(states) >= 12
     assert {True, False} == set(states)
     assert conversations.filter(unread_count__gt=0).count() >= 4
-    assert Message.objects.filter(delivery="failed").exclude(error_reason="").exists()
+    assert Message.objects.filter(delivery="failed").exclude(error_code=None).exists()
 
 
 def test_each_conversation_shows_its_last_message(demo):

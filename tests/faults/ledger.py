@@ -9,7 +9,8 @@ from django.urls import reverse
 
 from conversations.models import Message
 from followups.models import FailureKind, FollowUp, FollowUpAttempt, Outcome, Status
-from notifications.models import Kind, Notification
+from followups.wording.notices import Kind
+from notifications.models import Notification
 from tests.faults.cloud import Call
 
 PREFIX = "attempt:"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from conversations.models import Delivery, Message
 from followups.models import FailureKind, FollowUp, FollowUpAttempt, Outcome, Status
-from notifications.models import Kind, Notification
+from followups.wording.notices import Kind
+from notifications.models import Notification
 from tests.faults import cloud, rows
 from tests.faults.course import finish
 from tests.faults.ledger import discrepancies

@@ -58,14 +58,14 @@ def test_what_waited_for_a_stopped_channel_all_night_is_missed(installation):
     trochai = installation
     line = rows.make_channel()
     Channel.objects.filter(pk=line.pk).update(
-        stopped_at=timezone.now() - dt.timedelta(hours=9), stop_code=190, stop_reason="The token has expired."
+        stopped_at=timezone.now() - dt.timedelta(hours=9), stop_code=190
     )
     night = rows.make_follow_ups(line, 20, due_for=dt.timedelta(hours=9))
     evening = rows.make_follow_ups(line, 20, due_for=dt.timedelta(hours=2))
     trochai.workers(1)
     trochai.tick()
     # An admin has entered a new token.
-    Channel.objects.filter(pk=line.pk).update(stopped_at=None, stop_code=None, stop_reason="")
+    Channel.objects.filter(pk=line.pk).update(stopped_at=None, stop_code=None)
     finish(trochai)
     assert set(FollowUp.objects.filter(pk__in=night).values_list("failure_kind", flat=True)) == {
         FailureKind.MISSED

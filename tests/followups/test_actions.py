@@ -219,7 +219,9 @@ class TestAsking:
 
     def test_an_unknown_outcome_is_not_retried_before_somebody_confirms(self, team):
         """On a row whose outcome is unknown, Retry asks first."""
-        follow_up = make(team, "failed", failure_kind=FailureKind.UNKNOWN, failure_code=None)
+        follow_up = make(
+            team, "failed", failure_kind=FailureKind.UNKNOWN, failure_code=None, failure_cause="unknown"
+        )
         answer = post(team.agent, "retry", follow_up)
         assert "It may have already arrived." in answer.content.decode()
         assert answer["HX-Retarget"] == "body"
@@ -228,7 +230,9 @@ class TestAsking:
         assert status_of(follow_up) == Status.PENDING
 
     def test_the_row_asks_too_when_the_outcome_is_unknown(self, team):
-        follow_up = make(team, "failed", failure_kind=FailureKind.UNKNOWN, failure_code=None)
+        follow_up = make(
+            team, "failed", failure_kind=FailureKind.UNKNOWN, failure_code=None, failure_cause="unknown"
+        )
         html = signed_in(team.agent).get(INDEX).content.decode()
         assert f'hx-get="{url("retry", follow_up)}"' in html
         assert f'hx-post="{url("retry", follow_up)}"' not in html

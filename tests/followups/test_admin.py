@@ -18,10 +18,10 @@ def operator(db):
 
 
 def test_an_operator_sees_follow_ups_with_their_attempts(operator):
-    attempt = factories.AttemptFactory(reason="Rate limit hit.", details="(#130429)")
+    attempt = factories.AttemptFactory(cause="too_fast", details="(#130429)")
     assert operator.get(reverse("admin:followups_followup_changelist")).status_code == 200
     page = operator.get(reverse("admin:followups_followup_change", args=[attempt.follow_up_id]))
-    assert "Rate limit hit." in page.content.decode()
+    assert "too_fast" in page.content.decode()
     assert "(#130429)" in page.content.decode()
 
 

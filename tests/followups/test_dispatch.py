@@ -16,10 +16,13 @@ from conversations.models import Delivery, EarlyStatus
 from followups import lifecycle
 from followups.models import CancelCause, FailureKind, FollowUp, Outcome, Status
 from followups.sending import dispatch
-from notifications.models import Kind, Notification
+from followups.wording.failures import attempt_failure, reason_for
+from followups.wording.notices import Kind
+from notifications.models import Notification
 from tests import factories
 from tests.followups.engine import refreshed, tick
 from tests.meta import accepted
+from trochai.whatsapp.cloud_api.failures import Failure
 from trochai.whatsapp.models import Channel
 from trochai.whatsapp.signals import inbound_message, marketing_preference, message_status
 from trochai.whatsapp.webhooks.parsing import InboundMessage, MarketingPreference, MessageStatus
@@ -41,8 +44,7 @@ def status_of(follow_up: FollowUp, status: str, *, whatsapp_id: str = "wamid.W",
         status=status,
         at=timezone.now(),
         reference=f"attempt:{attempt.pk}",
-        error_code=fields.get("code"),
-        error_reason=fields.get("reason", ""),
+        failure=Failure(fields.get("code")),
     )
     message_status.send(sender=None, channel=follow_up.channel, event=event)
 
@@ -136,7 +138,7 @@ def test_what_must_not_be_sent_any_more_fails_without_a_call(meta, due, change, 
     tick()
     row = refreshed(follow_up)
     assert (row.status, row.failure_kind) == (Status.FAILED, FailureKind.RECHECK)
-    assert reason in row.failure_reason
+    assert reason in reason_for(row.failure)
     assert meta.requests == []
     assert Notification.objects.filter(kind=Kind.FOLLOW_UP_FAILED).count() == 1
 
@@ -151,7 +153,7 @@ def test_a_row_later_than_four_hours_is_missed_rather_than_sent_at_a_senseless_h
     assert row.status == status
     if status == Status.FAILED:
         assert row.failure_kind == FailureKind.MISSED
-        assert row.failure_reason.startswith("Missed")
+        assert reason_for(row.failure).startswith("Missed")
 
 
 # Errors --------------------------------------------------------------------------------------------
@@ -168,7 +170,7 @@ def test_a_temporary_error_is_retried_5_minutes_later_and_keeps_code_and_meaning
     assert row.failure_code == 130429
     attempt = row.attempts.get()
     assert (attempt.outcome, attempt.code) == (Outcome.TEMPORARY, 130429)
-    assert attempt.reason
+    assert "rate limit" in reason_for(attempt_failure(attempt))
 
 
 @pytest.mark.parametrize("code", [4, 80007])
@@ -262,7 +264,7 @@ def test_an_error_of_the_old_token_does_not_stop_a_channel_that_has_a_new_one(me
 
 
 def test_a_stopped_channel_resumes_when_the_row_that_met_the_stop_gets_through(meta, due, team):
-    Channel.objects.filter(pk=team.channel.pk).update(stopped_at=timezone.now(), stop_reason="Token expired.")
+    Channel.objects.filter(pk=team.channel.pk).update(stopped_at=timezone.now(), stop_code=190)
     met_it = due(failure_kind=FailureKind.CHANNEL, failures=1)
     waiting = due()
     tick()
@@ -419,10 +421,10 @@ def test_metas_later_failed_status_fails_a_sent_row_with_its_reason(meta, due):
     follow_up = due()
     tick()
     whatsapp_id = refreshed(follow_up).message.whatsapp_id
-    status_of(follow_up, "failed", whatsapp_id=whatsapp_id, code=131026, reason="Not on WhatsApp.")
+    status_of(follow_up, "failed", whatsapp_id=whatsapp_id, code=131026)
     row = refreshed(follow_up)
     assert (row.status, row.failure_kind) == (Status.FAILED, FailureKind.UNDELIVERED)
-    assert row.failure_reason == "Not on WhatsApp."
+    assert "isn’t on WhatsApp" in reason_for(row.failure)
     assert row.message.delivery == Delivery.FAILED
 
 
@@ -430,7 +432,7 @@ def test_a_failed_status_of_a_call_whose_answer_was_lost_fails_the_row(meta, due
     meta.answer((500, "<html></html>"))
     follow_up = due()
     tick()
-    status_of(follow_up, "failed", code=131049, reason="Capped.")
+    status_of(follow_up, "failed", code=131049)
     row = refreshed(follow_up)
     assert (row.status, row.failure_kind) == (Status.FAILED, FailureKind.UNDELIVERED)
     assert row.retry_allowed_at is not None
@@ -456,8 +458,7 @@ def test_another_channels_webhook_cannot_settle_a_row(meta, due, stranger):
         status="sent",
         at=timezone.now(),
         reference=f"attempt:{follow_up.attempts.get().pk}",
-        error_code=None,
-        error_reason="",
+        failure=Failure(),
     )
     message_status.send(sender=None, channel=stranger.channel, event=event)
     assert refreshed(follow_up).status == Status.PROCESSING

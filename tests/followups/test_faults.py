@@ -14,11 +14,14 @@ from followups import announcements, lifecycle
 from followups.models import FailureKind, FollowUp, Outcome, Status
 from followups.sending import dispatch
 from followups.tasks import send_due_follow_ups
-from notifications.models import Kind, Notification
+from followups.wording.failures import reason_for
+from followups.wording.notices import Kind
+from notifications.models import Notification
 from templates_app.rendering import RenderedTemplate
 from tests import factories
 from tests.followups.engine import refreshed, tick
 from trochai.whatsapp import rate
+from trochai.whatsapp.cloud_api.failures import Failure
 from trochai.whatsapp.models import Channel
 from trochai.whatsapp.signals import message_status
 from trochai.whatsapp.webhooks.parsing import MessageStatus
@@ -32,7 +35,7 @@ def test_a_row_that_cannot_be_prepared_fails_with_a_reason_and_holds_up_no_other
     assert refreshed(fine).status == Status.SENT
     row = refreshed(broken)
     assert (row.status, row.failure_kind) == (Status.FAILED, FailureKind.RECHECK)
-    assert "could not be prepared" in row.failure_reason
+    assert "could not be prepared" in reason_for(row.failure)
     assert len(meta.requests) == 1
     assert Notification.objects.filter(kind=Kind.FOLLOW_UP_FAILED, recipient=team.agent.user).count() == 1
 
@@ -106,11 +109,12 @@ def test_an_unknown_outcome_does_not_overwrite_what_the_webhook_has_proved(due):
         status="sent",
         at=timezone.now(),
         reference=f"attempt:{attempt.pk}",
-        error_code=None,
-        error_reason="",
+        failure=Failure(),
     )
     message_status.send(sender=None, channel=follow_up.channel, event=event)
-    lifecycle.settle_unknown(attempt, reason="No answer.", details="ReadTimeout", now=timezone.now())
+    lifecycle.settle_unknown(
+        attempt, failure=Failure(cause="no_answer"), details="ReadTimeout", now=timezone.now()
+    )
     attempt.refresh_from_db()
     assert attempt.outcome == Outcome.ACCEPTED
     assert refreshed(follow_up).status == Status.SENT

@@ -24,8 +24,10 @@ from followups.models import (
     Status,
 )
 from followups.wanted import CUSTOM, Code, Field, Wanted
+from followups.wording.failures import reason_for
 from notifications.models import Notification
 from tests import factories
+from trochai.whatsapp.cloud_api.failures import Failure
 
 NOW = dt.datetime(2026, 11, 20, 15, 0, tzinfo=dt.UTC)
 
@@ -62,8 +64,7 @@ def fail_temporarily(attempt, now=NOW):
     lifecycle.settle_retry(
         attempt,
         kind=FailureKind.TEMPORARY,
-        code=130429,
-        reason="WhatsApp rate limit.",
+        failure=Failure(130429),
         details="",
         now=now,
     )
@@ -115,7 +116,7 @@ def test_a_failed_send_can_be_retried_rescheduled_for_5_minutes_in_the_future(te
     assert follow_up.status == Status.PENDING
     assert follow_up.scheduled_for == follow_up.next_attempt_at == NOW + dt.timedelta(minutes=5)
     assert follow_up.failures == 0
-    assert follow_up.failure_reason == ""
+    assert not follow_up.failure
 
 
 def test_a_capped_marketing_message_can_be_retried_only_after_24_hours(team, make):
@@ -266,7 +267,7 @@ def test_a_persons_verb_works_only_from_the_state_it_leaves(team, make, verb, st
 WORKER_VERBS = {
     "settle_retry": fail_temporarily,
     "settle_failed": lambda attempt: lifecycle.settle_failed(
-        attempt, code=131026, reason="Not on WhatsApp.", details="", retry_allowed_at=None, now=NOW
+        attempt, failure=Failure(131026), details="", retry_allowed_at=None, now=NOW
     ),
 }
 
@@ -319,7 +320,8 @@ def test_proof_that_comes_too_late_is_recorded_but_changes_no_final_row(make, st
         (Status.PENDING, {"next_attempt_at": None}),
         (Status.PROCESSING, {"claim_token": None}),
         (Status.SENT, {"message": None}),
-        (Status.FAILED, {"failure_reason": ""}),
+        (Status.FAILED, {"failure_code": None}),
+        (Status.FAILED, {"failure_kind": ""}),
         (Status.FAILED, {"failed_at": None}),
         (Status.CANCELED, {"cancel_cause": ""}),
         (Status.PENDING, {"claim_token": uuid.uuid4()}),
@@ -363,7 +365,7 @@ def test_a_failure_is_never_unseen_by_its_creator(team, make):
     WORKER_VERBS["settle_failed"](attempt)
     notification = Notification.objects.get(recipient=team.agent.user)
     assert notification.title == "Follow-up failed"
-    assert "Not on WhatsApp." in notification.text
+    assert "This number isn’t on WhatsApp" in notification.text
 
 
 def test_the_admins_hear_of_a_failure_when_its_creator_has_left(team, make):
@@ -436,7 +438,7 @@ def test_one_organizations_backlog_does_not_hold_back_anothers(make, stranger):
 
 
 def test_a_stopped_channels_rows_stay_pending_but_the_one_that_met_the_stop_is_tried_again(team, make):
-    team.channel.stopped_at, team.channel.stop_reason = NOW, "Token expired."
+    team.channel.stopped_at, team.channel.stop_code = NOW, 190
     team.channel.save()
     waiting = make()
     met_it = make(failure_kind=FailureKind.CHANNEL, failures=1)
@@ -474,13 +476,13 @@ def test_no_call_is_made_under_a_lease_that_has_run_out(make):
 
 def test_an_unknown_outcome_is_left_to_a_person_after_the_reconciliation_time(team, make):
     follow_up, attempt = held(make)
-    lifecycle.settle_unknown(attempt, reason="No answer.", details="", now=NOW)
+    lifecycle.settle_unknown(attempt, failure=Failure(cause="no_answer"), details="", now=NOW)
     assert lifecycle.give_up_on_unknown(now=NOW + dt.timedelta(minutes=9, seconds=59)) == 0
     assert lifecycle.give_up_on_unknown(now=NOW + dt.timedelta(minutes=10)) == 1
     follow_up.refresh_from_db()
     assert follow_up.status == Status.FAILED
     assert follow_up.failure_kind == FailureKind.UNKNOWN
-    assert follow_up.failure_reason == "Delivery unknown: it may have reached the contact."
+    assert reason_for(follow_up.failure) == "Delivery unknown: it may have reached the contact."
     assert Notification.objects.filter(recipient=team.agent.user).count() == 1
 
 

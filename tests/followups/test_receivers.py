@@ -11,7 +11,8 @@ from django.utils import timezone
 
 from followups.models import FollowUp, Status
 from followups.tasks import send_due_follow_ups
-from notifications.models import Kind, Notification
+from followups.wording.notices import Kind
+from notifications.models import Notification
 from templates_app import sync
 from templates_app.tasks import sync_templates
 from tests import factories

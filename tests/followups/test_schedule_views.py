@@ -205,10 +205,10 @@ def test_a_contact_who_opted_out_cannot_be_scheduled_for(team: Team) -> None:
 
 
 def test_a_stopped_number_is_said(team: Team) -> None:
-    team.channel.stopped_at, team.channel.stop_reason = NOW, "token expired"
+    team.channel.stopped_at, team.channel.stop_code = NOW, 190
     team.channel.save()
     html = signed_in(team.agent).get(dialog_url(team), headers=HTMX).content.decode()
-    assert "can’t send at the moment: token expired" in html
+    assert "can’t send at the moment: The WhatsApp access token is not valid any more" in html
 
 
 def test_values_are_shown_as_text(team: Team) -> None:

@@ -221,7 +221,7 @@ def test_the_old_tokens_error_counts_as_the_old_tokens_whatever_else_came_back(d
     before, after = due(), due()
     claim = lifecycle.claim(limit=2, now=now)
     attempts = lifecycle.request(claim.follow_ups, token=claim.token, now=now)
-    error = Call(before, attempts[before.pk], ChannelError("Token expired.", 190))
+    error = Call(before, attempts[before.pk], ChannelError(190))
     assert error.follow_up.channel.access_token == team.channel.access_token
     channel = Channel.objects.get(pk=team.channel.pk)
     channel.access_token = "EAANewToken"

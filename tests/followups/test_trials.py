@@ -11,6 +11,7 @@ from followups.models import FollowUp, Status
 from followups.tasks import send_due_follow_ups
 from tests import factories
 from trochai.whatsapp import channels, probes
+from trochai.whatsapp.cloud_api.failures import Failure
 from trochai.whatsapp.models import Channel
 
 BILLING = 131042
@@ -20,7 +21,7 @@ BILLING = 131042
 def waiting(team):
     """Three follow-ups that are due on a channel that a billing problem stopped."""
     now = timezone.now()
-    channels.stop(team.channel.pk, code=BILLING, reason="A billing problem.", now=now)
+    channels.stop(team.channel.pk, failure=Failure(BILLING), now=now)
     return [due(team, minutes=minutes) for minutes in (3, 2, 1)]
 
 

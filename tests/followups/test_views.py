@@ -199,9 +199,7 @@ class TestStatusCell:
         assert 'aria-label="Read"' in row_html(page(team.agent), follow_up)
 
     def test_a_failed_row_says_why_without_whatsapps_code(self, team):
-        follow_up = make(
-            team, status="failed", failure_code=131026, failure_reason="This number isn’t on WhatsApp."
-        )
+        follow_up = make(team, status="failed", failure_code=131026)
         read = text_of(row_html(page(team.agent), follow_up))
         assert "This number isn’t on WhatsApp" in read
         assert "131026" not in read
@@ -247,14 +245,16 @@ class TestStatusCell:
 class TestStoppedChannel:
     @pytest.fixture
     def stopped(self, team):
-        team.channel.stopped_at, team.channel.stop_reason = NOW, "Token expired."
+        team.channel.stopped_at, team.channel.stop_code = NOW, 190
         team.channel.save()
         return make(team)
 
     def test_its_waiting_rows_and_a_banner_say_so(self, team, stopped):
         html = page(team.agent)
-        assert "WhatsApp channel stopped: Token expired" in text_of(row_html(html, stopped))
-        assert "WhatsApp channel stopped: Token expired. 1 follow-up is waiting." in text_of(html)
+        assert "WhatsApp channel stopped: The WhatsApp access token is not valid any more" in text_of(
+            row_html(html, stopped)
+        )
+        assert "An admin needs to enter a new one. 1 follow-up is waiting." in text_of(html)
 
     def test_only_admins_can_try_again(self, team, stopped):
         url = reverse("followups:resume_channel", args=[team.channel.pk])
@@ -431,7 +431,7 @@ class TestRow:
         assert re.findall(r'hx-trigger="([^"]+)"', html.split(">")[0]) == ([trigger] if trigger else [])
 
     def test_a_row_of_a_stopped_channel_does_not_ask_in_vain(self, team):
-        team.channel.stopped_at, team.channel.stop_reason = NOW, "Token expired."
+        team.channel.stopped_at, team.channel.stop_code = NOW, 190
         team.channel.save()
         follow_up = make(team, scheduled_for=NOW)
         assert "hx-trigger" not in row_html(page(team.agent), follow_up).split(">")[0]
@@ -486,7 +486,6 @@ class TestDetail:
             created_at=start - dt.timedelta(days=7),
             failure_kind=FailureKind.TEMPORARY,
             failure_code=130429,
-            failure_reason="Rate limit hit.",
         )
         for minutes in (0, 5, 20, 80):
             at = start + dt.timedelta(minutes=minutes)
@@ -496,12 +495,11 @@ class TestDetail:
                 finished_at=at,
                 outcome=Outcome.TEMPORARY,
                 code=130429,
-                reason="Rate limit hit.",
             )
         read = text_of(page(team.agent, self.url(follow_up)))
         assert (
-            "Not sent after 3 retries. Rate limit hit (error 130429). It’s usually safe to retry it now."
-            in read
+            "Not sent after 3 retries. WhatsApp’s rate limit was reached: too many messages in a short time. "
+            "Try again later (error 130429). It’s usually safe to retry it now." in read
         )
         history = read.split("History")[1]
         titles = [
@@ -522,7 +520,7 @@ class TestDetail:
         for minute, outcome in enumerate([Outcome.PERMANENT, Outcome.TEMPORARY, Outcome.TEMPORARY]):
             at = NOW - dt.timedelta(minutes=10 - minute)
             factories.AttemptFactory(
-                follow_up=follow_up, requested_at=at, finished_at=at, outcome=outcome, reason="No."
+                follow_up=follow_up, requested_at=at, finished_at=at, outcome=outcome, code=131000
             )
         read = text_of(page(team.agent, self.url(follow_up)))
         assert "First attempt failed" in read
@@ -534,11 +532,22 @@ class TestDetail:
         [
             ({"status": "canceled", "cancel_cause": CancelCause.REPLY}, "Canceled: María Jiménez replied"),
             (
-                {"status": "failed", "failure_kind": FailureKind.MISSED, "failure_code": None},
+                {
+                    "status": "failed",
+                    "failure_kind": FailureKind.MISSED,
+                    "failure_code": None,
+                    "failure_cause": "missed",
+                    "failure_values": {"hours": 4},
+                },
                 "Marked as failed",
             ),
             (
-                {"status": "failed", "failure_kind": FailureKind.UNKNOWN, "failure_code": None},
+                {
+                    "status": "failed",
+                    "failure_kind": FailureKind.UNKNOWN,
+                    "failure_code": None,
+                    "failure_cause": "unknown",
+                },
                 "Look at the chat on a phone",
             ),
         ],

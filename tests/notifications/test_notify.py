@@ -2,8 +2,10 @@ from __future__ import annotations
 
 from django.utils import timezone
 
-from notifications.models import Kind, Notification
+from followups.wording.notices import Kind
+from notifications.models import Notification
 from notifications.notify import notify, recipients_for
+from tests import factories
 
 
 def test_each_recipient_gets_one_unread_notification(team):
@@ -12,7 +14,7 @@ def test_each_recipient_gets_one_unread_notification(team):
         organization=team.organization,
         recipients=[team.agent.user, team.admin.user_id],
         kind=Kind.FOLLOW_UP_SENT,
-        title="Follow-up sent",
+        values={"contact": "María Jiménez", "template": "visit_reminder"},
         url="/inbox/1/",
         now=now,
     )
@@ -22,17 +24,23 @@ def test_each_recipient_gets_one_unread_notification(team):
     }
 
 
-def test_long_texts_are_cut_to_what_the_columns_hold(team):
+def test_names_are_kept_whole_however_long_they_are(team):
+    values = {"contact": "x" * 200, "template": "t" * 512}
     notify(
         organization=team.organization,
         recipients=[team.agent.user],
-        kind=Kind.FOLLOW_UP_FAILED,
-        title="t" * 300,
-        text="x" * 900,
+        kind=Kind.FOLLOW_UP_SENT,
+        values=values,
         now=timezone.now(),
     )
     notice = Notification.objects.get()
-    assert (len(notice.title), len(notice.text)) == (200, 500)
+    assert notice.title == "Follow-up sent"
+    assert notice.text == f"to {values['contact']}: {values['template']}"
+
+
+def test_news_of_a_kind_that_nobody_knows_any_more_is_one_plain_line(team):
+    notice = factories.NotificationFactory(recipient=team.agent.user, kind="lottery", values={"number": 7})
+    assert (notice.title, notice.text) == ("Something has happened", "Open it to see more.")
 
 
 def test_the_person_is_told_and_the_admins_only_if_the_person_has_left(team, stranger):

@@ -5,15 +5,35 @@ import datetime as dt
 import pytest
 from django.utils import timezone
 
+from followups.wording.notices import Kind
 from notifications import views
-from notifications.models import Kind, Notification
+from notifications.models import Notification
 from tests.conftest import signed_in
 from tests.factories import MembershipFactory, NotificationFactory
 
 HTMX = {"HX-Request": "true"}
 
 
-def tell(membership, **fields):
+# What the wordings of all kinds fill in.
+VALUES = {
+    "contact": "María Jiménez",
+    "template": "visit_reminder",
+    "kind": "permanent",
+    "failure": {"code": 131026, "cause": "", "values": {}},
+    "cause": "reply",
+    "status": "PAUSED",
+    "count": 3,
+    "channel": "Ventas",
+    "since": "2026-11-24T15:00:00+00:00",
+    "at": "2026-11-24T16:30:00+00:00",
+    "is_over": True,
+}
+
+
+def tell(membership, *, title="", text="", **fields):
+    """Write a notification; with ``title`` one that says just that, as those of old did."""
+    if title:
+        fields["values"] = {"told": {"title": title, "text": text}}
     return NotificationFactory(organization=membership.organization, recipient=membership.user, **fields)
 
 
@@ -45,7 +65,7 @@ def test_everybody_sees_their_own_newest_first(team, role):
 
 def test_another_organizations_notifications_do_not_show_even_to_the_same_person(team, stranger):
     MembershipFactory(user=team.agent.user, organization=stranger.organization)
-    NotificationFactory(organization=stranger.organization, recipient=team.agent.user, title="Elsewhere")
+    NotificationFactory(organization=stranger.organization, recipient=team.agent.user)
     response = get(team.agent)
     assert titles(response) == []
     assert unread_count(team.agent) == 0
@@ -205,8 +225,9 @@ def test_texts_are_never_markup(team):
 
 @pytest.mark.parametrize("kind", Kind)
 def test_every_kind_can_be_drawn(team, kind):
-    tell(team.agent, kind=kind)
-    assert get(team.agent, **HTMX).status_code == 200
+    notice = tell(team.agent, kind=kind, values=VALUES)
+    assert notice.text
+    assert notice.title in text_of(get(team.agent, **HTMX))
 
 
 def test_every_row_works_without_javascript(team):
@@ -227,5 +248,8 @@ def test_operators_can_look_at_notifications_but_not_change_them(team, admin_cli
     notice = tell(team.agent)
     path = f"/admin/notifications/notification/{notice.pk}/change/"
     assert admin_client.get("/admin/notifications/notification/").status_code == 200
+    for words, count in (("María", 1), ("visit_rem", 1), ("Nobody", 0)):
+        found = admin_client.get("/admin/notifications/notification/", {"q": words})
+        assert found.context["cl"].result_count == count
     assert admin_client.get(path).status_code == 200
     assert admin_client.post(path, {"title": "other"}).status_code == 403

@@ -194,7 +194,7 @@ def test_a_task_that_fails_says_so_in_the_log_only(channel, meta_refuses):
 def test_the_hourly_task_syncs_every_channel_that_works(meta_lists):
     works, stopped = (
         ChannelFactory(),
-        ChannelFactory(stopped_at=timezone.now(), stop_code=190, stop_reason="token expired"),
+        ChannelFactory(stopped_at=timezone.now(), stop_code=190),
     )
     meta_lists(works, [entry()])
     meta_lists(stopped, [entry()])

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from tests.factories import ChannelFactory, OrganizationFactory, UserFactory
 from trochai.whatsapp import channels
+from trochai.whatsapp.cloud_api.failures import Failure
 from trochai.whatsapp.models import Channel
 from trochai.whatsapp.webhooks import deliveries
 
@@ -51,7 +52,7 @@ def test_empty_secrets_keep_what_is_stored(http, channel):
 
 
 def test_a_new_token_starts_a_stopped_channel_again(http, channel):
-    channels.stop(channel.pk, code=190, reason="Token expired.", now=timezone.now())
+    channels.stop(channel.pk, failure=Failure(190), now=timezone.now())
     assert change(http, channel, name="Ventas").is_stopped
     changed = change(http, channel, access_token="fresh")
     assert (changed.access_token, changed.is_stopped) == ("fresh", False)
@@ -67,7 +68,7 @@ def test_a_new_channel_can_be_entered(http, channel):
 
 
 def test_an_operator_can_resume_a_channel(http, channel):
-    channels.stop(channel.pk, code=131042, reason="Billing.", now=timezone.now())
+    channels.stop(channel.pk, failure=Failure(131042), now=timezone.now())
     data = {"action": "resume", "_selected_action": [channel.pk]}
     assert http.post(reverse("admin:whatsapp_channel_changelist"), data).status_code == 302
     assert not Channel.objects.get(pk=channel.pk).is_stopped

@@ -199,7 +199,7 @@ def test_cookies_are_not_kept(meta, to_meta, send):
 def test_a_refused_connection_was_surely_not_sent(send):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    with pytest.raises(TemporaryError, match="could not be reached"):
+    with pytest.raises(TemporaryError, match="not_reached"):
         send(make_client(f"http://127.0.0.1:{port}"))
 
 
@@ -329,7 +329,7 @@ def no_idling(monkeypatch):
 
 def test_a_channel_without_a_token_is_not_connected(meta, send):
     for token in ("", "  ", "two words", "line\nbreak", "ñandú"):
-        with pytest.raises(ChannelError, match="not connected"):
+        with pytest.raises(ChannelError, match="not_connected"):
             send(make_client(meta.url_for(""), token=token))
     assert not meta.log
 

@@ -12,6 +12,7 @@ from werkzeug import Response
 
 from tests.factories import ChannelFactory
 from trochai.whatsapp import channels, probes
+from trochai.whatsapp.cloud_api.failures import Failure
 from trochai.whatsapp.models import Channel
 from trochai.whatsapp.signals import channel_needs_trial
 
@@ -47,7 +48,7 @@ def numbers(httpserver, settings):
 
 def stopped(code=190, *, at=NOW, **columns):
     channel = ChannelFactory(**columns)
-    channels.stop(channel.pk, code=code, reason="It does not work.", now=at)
+    channels.stop(channel.pk, failure=Failure(code) or Failure(cause="not_connected"), now=at)
     return channel
 
 
@@ -119,7 +120,7 @@ def test_a_stop_during_the_probe_is_not_undone_by_it(numbers):
     channel = stopped()
     taken = probes._take_due(NOW + 5 * MINUTE)
     channels.resume(channel.pk)
-    channels.stop(channel.pk, code=131031, reason="Locked.", now=NOW + 6 * MINUTE)
+    channels.stop(channel.pk, failure=Failure(131031), now=NOW + 6 * MINUTE)
     assert [probes._resume(one) for one in taken] == [False]
     assert is_stopped(channel)
 

@@ -8,9 +8,10 @@ from django.utils import timezone
 from trochai.whatsapp import channels, verdicts
 from trochai.whatsapp.cloud_api.client import Accepted
 from trochai.whatsapp.cloud_api.errors import ChannelError, OutcomeUnknown, PermanentError, TemporaryError
+from trochai.whatsapp.cloud_api.failures import Cause, Failure
 
-EXPIRED = ChannelError("Token expired.", 190)
-BUSY = TemporaryError("Too many.", 130429, slow_down=dt.timedelta(seconds=30))
+EXPIRED = ChannelError(190)
+BUSY = TemporaryError(130429, slow_down=dt.timedelta(seconds=30))
 
 
 def heed(channel, *answers):
@@ -20,7 +21,13 @@ def heed(channel, *answers):
 
 
 @pytest.mark.parametrize(
-    "answer", [Accepted("wamid.A"), TemporaryError("Later."), PermanentError("No."), OutcomeUnknown("?")]
+    "answer",
+    [
+        Accepted("wamid.A"),
+        TemporaryError(cause=Cause.BUSY),
+        PermanentError(131026),
+        OutcomeUnknown(cause=Cause.NO_ANSWER),
+    ],
 )
 def test_an_answer_about_one_message_leaves_its_channel_as_it_is(channel, answer):
     assert not heed(channel, answer)
@@ -42,7 +49,7 @@ def test_a_channel_that_is_too_fast_waits_as_long_as_the_longest_of_the_answers_
 
 
 def test_a_message_that_meta_takes_ends_the_stop_but_not_beside_one_that_meets_it_again(channel):
-    channels.stop(channel.pk, code=131042, reason="A billing problem.", now=timezone.now())
+    channels.stop(channel.pk, failure=Failure(131042), now=timezone.now())
     channel.refresh_from_db()
     heed(channel, Accepted("wamid.A"), EXPIRED)
     assert channel.is_stopped

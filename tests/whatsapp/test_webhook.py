@@ -7,7 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conversations.models import Message
+from conversations.wording import in_words
 from tests.whatsapp.conftest import signed
+from trochai.whatsapp.cloud_api.failures import Failure
 from trochai.whatsapp.webhooks import parsing
 from trochai.whatsapp.webhooks.parsing import (
     InboundMessage,
@@ -41,7 +44,8 @@ def message(**more):
 
 def text_of(kind, node):
     (event,) = events(body(messages=[message(type=kind, **{kind: node})]))
-    return event.text
+    written = Message(kind=event.kind, text=event.text, content=event.content)
+    return in_words(written.shown_kind, written.text)
 
 
 # The signature -----------------------------------------------------------------------------------
@@ -193,7 +197,7 @@ def test_a_time_may_be_a_number():
 @pytest.mark.parametrize("status", ["sent", "delivered", "read", "played"])
 def test_a_status_brings_our_reference_back(status):
     row = {"id": "wamid.OUT", "status": status, "timestamp": SECONDS, "biz_opaque_callback_data": "attempt:7"}
-    assert events(body(statuses=[row])) == [MessageStatus("wamid.OUT", status, AT, "attempt:7", None, "")]
+    assert events(body(statuses=[row])) == [MessageStatus("wamid.OUT", status, AT, "attempt:7", Failure())]
 
 
 @pytest.mark.parametrize("code", [131049, "131049"])
@@ -205,14 +209,14 @@ def test_a_failed_status_says_why_in_our_words(code):
         "errors": [{"code": code, "title": "x"}],
     }
     (event,) = events(body(statuses=[row]))
-    assert (event.error_code, event.reference) == (131049, "")
-    assert "24 hours" in event.error_reason
+    assert (event.failure.code, event.reference) == (131049, "")
+    assert "24 hours" in event.failure.words()
 
 
 @pytest.mark.parametrize("errors", [None, [], [None], "x", [{}], [{"code": None}]])
 def test_a_failed_status_without_a_reason_still_has_a_sentence(errors):
     (event,) = events(body(statuses=[{"id": "wamid.OUT", "status": "failed", "errors": errors}]))
-    assert (event.error_code, event.error_reason) == (
+    assert (event.failure.code, event.failure.words()) == (
         None,
         "WhatsApp refused the message without saying why.",
     )
@@ -221,7 +225,7 @@ def test_a_failed_status_without_a_reason_still_has_a_sentence(errors):
 def test_an_unknown_error_shows_metas_details():
     error = {"code": 777, "message": "m", "error_data": {"details": "Strange thing"}}
     (event,) = events(body(statuses=[{"id": "wamid.OUT", "status": "failed", "errors": [error]}]))
-    assert (event.error_code, event.error_reason) == (777, "WhatsApp refused the message: Strange thing")
+    assert (event.failure.code, event.failure.words()) == (777, "WhatsApp refused the message: Strange thing")
 
 
 def test_statuses_that_nobody_knows_are_ignored():

@@ -14,7 +14,6 @@ from trochai.accounts.models import Membership, Organization, User
 from trochai.checks import DEMO_PASSWORD
 from trochai.demo import past, scenes, story
 from trochai.demo.stage import Stage, wamid
-from trochai.whatsapp.cloud_api.errors import reason_for
 from trochai.whatsapp.models import Channel
 from trochai.whatsapp.sandbox.accounts import SANDBOX_TOKEN
 from trochai.whatsapp.sandbox.catalogue import CATALOGUE
@@ -118,7 +117,6 @@ def _say(line: scenes.Said, conversation: Conversation, stage: Stage, *, languag
         whatsapp_id="" if line.delivery == Delivery.FAILED else wamid(),
         delivery=line.delivery if outbound else "",
         error_code=line.error_code,
-        error_reason=reason_for(line.error_code) if line.error_code else "",
         sent_by=stage.user(line.by),
         at=at,
         created_at=at,

@@ -14,10 +14,13 @@ from conversations.models import Conversation, Delivery, Message
 from followups import announcements, lifecycle
 from followups.lifecycle.changes import template_record
 from followups.models import CancelCause, FailureKind, FollowUp, FollowUpAttempt, Outcome, Status
+from followups.wording.failures import Cause
 from notifications.models import Notification
 from trochai.demo.stage import Stage, wamid
 from trochai.search import search_text
-from trochai.whatsapp.cloud_api.errors import PermanentError, classify, manual_retry_delay, reason_for
+from trochai.whatsapp.cloud_api.errors import PermanentError, classify, manual_retry_delay
+from trochai.whatsapp.cloud_api.failures import Cause as TheirCause
+from trochai.whatsapp.cloud_api.failures import Failure
 from trochai.whatsapp.sandbox.numbers import MESSAGES
 
 if TYPE_CHECKING:
@@ -95,7 +98,6 @@ def _past(plan: scenes.FollowUp, stage: Stage) -> dict[str, Any]:
         "failures": len(plan.tries),
         "failure_kind": FailureKind.TEMPORARY,
         "failure_code": last.code,
-        "failure_reason": reason_for(last.code),
     }
 
 
@@ -103,19 +105,18 @@ def _failure(plan: scenes.FollowUp, stage: Stage) -> dict[str, Any]:
     last = plan.tries[-1] if plan.tries else None
     code = last.code if last else None
     failed_at = stage.at(last.when) + CALL if last else stage.at(plan.when)
-    reason = reason_for(code)
+    failure = Failure(code)
     if plan.failure == FailureKind.UNKNOWN:
         failed_at += lifecycle.RECONCILIATION
-        reason = "Delivery unknown: it may have reached the contact."
+        failure = Failure(cause=Cause.UNKNOWN)
     elif plan.failure == FailureKind.MISSED:
         failed_at += MINUTE * (stage.organization.missed_after_minutes + 1)
-        reason = "Missed: it could not be sent within 4 hours of its time."
+        failure = Failure(cause=Cause.MISSED, values={"hours": stage.organization.missed_after_minutes / 60})
     delay = manual_retry_delay(code)
     return {
         "failed_at": failed_at,
         "failure_kind": plan.failure,
-        "failure_code": code,
-        "failure_reason": reason,
+        **failure.columns("failure"),
         "failures": len(plan.tries) if plan.failure == FailureKind.TEMPORARY else 0,
         "retry_allowed_at": failed_at + delay if delay else None,
     }
@@ -124,11 +125,11 @@ def _failure(plan: scenes.FollowUp, stage: Stage) -> dict[str, Any]:
 def _attempt(follow_up: FollowUp, attempt: scenes.Try, stage: Stage) -> FollowUpAttempt:
     at = stage.at(attempt.when)
     if attempt.code is None:
-        outcome, reason, details = Outcome.UNKNOWN, "WhatsApp did not answer in time.", ""
+        outcome, cause, details = Outcome.UNKNOWN, TheirCause.NO_ANSWER.value, ""
     else:
         error = classify(400, {"error": {"code": attempt.code, "message": MESSAGES[attempt.code]}})
         outcome = Outcome.PERMANENT if isinstance(error, PermanentError) else Outcome.TEMPORARY
-        reason, details = error.reason, error.details
+        cause, details = "", error.details
     return FollowUpAttempt(
         follow_up=follow_up,
         claim_token=follow_up.claim_token or uuid.uuid4(),
@@ -136,7 +137,7 @@ def _attempt(follow_up: FollowUp, attempt: scenes.Try, stage: Stage) -> FollowUp
         finished_at=at + CALL,
         outcome=outcome,
         code=attempt.code,
-        reason=reason,
+        cause=cause,
         details=details,
     )
 
@@ -155,9 +156,7 @@ def _template_message(follow_up: FollowUp, attempt: FollowUpAttempt, delivery: D
     record = template_record(follow_up, attempt, whatsapp_id=wamid())
     message = recording.record_template(record, at=follow_up.scheduled_for, delivery=delivery)
     if delivery == Delivery.FAILED:
-        Message.objects.filter(pk=message.pk).update(
-            error_code=follow_up.failure_code, error_reason=follow_up.failure_reason
-        )
+        Message.objects.filter(pk=message.pk).update(**follow_up.failure.columns("error"))
     return message
 
 

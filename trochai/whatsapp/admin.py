@@ -62,7 +62,14 @@ class ChannelAdmin(admin.ModelAdmin):
     list_select_related = ["organization"]
     search_fields = ["name", "display_phone_number", "phone_number_id"]
     autocomplete_fields = ["organization"]
-    readonly_fields = ["webhook_path", "stopped_at", "stop_code", "stop_reason", "templates_synced_at"]
+    readonly_fields = [
+        "webhook_path",
+        "stopped_at",
+        "stop_code",
+        "stop_cause",
+        "stop_reason",
+        "templates_synced_at",
+    ]
     actions = ["resume"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Channel | None = None) -> list[str]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import datetime as dt
 
 from django.db import transaction
-from django.utils.translation import gettext as _
 
-from trochai.whatsapp.cloud_api.errors import REASON_LENGTH
+from trochai.whatsapp.cloud_api.failures import Failure
 from trochai.whatsapp.models import Channel
 from trochai.whatsapp.signals import channel_stopped
 
@@ -15,25 +14,23 @@ from trochai.whatsapp.signals import channel_stopped
 PROBE_EVERY = dt.timedelta(minutes=5)
 
 
-def stop(
-    channel_id: int, *, code: int | None, reason: str, now: dt.datetime, token: str | None = None
-) -> bool:
+def stop(channel_id: int, *, failure: Failure, now: dt.datetime, token: str | None = None) -> bool:
     """Stop a channel; return True only for the one call that stopped it.
 
     That call sends ``channel_stopped``, in the same transaction. ``token`` is the access token that met
     the error: if it has been replaced since, the error says nothing about the new one, and nothing is
     stopped.
     """
-    reason = reason[:REASON_LENGTH] or _("WhatsApp refuses to send from this number.")
     with transaction.atomic():
         working = Channel.objects.filter(pk=channel_id, stopped_at__isnull=True)
         channel = working.select_for_update(no_key=True).first()
         if channel is None or (token is not None and token != channel.access_token):
             return False
-        channel.stopped_at, channel.stop_code, channel.stop_reason = now, code, reason
-        channel.next_probe_at = now + PROBE_EVERY
-        channel.save(update_fields=["stopped_at", "stop_code", "stop_reason", "next_probe_at"])
-        channel_stopped.send(sender=Channel, channel=channel, reason=reason)
+        stop = {"stopped_at": now, "next_probe_at": now + PROBE_EVERY, **failure.columns("stop")}
+        for name, value in stop.items():
+            setattr(channel, name, value)
+        channel.save(update_fields=stop.keys())
+        channel_stopped.send(sender=Channel, channel=channel)
     return True
 
 
@@ -46,4 +43,4 @@ def resume(channel_id: int, *, stopped_at: dt.datetime | None = None) -> bool:
     stopped = Channel.objects.filter(pk=channel_id, stopped_at__isnull=False)
     if stopped_at is not None:
         stopped = stopped.filter(stopped_at=stopped_at)
-    return bool(stopped.update(stopped_at=None, stop_code=None, stop_reason="", next_probe_at=None))
+    return bool(stopped.update(stopped_at=None, next_probe_at=None, **Failure().columns("stop")))

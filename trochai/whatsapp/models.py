@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -12,6 +12,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from trochai.whatsapp.cloud_api.failures import Failure
 from trochai.whatsapp.fields import EncryptedTextField
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ class Channel(models.Model):
     # nothing is sent until it works again.
     stopped_at = models.DateTimeField(null=True, blank=True)
     stop_code = models.IntegerField(null=True, blank=True)
-    stop_reason = models.CharField(max_length=300, blank=True)
+    stop_cause = models.CharField(max_length=32, blank=True)
+    stop_values = models.JSONField(default=dict, blank=True, editable=False)
     # While it is stopped: when to find out whether it works again. See trochai.whatsapp.probes.
     next_probe_at = models.DateTimeField(null=True, blank=True, editable=False)
     # The line's rate over all workers: the next free slot. See trochai.whatsapp.rate.
@@ -64,7 +66,7 @@ class Channel(models.Model):
         ordering = ["name", "pk"]
         constraints = [
             models.CheckConstraint(
-                condition=Q(stopped_at__isnull=True) | ~Q(stop_reason=""),
+                condition=Q(stopped_at__isnull=True) | Q(stop_code__isnull=False) | ~Q(stop_cause=""),
                 name="channel_stopped_says_why",
             ),
             models.CheckConstraint(
@@ -76,9 +78,21 @@ class Channel(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    # What ``stop_reason`` is made of, for ``only()``.
+    STOP_FIELDS: ClassVar[tuple[str, ...]] = ("stop_code", "stop_cause", "stop_values")
+
     @property
     def is_stopped(self) -> bool:
         return self.stopped_at is not None
+
+    @property
+    def stop(self) -> Failure:
+        return Failure.of(self, "stop")
+
+    @property
+    def stop_reason(self) -> str:
+        """Why it is stopped, in the reader's language."""
+        return self.stop.words()
 
 
 class WebhookDelivery(models.Model):

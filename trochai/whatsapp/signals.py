@@ -21,7 +21,7 @@ template_quality = Signal()
 template_category = Signal()
 # event: MarketingPreference. A customer stopped or resumed marketing messages.
 marketing_preference = Signal()
-# channel: Channel, reason: str. The channel cannot send; its admins should know.
+# channel: Channel. It cannot send, and its stop_code or stop_cause says why; its admins should know.
 channel_stopped = Signal()
 # channel: Channel. It is stopped for a reason of which only a message can tell whether it is over.
 channel_needs_trial = Signal()

@@ -34,7 +34,7 @@ def heed(channel: Channel, *answers: Answer, token: str | None) -> bool:
     stops = [answer for answer in answers if isinstance(answer, ChannelError)]
     delays = [delay for delay in map(_slow_down, answers) if delay is not None]
     for error in stops[:1]:
-        channels.stop(channel.pk, code=error.code, reason=error.reason, token=token, now=database_now())
+        channels.stop(channel.pk, failure=error.failure, token=token, now=database_now())
     if delays:
         rate.slow_down(channel, max(delays))
     if channel.is_stopped and not stops and any(isinstance(answer, Accepted) for answer in answers):
@@ -45,9 +45,9 @@ def heed(channel: Channel, *answers: Answer, token: str | None) -> bool:
 def heed_status(channel: Channel, status: MessageStatus, *, now: dt.datetime) -> bool:
     """``heed`` a webhook: what Meta accepted may fail later because of a billing problem or a restriction."""
     is_news = now - status.at < NEWS_FOR
-    if not (is_news and stops_channel(status.error_code)):
+    if not (is_news and stops_channel(status.failure.code)):
         return False
-    return heed(channel, ChannelError(status.error_reason, status.error_code), token=None)
+    return heed(channel, ChannelError(status.failure.code), token=None)
 
 
 def _slow_down(answer: Answer) -> dt.timedelta | None:

@@ -14,11 +14,11 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.utils.translation import gettext as _
 
 from trochai.whatsapp import rate
 from trochai.whatsapp.cloud_api.client import Accepted, WhatsAppClient
 from trochai.whatsapp.cloud_api.errors import OutcomeUnknown, WhatsAppError
+from trochai.whatsapp.cloud_api.failures import Cause
 from trochai.whatsapp.cloud_api.transport import AsyncTransport
 
 logger = structlog.get_logger(__name__)
@@ -134,5 +134,5 @@ class Burst:
         except Exception:
             # The request may have left before whatever broke: it must not be repeated.
             logger.exception("call_broke", reference=message.reference)
-            result = OutcomeUnknown(_("Something unexpected happened during the call."))
+            result = OutcomeUnknown(cause=Cause.BROKE_OFF)
         self._ended.put(FinishedCall(message.reference, result, time.monotonic() - began))

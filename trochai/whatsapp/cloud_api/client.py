@@ -13,7 +13,6 @@ from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 from django.conf import settings
-from django.utils.translation import gettext as _
 
 from trochai.whatsapp.cloud_api import payloads
 from trochai.whatsapp.cloud_api.errors import (
@@ -25,6 +24,7 @@ from trochai.whatsapp.cloud_api.errors import (
     classify,
     used_up,
 )
+from trochai.whatsapp.cloud_api.failures import Cause
 from trochai.whatsapp.cloud_api.transport import Answer, AsyncTransport, NoAnswer, NotSent, Transport
 from trochai.whatsapp.fields import Secret
 from trochai.whatsapp.json_reading import decode, first, mapping, mappings, text
@@ -158,7 +158,7 @@ class WhatsAppClient:
 
     def _headers(self, more: Mapping[str, str]) -> dict[str, str]:
         if not _TOKEN.fullmatch(self._token):
-            raise ChannelError(_("The WhatsApp channel is not connected. An admin needs to enter its token."))
+            raise ChannelError(cause=Cause.NOT_CONNECTED)
         return {**more, "Authorization": Secret(f"Bearer {self._token}")}
 
     def _masked(self, answer: Answer) -> Answer:
@@ -191,15 +191,13 @@ def _built(build: Callable[..., dict[str, Any]], **content: Any) -> bytes:
     try:
         return json.dumps(build(**content)).encode()
     except payloads.Unsendable as refusal:
-        raise PermanentError(str(refusal)) from None
+        raise PermanentError(cause=refusal.cause) from None
 
 
 def _translated(error: NotSent | NoAnswer) -> WhatsAppError:
     if isinstance(error, NotSent):
-        return TemporaryError(_("WhatsApp could not be reached. Try again later."), details=str(error))
-    return OutcomeUnknown(
-        _("WhatsApp did not answer: the message may have reached the contact."), details=str(error)
-    )
+        return TemporaryError(cause=Cause.NOT_REACHED, details=str(error))
+    return OutcomeUnknown(cause=Cause.NO_ANSWER, details=str(error))
 
 
 def _accepted(answer: Answer) -> Accepted | None:
@@ -223,6 +221,4 @@ def _next_cursor(paging: object) -> str | None:
 
 
 def _unreadable(*, details: str = "", http_status: int | None = None) -> TemporaryError:
-    return TemporaryError(
-        _("WhatsApp’s answer could not be read. Try again later."), details=details, http_status=http_status
-    )
+    return TemporaryError(cause=Cause.UNREADABLE, details=details, http_status=http_status)

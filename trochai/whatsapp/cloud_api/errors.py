@@ -12,13 +12,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.utils.translation import gettext as _
-
 from trochai.whatsapp.cloud_api.codes import ANNOUNCED_LIMITS, CODES, Act, Meaning
+from trochai.whatsapp.cloud_api.failures import Cause, Failure, code_of
 from trochai.whatsapp.json_reading import decode, mapping, mappings
 
-# Widths of the columns that keep them.
-REASON_LENGTH = 300
+# Width of the column that keeps them.
 DETAILS_LENGTH = 1000
 
 TOO_MANY_REQUESTS = 429
@@ -35,21 +33,32 @@ LONGEST_HINT = dt.timedelta(days=1)
 class WhatsAppError(Exception):
     """A message was not accepted, or it is not known whether it was.
 
-    ``code`` is Meta's error code, or None where the answer carried none. ``reason`` is one sentence
-    for people; ``details`` is Meta's own text, for operators. Neither holds a token.
+    ``code`` is Meta's error code, or None where the answer carried none; ``cause`` then says what
+    happened. ``details`` is Meta's own text, for operators. None of them holds a token.
     """
 
-    reason: str
     code: int | None = None
+    cause: Cause | None = None
     details: str = ""
     http_status: int | None = None
 
     def __post_init__(self) -> None:
         # Exceptions are copied and pickled by their args.
-        self.args = (self.reason,)
+        self.args = (self.code, self.cause)
 
     def __str__(self) -> str:
-        return self.reason if self.code is None else f"{self.reason} ({self.code})"
+        """For logs, which carry no sentences."""
+        return str(self.cause if self.code is None else self.code)
+
+    @property
+    def failure(self) -> Failure:
+        """What is stored of it."""
+        return Failure(self.code, self.cause) if self.cause else Failure.reported(self.code, self.details)
+
+    @property
+    def reason(self) -> str:
+        """One sentence or two for people, in the language of whoever reads it."""
+        return self.failure.words()
 
 
 @dataclass(eq=False)
@@ -104,35 +113,12 @@ def classify(
     elif code in CODES:
         error = _known(code, CODES[code], headers)
     elif http_status >= SERVER_ERROR:
-        error = TemporaryError(reason_for(code, details), code)
+        error = TemporaryError(code)
     else:
-        error = PermanentError(reason_for(code, details), code)
+        error = PermanentError(code)
     error.http_status = http_status
     error.details = details or error.details
     return error
-
-
-def code_of(value: object) -> int | None:
-    """Return an error code as a number; Meta also writes it as a string."""
-    if isinstance(value, bool) or not isinstance(value, int | str):
-        return None
-    try:
-        code = int(value)
-    except ValueError:
-        return None
-    # The columns that keep it are 32-bit integers.
-    return code if 0 <= code < 2**31 else None
-
-
-def reason_for(code: object, details: str = "") -> str:
-    """Return one sentence for people about an error of Meta's, also for one that is not in the table."""
-    number = code_of(code)
-    if number in CODES:
-        return str(CODES[number].reason)
-    if details:
-        sentence = _("WhatsApp refused the message: %(details)s") % {"details": details}
-        return sentence if len(sentence) <= REASON_LENGTH else sentence[: REASON_LENGTH - 1] + "…"
-    return _("WhatsApp refused the message without saying why.")
 
 
 def stops_channel(code: int | None) -> bool:
@@ -151,32 +137,31 @@ def manual_retry_delay(code: int | None) -> dt.timedelta | None:
 
 
 def _known(code: int, meaning: Meaning, headers: Mapping[str, str]) -> WhatsAppError:
-    reason = str(meaning.reason)
     match meaning.act:
         case Act.CHANNEL:
-            return ChannelError(reason, code)
+            return ChannelError(code)
         case Act.MESSAGE | Act.TEMPLATE:
             unusable = meaning.act is Act.TEMPLATE
-            return PermanentError(reason, code, template_unusable=unusable, opted_out=meaning.opted_out)
+            return PermanentError(code, template_unusable=unusable, opted_out=meaning.opted_out)
         case _ if meaning.retry_after:
-            return PermanentError(reason, code, retry_after=meaning.retry_after)
+            return PermanentError(code, retry_after=meaning.retry_after)
     hints = [meaning.slow_down]
     if code in ANNOUNCED_LIMITS:
         hints += [_retry_after(headers), _regain_access(headers), _full_usage(headers)]
-    return TemporaryError(reason, code, slow_down=_longest(hints))
+    return TemporaryError(code, slow_down=_longest(hints))
 
 
 def _without_code(http_status: int, headers: Mapping[str, str]) -> WhatsAppError:
-    """Decide without Meta's envelope whether the message surely did not get through."""
+    """Return the error of an answer without Meta's envelope: may the message have got through?"""
     if http_status == TOO_MANY_REQUESTS:
         wait = _longest([_retry_after(headers), _regain_access(headers)]) or DEFAULT_SLOW_DOWN
-        return TemporaryError(str(CODES[130429].reason), slow_down=wait)
+        return TemporaryError(cause=Cause.TOO_FAST, slow_down=wait)
     if http_status == UNAVAILABLE:
-        return TemporaryError(str(CODES[131016].reason), slow_down=_retry_after(headers))
+        return TemporaryError(cause=Cause.BUSY, slow_down=_retry_after(headers))
     if 400 <= http_status < SERVER_ERROR:
-        return PermanentError(reason_for(None), details=f"HTTP {http_status} without an error code")
+        return PermanentError(cause=Cause.UNEXPLAINED, details=f"HTTP {http_status} without an error code")
     return OutcomeUnknown(
-        _("WhatsApp’s answer could not be read: the message may have reached the contact."),
+        cause=Cause.OUTCOME_UNREADABLE,
         details=f"HTTP {http_status} without an error code or a message id",
     )
 

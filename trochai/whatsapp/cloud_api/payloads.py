@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from django.utils.translation import gettext as _
+from trochai.whatsapp.cloud_api.failures import Cause
 
 MAX_TEXT = 4096
 MAX_REFERENCE = 512
@@ -20,7 +20,11 @@ _USER_ID = re.compile(r"[A-Z]{2}\.(ENT\.)?[0-9A-Za-z]{1,128}", re.ASCII)
 
 
 class Unsendable(ValueError):
-    """Meta would certainly refuse it. ``str()`` is a sentence for people."""
+    """Meta would surely refuse it."""
+
+    def __init__(self, cause: Cause) -> None:
+        super().__init__(cause)
+        self.cause = cause
 
 
 def template_message(
@@ -31,23 +35,23 @@ def template_message(
     ``reference`` comes back in every status webhook. Raises ``Unsendable``.
     """
     if not template.get("name") or not (template.get("language") or {}).get("code"):
-        raise Unsendable(_("The template has no name or language."))
+        raise Unsendable(Cause.NO_TEMPLATE)
     return {**_envelope(recipient, reference), "type": "template", "template": dict(template)}
 
 
 def text_message(*, recipient: Mapping[str, str], text: str, reference: str) -> dict[str, Any]:
     """Return the body that sends free text inside the 24-hour window. Raises ``Unsendable``."""
     if not text.strip():
-        raise Unsendable(_("The message is empty."))
+        raise Unsendable(Cause.EMPTY)
     if len(text) > MAX_TEXT:
-        raise Unsendable(_("The message is longer than 4,096 characters. Shorten it."))
+        raise Unsendable(Cause.TOO_LONG)
     body = {"body": text, "preview_url": False}
     return {**_envelope(recipient, reference), "type": "text", "text": body}
 
 
 def _envelope(recipient: Mapping[str, str], reference: str) -> dict[str, Any]:
     if len(reference) > MAX_REFERENCE:
-        raise Unsendable(_("The message’s reference is too long."))
+        raise Unsendable(Cause.REFERENCE_TOO_LONG)
     return {
         "messaging_product": "whatsapp",
         "recipient_type": "individual",
@@ -62,4 +66,4 @@ def _address(recipient: Mapping[str, str]) -> dict[str, str]:
         return {"to": phone}
     if not phone and _USER_ID.fullmatch(user_id):
         return {"recipient": user_id}
-    raise Unsendable(_("The contact has no valid phone number. It must begin with + and the country code."))
+    raise Unsendable(Cause.NO_NUMBER)

@@ -16,7 +16,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from trochai.whatsapp.cloud_api.errors import DETAILS_LENGTH, REASON_LENGTH, code_of, reason_for
+from trochai.whatsapp.cloud_api.errors import DETAILS_LENGTH
+from trochai.whatsapp.cloud_api.failures import Failure
 from trochai.whatsapp.json_reading import first, mapping, mappings, text_or_number
 from trochai.whatsapp.webhooks.message_text import text_of
 
@@ -55,8 +56,7 @@ class MessageStatus:
     status: str
     at: dt.datetime
     reference: str
-    error_code: int | None
-    error_reason: str
+    failure: Failure
 
 
 @dataclass(frozen=True)
@@ -184,24 +184,22 @@ def _status(status: dict[str, Any], received_at: dt.datetime) -> MessageStatus |
     message_id, name = text_or_number(status.get("id")), text_or_number(status.get("status")).lower()
     if not message_id or len(message_id) > MAX_ID or name not in MESSAGE_STATUSES:
         return None
-    code, reason = _failure(status) if name == "failed" else (None, "")
     return MessageStatus(
         id=message_id,
         status=name,
         at=_moment(status.get("timestamp"), received_at),
         reference=text_or_number(status.get("biz_opaque_callback_data"))[:MAX_REFERENCE],
-        error_code=code,
-        error_reason=reason,
+        failure=_failure(status) if name == "failed" else Failure(),
     )
 
 
-def _failure(status: dict[str, Any]) -> tuple[int | None, str]:
+def _failure(status: dict[str, Any]) -> Failure:
     error = first(status.get("errors"))
     details = text_or_number(mapping(error, "error_data").get("details")) or text_or_number(
         error.get("message")
     )
     details = (details or text_or_number(error.get("title")))[:DETAILS_LENGTH]
-    return code_of(error.get("code")), reason_for(error.get("code"), details)[:REASON_LENGTH]
+    return Failure.reported(error.get("code"), details)
 
 
 def _template_event(field: object, value: dict[str, Any]) -> Iterator[Event]:

@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("conversations", "0003_contact_consent_at")]
+    dependencies = [("conversations", "0006_forget_sentences")]
 
     operations = [
         migrations.AddField(

@@ -7,7 +7,6 @@ common ones.
 
 from __future__ import annotations
 
-from django.contrib.postgres.operations import TrigramExtension
 from django.db import migrations
 
 from trochai.search import search_text
@@ -38,6 +37,8 @@ def _fill(rows, parts):
 def create(apps, schema_editor):
     if schema_editor.connection.vendor != "postgresql":
         return
+    # Not by TrigramExtension, which cannot be walked back on SQLite.
+    schema_editor.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
     schema_editor.execute(
         "ALTER TABLE conversations_conversation ALTER COLUMN search_text SET STATISTICS 1000"
     )
@@ -57,10 +58,9 @@ def drop(apps, schema_editor):
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("conversations", "0004_search_text")]
+    dependencies = [("conversations", "0007_search_text")]
 
     operations = [
         migrations.RunPython(fill, migrations.RunPython.noop),
-        TrigramExtension(),
         migrations.RunPython(create, drop),
     ]

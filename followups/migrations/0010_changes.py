@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('followups', '0006_met_a_stop'),
+        ('followups', '0009_forget_sentences'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

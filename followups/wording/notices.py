@@ -1,0 +1,108 @@
+"""What is said in people's bells about follow-ups: what happened, why, and what can be done.
+
+``followups.announcements`` stores the values that are worded here. Rows of years ago are worded as well: a
+value that is no longer stored must stay understood.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from followups.models import CancelCause
+from followups.wording import failures
+from notifications.wording import Words, words_for
+from templates_app.models import Template, TemplateStatus
+from trochai.ui.formatting import day_time
+from trochai.whatsapp.cloud_api.failures import Failure
+
+CAUSES: Mapping[str, Promise] = {
+    CancelCause.REPLY: gettext_lazy("the contact replied. You can restore it on the Follow-ups page."),
+    CancelCause.OPT_OUT: gettext_lazy("the contact no longer wants messages."),
+}
+
+
+class Kind(StrEnum):
+    FOLLOW_UP_SENT = "follow_up_sent"
+    FOLLOW_UP_FAILED = "follow_up_failed"
+    FOLLOW_UP_CANCELED = "follow_up_canceled"
+    TEMPLATE_UNUSABLE = "template_unusable"
+    CHANNEL_STOPPED = "channel_stopped"
+    SENDING_INTERRUPTED = "sending_interrupted"
+
+
+@words_for(Kind.FOLLOW_UP_SENT)
+def sent(values: Mapping[str, Any]) -> Words:
+    """Values: contact (empty if nameless), template."""
+    return Words(_("Follow-up sent"), _("to %(contact)s: %(template)s") % _names(values))
+
+
+@words_for(Kind.FOLLOW_UP_FAILED)
+def failed(values: Mapping[str, Any]) -> Words:
+    """Values: contact, template, kind (a FailureKind), failure (the fields of a Failure)."""
+    explained = failures.explain(values["kind"], Failure(**values["failure"]))
+    text = _("to %(contact)s (%(template)s): %(reason)s") % {**_names(values), "reason": explained.text}
+    return Words(_("Follow-up failed"), text)
+
+
+@words_for(Kind.FOLLOW_UP_CANCELED)
+def canceled(values: Mapping[str, Any]) -> Words:
+    """Values: contact, template, cause (a CancelCause)."""
+    text = _("to %(contact)s (%(template)s): %(cause)s") % {
+        **_names(values),
+        "cause": CAUSES[values["cause"]],
+    }
+    return Words(_("Follow-up canceled"), text)
+
+
+@words_for(Kind.TEMPLATE_UNUSABLE)
+def template_unusable(values: Mapping[str, Any]) -> Words:
+    """Values: template, status (at Meta), count (of the person's follow-ups that wait on it)."""
+    if values["status"] == TemplateStatus.APPROVED:
+        text = _(
+            "%(template)s has changed at WhatsApp, and the values of follow-ups that wait on it no longer "
+            "fit: %(count)d. They will fail; schedule others in their place."
+        )
+    else:
+        text = _(
+            "%(template)s is now “%(status)s” at WhatsApp. Follow-ups that wait on it: %(count)d. "
+            "They will fail unless it is approved again by then."
+        )
+    label = Template(status=values["status"]).status_label
+    return Words(_("Template can’t be sent"), text % {**values, "status": label})
+
+
+@words_for(Kind.CHANNEL_STOPPED)
+def channel_stopped(values: Mapping[str, Any]) -> Words:
+    """Values: channel (its name), failure."""
+    text = _("%(channel)s: %(reason)s Follow-ups wait until it works again.")
+    reason = Failure(**values["failure"]).words()
+    return Words(_("WhatsApp channel stopped"), text % {"channel": values["channel"], "reason": reason})
+
+
+@words_for(Kind.SENDING_INTERRUPTED)
+def sending_interrupted(values: Mapping[str, Any]) -> Words:
+    """Values: since and at (moments), is_over."""
+    since, at = (dt.datetime.fromisoformat(values[name]) for name in ("since", "at"))
+    moments = {"since": day_time(since, at), "until": day_time(at, at)}
+    if values["is_over"]:
+        text = _(
+            "Nothing was sent from %(since)s to %(until)s. What fell due meanwhile is sent now; "
+            "what is too late by now fails as missed."
+        )
+        return Words(_("Sending again"), text % moments)
+    text = _(
+        "The scheduler last ran on %(since)s. Follow-ups wait until it runs again; whoever operates "
+        "Trochai should look after its beat and worker processes."
+    )
+    return Words(_("Nothing is being sent"), text % moments)
+
+
+def _names(values: Mapping[str, Any]) -> dict[str, str]:
+    return {"contact": values["contact"] or _("WhatsApp user"), "template": values["template"]}

@@ -1,0 +1,290 @@
+"""No sentence that was stored reaches a page: under another language every word of ours is a translated one.
+
+The other language is made up: each letter of a text that gettext is asked for gets a wide twin. A plain
+letter on a page then belongs to what people typed, or to a sentence that nobody translated.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+from django.utils import timezone, translation
+from django.utils.translation import trans_real
+
+from conversations import recording
+from followups import announcements
+from followups.models import CancelCause, FailureKind, FollowUp, Outcome
+from followups.wording.failures import Cause
+from followups.wording.notices import Kind
+from notifications.models import Notification
+from tests import factories
+from tests.conftest import Team, signed_in
+from trochai.whatsapp import channels
+from trochai.whatsapp.cloud_api.failures import Cause as TheirCause
+from trochai.whatsapp.cloud_api.failures import Failure
+from trochai.whatsapp.webhooks.parsing import InboundMessage
+
+# What is no text for people: placeholders, markup, entities.
+KEPT = re.compile(r"(%\(\w+\)\w|%[sd%]|<[^>]*>|&\w+;)")
+WIDE = {
+    letter: chr(ord(letter) + 0xFEE0)
+    for letter in map(chr, range(ord("A"), ord("z") + 1))
+    if letter.isalpha()
+}
+TWINS = str.maketrans(WIDE)
+SHOWN_ATTRIBUTES = {"title", "aria-label", "placeholder", "alt", "hx-confirm", "data-label"}
+# The product's name and people's data; everything else on a page is ours to translate.
+DATA = re.compile(
+    r"Trochai|WhatsApp$|America/Costa_Rica|person\d+@example\.com|Agency \d+|Person \d+|Number \d+"
+    r"|María Jiménez|María|MJ|visit_reminder"
+    r"|Hola|le recordamos su visita a|Casa EC-204|el|sábado|Responda si desea cambiarla"
+    r"|Su visita con Casa Verde|Casa Verde Bienes Raíces|Buenos días"
+)
+
+
+def other_language(text: str) -> str:
+    parts = KEPT.split(text)
+    return "".join(part if index % 2 else part.translate(TWINS) for index, part in enumerate(parts))
+
+
+@pytest.fixture
+def pseudo_locale(monkeypatch):
+    catalog = trans_real.translation("es")
+    monkeypatch.setattr(catalog, "gettext", lambda text: other_language(text.rpartition("\x04")[2]))
+    monkeypatch.setattr(
+        catalog,
+        "ngettext",
+        lambda one, many, count: other_language((one if count == 1 else many).rpartition("\x04")[2]),
+    )
+    with translation.override("es"):
+        yield
+
+
+class Words(HTMLParser):
+    """Collects what a page says, in its text and in the attributes that are shown or read out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.silent = 0
+
+    def handle_starttag(self, tag, attributes):
+        self.silent += tag in {"script", "style", "svg"}
+        self.found += [value for name, value in attributes if name in SHOWN_ATTRIBUTES and value]
+
+    def handle_endtag(self, tag):
+        self.silent -= tag in {"script", "style", "svg"}
+
+    def handle_data(self, data):
+        if not self.silent:
+            self.found.append(data)
+
+
+def untranslated(html: str) -> list[str]:
+    """Return the words in plain letters that are not data."""
+    page = Words()
+    page.feed(html)
+    left = []
+    for text in page.found:
+        left += [
+            f"{text.strip()[:60]!r}: {word}"
+            for word in re.findall(r"[A-Za-z]{3,}(?: [A-Za-z]+)*", DATA.sub("", text))
+        ]
+    return left
+
+
+def failed(team: Team, kind: FailureKind, failure: Failure, **fields) -> FollowUp:
+    follow_up = factories.FollowUpFactory(
+        organization=team.organization,
+        conversation=team.conversation,
+        template=team.template,
+        created_by=team.agent.user,
+        status="failed",
+        failure_kind=kind,
+        **failure.columns("failure"),
+        **fields,
+    )
+    announcements.announce_failed(follow_up, now=timezone.now())
+    return follow_up
+
+
+FAILURES = [
+    (FailureKind.TEMPORARY, Failure(130429)),
+    (FailureKind.CHANNEL, Failure(190)),
+    (FailureKind.PERMANENT, Failure.reported(777, "…")),
+    (FailureKind.PERMANENT, Failure(cause=TheirCause.NO_NUMBER)),
+    (FailureKind.UNKNOWN, Failure(cause=Cause.UNKNOWN)),
+    (FailureKind.MISSED, Failure(cause=Cause.MISSED, values={"hours": 4.0})),
+    (FailureKind.RECHECK, Failure(cause=Cause.OPTED_OUT)),
+    (FailureKind.RECHECK, Failure(cause=Cause.NOT_APPROVED, values={"status": "PAUSED"})),
+    (FailureKind.RECHECK, Failure(cause=Cause.CHANGED)),
+    (FailureKind.RECHECK, Failure(cause=Cause.BROKEN)),
+    (FailureKind.UNDELIVERED, Failure(cause=Cause.NOT_DELIVERED)),
+]
+
+
+@pytest.mark.parametrize(("kind", "failure"), FAILURES, ids=str)
+def test_why_a_follow_up_failed_is_said_in_the_readers_language(team, pseudo_locale, kind, failure):
+    with translation.override("en"):  # the worker's
+        follow_up = failed(team, kind, failure)
+        for outcome, error in ((Outcome.TEMPORARY, 130429), (Outcome.PERMANENT, 777)):
+            factories.AttemptFactory(follow_up=follow_up, outcome=outcome, code=error, cause="", details="")
+        factories.AttemptFactory(follow_up=follow_up, outcome=Outcome.UNKNOWN, cause=TheirCause.NO_ANSWER)
+    client = signed_in(team.agent)
+    for path in (f"/followups/{follow_up.pk}/", "/followups/?status=failed", "/notifications/"):
+        assert untranslated(client.get(path).text) == []
+
+
+def test_a_sentence_that_was_stored_would_be_seen(team, pseudo_locale):
+    told = Failure(cause=TheirCause.AS_TOLD, values={"text": "It went wrong."})
+    failed(team, FailureKind.PERMANENT, told)
+    assert any(
+        "It went wrong" in each for each in untranslated(signed_in(team.agent).get("/followups/").text)
+    )
+
+
+@pytest.mark.parametrize("status", ["all", "pending", "sent", "failed", "canceled"])
+def test_every_tab_is_in_the_readers_language(team, pseudo_locale, status):
+    with translation.override("en"):
+        channels.stop(team.channel.pk, failure=Failure(131042), now=timezone.now())
+        for each in ("pending", "processing", "sent", "failed", "canceled"):
+            factories.FollowUpFactory(
+                organization=team.organization,
+                conversation=team.conversation,
+                template=team.template,
+                created_by=team.agent.user,
+                status=each,
+            )
+    assert untranslated(signed_in(team.admin).get(f"/followups/?status={status}").text) == []
+
+
+KINDS = [
+    "image",
+    "video",
+    "audio",
+    "document",
+    "sticker",
+    "location",
+    "contacts",
+    "order",
+    "reaction",
+    "hologram",
+]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_message_without_words_is_named_in_the_readers_language(team, pseudo_locale, kind):
+    contact = team.conversation.contact
+    with translation.override("en"):  # the webhook's
+        event = InboundMessage(
+            id="wamid.IN",
+            from_phone=contact.phone,
+            from_user_id="",
+            profile_name="",
+            at=timezone.now(),
+            kind=kind,
+            text="",
+            content={kind: {"voice": True}},
+        )
+        recording.record_inbound(channel=team.channel, event=event, now=timezone.now())
+    client = signed_in(team.agent)
+    team.conversation.refresh_from_db()
+    assert team.conversation.preview_words
+    for path in ("/inbox/", f"/inbox/{team.conversation.pk}/"):
+        assert untranslated(client.get(path).text) == []
+
+
+@pytest.mark.parametrize(
+    ("delivery", "failure"),
+    [
+        ("failed", Failure(131047)),
+        ("failed", Failure(cause=TheirCause.NO_SLOT)),
+        ("failed", Failure()),
+        ("unknown", Failure()),
+    ],
+)
+def test_what_did_not_arrive_says_so_in_the_readers_language(team, pseudo_locale, delivery, failure):
+    message = factories.MessageFactory(
+        conversation=team.conversation, delivery=delivery, **failure.columns("error")
+    )
+    client = signed_in(team.agent)
+    assert untranslated(client.get(f"/inbox/{team.conversation.pk}/").text) == []
+    refused = client.post(f"/inbox/messages/{message.pk}/retry/", follow=True)
+    assert untranslated(refused.text) == []
+
+
+def test_a_stopped_channel_says_why_in_the_readers_language(team, pseudo_locale):
+    with translation.override("en"):
+        channels.stop(team.channel.pk, failure=Failure(131042), now=timezone.now())
+    client = signed_in(team.admin)
+    schedule = f"/followups/schedule/{team.conversation.pk}/"
+    for path in ("/inbox/", "/followups/", "/templates/", "/notifications/", schedule):
+        assert untranslated(client.get(path).text) == []
+
+
+def test_what_is_wrong_in_the_schedule_dialog_is_said_in_the_readers_language(team, pseudo_locale):
+    client = signed_in(team.agent)
+    form = {"template": team.template.pk, "when": "custom", "time": "09:00"}
+    for date in (
+        "",
+        "2001-01-01",
+        "9999-12-31",
+        (timezone.now() + dt.timedelta(days=400)).date().isoformat(),
+    ):
+        answer = client.post(f"/followups/schedule/{team.conversation.pk}/", {**form, "date": date})
+        assert answer.status_code == 422
+        assert untranslated(answer.text) == []
+
+
+def test_every_notification_is_in_the_readers_language(team, pseudo_locale):
+    now = timezone.now()
+    with translation.override("en"):
+        follow_up = factories.FollowUpFactory(
+            organization=team.organization,
+            conversation=team.conversation,
+            template=team.template,
+            created_by=team.admin.user,
+            status="canceled",
+            cancel_cause=CancelCause.REPLY,
+        )
+        waiting = factories.FollowUpFactory(
+            organization=team.organization,
+            conversation=team.conversation,
+            template=team.template,
+            created_by=team.admin.user,
+        )
+        announcements.announce_sent([follow_up], now=now)
+        announcements.announce_canceled(follow_up, now=now)
+        failed(team, FailureKind.PERMANENT, Failure(131026))
+        team.template.status = "PAUSED"
+        announcements.announce_template_unusable(team.template, [waiting], now=now)
+        team.channel.stop_code = 190
+        announcements.announce_channel_stopped(team.channel, now=now)
+        announcements.announce_silence(since=now - dt.timedelta(hours=1), now=now)
+        announcements.announce_sending_again(since=now - dt.timedelta(hours=1), now=now)
+        Notification.objects.update(recipient=team.admin.user)
+        factories.NotificationFactory(
+            organization=team.organization, recipient=team.admin.user, kind="of tomorrow", values={}
+        )
+    assert set(Notification.objects.values_list("kind", flat=True)) == {*Kind, "of tomorrow"}
+    client = signed_in(team.admin)
+    for headers in ({}, {"HX-Request": "true"}):
+        assert untranslated(client.get("/notifications/", headers=headers).text) == []
+
+
+def test_a_refusal_is_said_in_the_readers_language(team, pseudo_locale):
+    sent = factories.FollowUpFactory(
+        organization=team.organization,
+        conversation=team.conversation,
+        template=team.template,
+        created_by=team.agent.user,
+        status="sent",
+    )
+    answer = signed_in(team.agent).post(f"/followups/{sent.pk}/cancel/", headers={"HX-Request": "true"})
+    assert answer.status_code == 409
+    toast = json.loads(answer["HX-Trigger"])["toast"]
+    assert untranslated(f"{toast['title']} {toast['text']}") == []
