@@ -211,7 +211,7 @@ def test_a_due_follow_up_is_sent_by_the_running_processes_and_seen_everywhere(tr
         f"/inbox/{row['conversation_id']}/%",
         attempt["requested_at"],
     )
-    assert row["template"] in notice["text"] + notice["title"]
+    assert row["template"] in notice["values"]
     assert bell_count(creator, run.url) >= bell_before + 1
 
     # The sandbox's webhooks come back, are verified and processed: the message gets its ticks.
