@@ -77,7 +77,9 @@ def test_a_place_amid_ties_is_where_the_index_is_entered(team, order):
     rows = Message.objects.filter(conversation=team.conversation)
     cursor = Cursor((NOW, 5))
     with connection.cursor() as database:
-        database.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
+        database.execute(
+            "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off"
+        )
     plan = order.beyond(rows, cursor)[:26].explain()
     assert re.search(r"Index Cond: .*ROW\(at, id\) [<>] ROW\(", plan)
     assert "Sort" not in plan
