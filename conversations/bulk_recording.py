@@ -15,8 +15,7 @@ from django.db import connection
 from django.db.models import Q
 
 from conversations.models import Conversation, EarlyStatus, Message
-from conversations.recording import TemplateRecord, apply_early_statuses
-from trochai.search import fold_numbers
+from conversations.recording import TemplateRecord, apply_early_statuses, preview_text
 
 # A conversation that already shows a later message keeps showing that.
 _MOVE = """
@@ -58,7 +57,7 @@ def _move_conversations(records: Sequence[TemplateRecord], at: dt.datetime) -> N
     rows = ", ".join(["(%s, %s, %s)"] * len(previews))
     values: list[Any] = []
     for pk, preview in sorted(previews.items()):
-        values += [pk, preview, f"\n{fold_numbers(preview)}"]
+        values += [pk, preview, preview_text(preview)]
     with connection.cursor() as cursor:
         cursor.execute(_MOVE.format(rows=rows), [*values, moment, moment, moment])
         moved = cursor.rowcount

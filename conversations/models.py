@@ -155,10 +155,10 @@ class Conversation(models.Model):
     # The last message on one line, for the list; written together with last_message_at.
     preview = models.CharField(max_length=200, blank=True)
     preview_is_outbound = models.BooleanField(default=False)
-    # What the contact is known as and the preview, folded (trochai.search), for one LIKE.
-    search_text = models.TextField(blank=True, editable=False)
     # Its ``Message.shown_kind``: what stands there for a photo without words is said when it is read.
     preview_kind = models.CharField(max_length=32, blank=True)
+    # What the contact is known as and the preview, folded (trochai.search), for one LIKE.
+    search_text = models.TextField(blank=True, editable=False)
     # Opens the 24-hour window.
     last_inbound_at = models.DateTimeField(null=True, blank=True)
     # Meta takes one message to a contact every 6 seconds.
@@ -196,7 +196,7 @@ class Conversation(models.Model):
 
     @property
     def preview_is_template(self) -> bool:
-        return self.preview_kind == "template"
+        return self.preview_kind == MessageKind.TEMPLATE
 
     @property
     def preview_words(self) -> str:

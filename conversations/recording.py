@@ -27,7 +27,7 @@ from conversations.models import (
     MessageKind,
 )
 from conversations.signals import contact_changed, message_status_changed
-from trochai.search import fold_numbers
+from trochai.search import BETWEEN_PARTS, fold_numbers
 from trochai.whatsapp.cloud_api.errors import opts_out
 from trochai.whatsapp.cloud_api.failures import Failure
 
@@ -207,7 +207,7 @@ def move_conversation(message: Message, *, preview: str) -> None:
     moved = row.filter(Q(last_message_at__lte=message.at) | Q(preview_kind="")).update(
         last_message_at=message.at,
         preview=preview[:200],
-        search_text=Concat(contact_text, Value(f"\n{fold_numbers(preview[:200])}")),
+        search_text=Concat(contact_text, Value(preview_text(preview[:200]))),
         preview_is_outbound=outbound,
         preview_kind=message.shown_kind,
         **moment,
@@ -219,6 +219,11 @@ def move_conversation(message: Message, *, preview: str) -> None:
         row.update(**always)
     for field, value in moment.items():
         row.filter(Q(**{f"{field}__isnull": True}) | Q(**{f"{field}__lt": value})).update(**{field: value})
+
+
+def preview_text(preview: str) -> str:
+    """Return the preview's part of a conversation's search text; the contact's part stands before it."""
+    return BETWEEN_PARTS + fold_numbers(preview)
 
 
 def one_line(text: str) -> str:

@@ -11,6 +11,9 @@ import unicodedata
 # What people write between and around the digits of a number: 8888 1234, 8888-1234, (506) 8888.1234
 _BETWEEN_DIGITS = re.compile(r"(?<=\d)[\s().\-]+(?=\d)|\((?=\d)")
 
+# Keeps the end of one part of a search text from running into the beginning of the next.
+BETWEEN_PARTS = "\n"
+
 
 def fold(text: str) -> str:
     """Return ``text`` without case, accents and needless spaces."""
@@ -30,5 +33,4 @@ def fold_numbers(text: str) -> str:
 
 def search_text(*parts: str) -> str:
     """Return what to store for a row that is found by any of ``parts``, each through ``fold_numbers``."""
-    # A line break keeps the end of one from running into the beginning of the next.
-    return "\n".join(fold_numbers(part) for part in parts if part)
+    return BETWEEN_PARTS.join(fold_numbers(part) for part in parts if part)

@@ -19,11 +19,11 @@ from followups.models import (
     Outcome,
     Status,
 )
+from followups.wording.refusals import REFUSALS, Refusal
+from trochai.whatsapp.cloud_api.failures import Failure
 
 if TYPE_CHECKING:
     from trochai.accounts.models import User
-from followups.wording.refusals import REFUSALS, Refusal
-from trochai.whatsapp.cloud_api.failures import Failure
 
 RELEASED: dict[str, Any] = {
     "claim_token": None,
