@@ -1,6 +1,6 @@
 """Meta's JSON of a template, read once and made safe to work with (pure).
 
-The rest of the app never touches the JSON: what is missing or malformed here is an empty string, and
+The rest of the app never touches the JSON: what is missing or malformed becomes an empty string, and
 ``Components.is_supported`` says whether Trochai can fill every part.
 Source: WhatsApp Business Platform, "Template components".
 """
@@ -16,8 +16,8 @@ from trochai.whatsapp.json_reading import mapping, mappings, text
 
 PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z0-9_]+)\s*\}\}", re.ASCII)
 MEDIA_FORMATS = frozenset({"image", "video", "document"})
-# Buttons that need nothing, or one value, from the sender. A flow, a catalog or a one-time password
-# needs more than a text; so may anything Meta invents.
+# Buttons that need nothing from the sender. A flow, a catalog or a one-time password needs more than a
+# text, and so may anything that Meta invents.
 PLAIN_BUTTONS = frozenset({"quick_reply", "phone_number", "voice_call"})
 KNOWN_BUTTONS = PLAIN_BUTTONS | {"url", "copy_code"}
 
@@ -59,7 +59,7 @@ def read(components: object, parameter_format: str) -> Components:
     """
     if isinstance(components, Components):
         return components
-    # If there are several of a kind, the first counts.
+    # Of several components of one kind, the first counts.
     found = dict(reversed(list(_parts(components))))
     header, body = found.get("header", {}), found.get("body", {})
     header_format = text(header.get("format")).lower() or ("text" if "header" in found else "")
@@ -112,7 +112,7 @@ def _fits_format(text: str, *, is_named: bool) -> bool:
 
 
 def _can_press(button: Button) -> bool:
-    """A URL may have one variable, at its end."""
+    """Return whether Trochai can fill this button. A URL may have one variable, at its end."""
     if button.kind != "url":
         return button.kind in KNOWN_BUTTONS
     found = list(PLACEHOLDER.finditer(button.url))
@@ -121,7 +121,7 @@ def _can_press(button: Button) -> bool:
 
 
 def _parts(components: object) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield each component by its type; what is no component yields an unknown type."""
+    """Yield each component with its type; anything else is yielded as "malformed"."""
     if not isinstance(components, Sequence) or isinstance(components, str):
         yield "malformed", {}
         return

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from templates_app.models import Template
     from templates_app.rendering import RenderedTemplate
 
-# Names of variables, and words before a first variable, that ask for the contact's first name.
+# Variable names, and words before the first variable, that ask for the contact's first name.
 _NAME_VARIABLES = frozenset({"name", "first_name", "nombre", "customer_name"})
 _GREETING = re.compile(
     r"(?:^|[\s¡!.,])(?:hola|hi|hello|hey|dear|good (?:morning|afternoon|evening)|estimad[oa](?:\(a\))?"
@@ -63,8 +63,8 @@ def field_name(key: str) -> str:
 class ParametersForm(forms.Form):
     """One text field for each parameter of ``template``, all required.
 
-    ``initial`` holds values by parameter key; without one for it, a variable that plainly asks for
-    the contact's name begins with ``first_name``. After ``is_valid()``, ``values`` is by key, too.
+    ``initial`` holds values by parameter key. A variable that plainly asks for the contact's name starts
+    with ``first_name`` unless ``initial`` has a value for it. After ``is_valid()``, ``values`` is by key too.
     """
 
     def __init__(
@@ -113,9 +113,9 @@ def _field(parameter: Parameter, hint: str) -> forms.CharField:
         "class": "input",
         "placeholder": "https://" if link else example,
         "autocomplete": "off",
-        # Said here because the field reads whatever is given: what is missing is found with the rest.
+        # Only for the browser: ``clean`` reports a missing value together with the other problems.
         "required": True,
-        # The live preview writes what is typed into the slots of this key.
+        # The live preview copies what is typed to every place with this key.
         "data-var": parameter.key,
     }
     return forms.CharField(

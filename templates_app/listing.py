@@ -44,7 +44,7 @@ class TabLink:
 
 
 class Listing:
-    """Everything comes from the address; a filter with a value that doesn't exist counts as not set."""
+    """Everything comes from the address; a filter with an unknown value counts as not set."""
 
     def __init__(self, organization: Organization, params: QueryDict) -> None:
         self._all = Template.objects.for_organization(organization).known_to_meta()

@@ -77,7 +77,7 @@ class TemplateQuerySet(models.QuerySet["Template"]):
         return self.filter(status=TemplateStatus.APPROVED)
 
     def search(self, words: str) -> Self:
-        """Those with all these words in their name or text, whatever their case and accents."""
+        """Those with all these words in their name or text, ignoring case and accents."""
         found = self
         for word in fold(words).split():
             found = found.filter(search_text__contains=word)

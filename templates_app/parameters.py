@@ -1,4 +1,4 @@
-"""What has to be filled in before a template can be sent, and which values Meta would refuse (pure)."""
+"""What must be filled in before a template can be sent, and which values Meta would refuse (pure)."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _LIMITS = {
 
 
 class Refusal(StrEnum):
-    """Why Meta would refuse a value. The last three are about the finished part that it stands in."""
+    """Why Meta would refuse a value. The last three concern the finished part that contains it."""
 
     BLANK = "blank"
     UNKNOWN = "unknown"
@@ -65,7 +65,7 @@ class Refusal(StrEnum):
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong with one field: a code, and the values that its words need where it is shown."""
+    """What is wrong with one field: a code, and the values that its sentence needs when it is shown."""
 
     field: str
     code: StrEnum
@@ -123,7 +123,7 @@ def is_supported(components: object, parameter_format: str | None = None) -> boo
 def problems_with(components: object, parameter_format: str, values: Mapping[str, Any]) -> list[Problem]:
     """Return what Meta would refuse in ``values`` (by parameter key); each problem's field is a key.
 
-    How long the finished message is matters only once each value is right by itself.
+    The length of the finished message is checked only once every value is valid by itself.
     """
     parameters = parameters_of(components, parameter_format)
     unknown = values.keys() - {parameter.key for parameter in parameters}
@@ -151,7 +151,7 @@ def problem_with(parameter: Parameter, value: object) -> Problem | None:
 def rendered_problems(components: object, parameter_format: str, values: Mapping[str, Any]) -> list[Problem]:
     """Return what makes the finished text longer than Meta takes.
 
-    Each part's problem stands with the longest of its values: that one is the easiest to shorten.
+    A part that is too long is reported on its longest value, the easiest one to shorten.
     """
     template = parts.read(components, parameter_format)
     problems = []
@@ -175,9 +175,9 @@ def key_of(prefix: str, name: str) -> str:
 
 
 def fill(text: str, prefix: str, values: Mapping[str, Any]) -> str:
-    """Return ``text`` with its values; a placeholder without one stays as it is.
+    """Return ``text`` with its values filled in; a placeholder without one stays as it is.
 
-    Values are never looked through for placeholders themselves.
+    A value that looks like a placeholder is not filled in itself.
     """
 
     def value(match: re.Match[str]) -> str:

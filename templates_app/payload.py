@@ -47,7 +47,7 @@ def components_payload(
                 coupon = {"type": "coupon_code", "coupon_code": value}
                 buttons.append(_button(parameter, "copy_code", coupon))
     if not is_named:
-        # A bare list: the place in it is the number, wherever in the text that stands.
+        # A bare list: Meta numbers the values by their place in it, not by their order in the text.
         body.sort(key=_number)
     texts = [_text(parameter, values[parameter.key], is_named=is_named) for parameter in body]
     top = [
@@ -74,5 +74,5 @@ def _button(parameter: Parameter, sub_type: str, value: dict[str, str]) -> dict[
 
 
 def _number(parameter: Parameter) -> tuple[int, str]:
-    """10 after 9, without reading a number that may be of any length."""
+    """Sort 10 after 9 without parsing digits, of which there may be any number."""
     return len(parameter.name), parameter.name

@@ -1,4 +1,4 @@
-"""What Meta tells about templates by webhook."""
+"""What Meta's webhooks say about templates."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from trochai.whatsapp import signals
 from trochai.whatsapp.models import Channel
 from trochai.whatsapp.webhooks.parsing import TemplateCategory, TemplateQuality, TemplateStatusUpdate
 
-# Events that are no status of their own but lead to one.
+# Events that are not statuses themselves, and the status that follows from each.
 _MEANS = {"REINSTATED": TemplateStatus.APPROVED.value}
 
 
@@ -24,7 +24,7 @@ def status_changed(channel: Channel, event: TemplateStatusUpdate, **_: Any) -> N
     status = _MEANS.get(event.status.upper(), event.status.upper())
     rejected = status == TemplateStatus.REJECTED and event.reason.upper() != "NONE"
     if status not in TemplateStatus.values:
-        # FLAGGED, LOCKED, UNARCHIVED, …: whether it can still be sent is in Meta's list.
+        # FLAGGED, LOCKED, UNARCHIVED, …: only Meta's list says whether it can still be sent.
         sync_soon(channel.pk)
         return
     _update(channel, event, {"status": status, "rejected_reason": event.reason[:500] if rejected else ""})
@@ -58,7 +58,7 @@ def _update(
         )
         found = list(templates)
         for template in found:
-            # Also when nothing differs: a list that was fetched before this is older.
+            # Even if nothing differs, so that a list fetched before this event does not overwrite it.
             Template.objects.filter(pk=template.pk).update(synced_at=now)
             update(template, fields, now)
     if not found:

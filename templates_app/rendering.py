@@ -15,7 +15,7 @@ from templates_app.parameters import fill, key_of
 
 @dataclass(frozen=True)
 class Piece:
-    """A stretch of text. One that stands for a value has its parameter's key and its placeholder."""
+    """A stretch of text. One that holds a value has its parameter's key and its placeholder."""
 
     text: str
     key: str | None = None
@@ -65,7 +65,7 @@ class RenderedTemplate:
         return "\n".join(filter(None, [self.header, self.body, self.footer]))
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the finished message as JSON; where its values stood is not kept."""
+        """Return the finished message as JSON, without marking where its values are."""
         return {
             "header": self.header,
             "header_media": asdict(self.header_media) if self.header_media else None,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-# What decides whether and how a template can be sent: listeners hear of changes to these.
+# These decide whether and how a template can be sent, so listeners are told when one changes.
 TELLING = ("status", "category", "parameter_format", "components")
 
 Key = tuple[str, str]

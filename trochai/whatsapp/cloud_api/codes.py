@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Act(enum.Enum):
-    """What an error calls for."""
+    """What to do about an error."""
 
     RETRY = "R"  # again, soon
     LATER = "W"  # again, but not soon
@@ -60,8 +60,8 @@ _R, _W, _P, _T, _X = Act.RETRY, Act.LATER, Act.CHANNEL, Act.TEMPLATE, Act.MESSAG
 
 CODES: dict[int, Meaning] = {
     0: Meaning(_P, _TOKEN),
-    # Meta's advice for a bad request or a server error: two more tries, then none. The row's own count
-    # of retries is the limit.
+    # Meta advises to try a bad request or a server error twice more. The row's own limit of retries
+    # serves for that.
     1: Meaning(_R, _("WhatsApp could not process the message. Try again later.")),
     2: Meaning(_R, _BUSY),
     3: Meaning(_P, _PERMISSION),
@@ -74,7 +74,7 @@ CODES: dict[int, Meaning] = {
     **{code: Meaning(_P, _PERMISSION) for code in range(200, 300)},
     368: Meaning(_P, _LOCKED),
     80007: Meaning(_W, _ACCOUNT_RATE, slow_down=MINUTE),
-    # For calls that manage templates; it does not hold back messages.
+    # Concerns calls that manage templates, so it does not hold back messages.
     80008: Meaning(_W, _ACCOUNT_RATE),
     130403: Meaning(_X, _("Your business has blocked this contact on WhatsApp. Unblock it, then try again.")),
     130429: Meaning(_R, _RATE, slow_down=5 * SECOND),
@@ -118,7 +118,7 @@ CODES: dict[int, Meaning] = {
     131052: Meaning(_X, _("The file that the contact sent could not be downloaded. Ask for it again.")),
     131053: Meaning(_X, _("The file in the message could not be uploaded. Check its type and size.")),
     131055: Meaning(_X, _MARKETING_API),
-    # Between two numbers only; other contacts barely wait for it.
+    # Concerns one pair of numbers, so other contacts hardly have to wait.
     131056: Meaning(
         _R, _("Too many messages to this contact in a short time. Try again later."), slow_down=SECOND
     ),
