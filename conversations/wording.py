@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -27,8 +28,27 @@ KINDS: Mapping[str, Promise | str] = {
     "order": gettext_lazy("Order"),
 }
 OTHER = gettext_lazy("A message that can only be read in WhatsApp")
-# Kinds that a bubble names by a picture of their own.
-PICTURED = frozenset({"image", "video", "audio", VOICE, "document", "sticker", "location", "contacts"})
+
+
+class Picture(NamedTuple):
+    """The icon that a bubble shows for what cannot be seen here, and what to do about that."""
+
+    icon: str
+    hint: Promise
+
+
+_SEE = gettext_lazy("Open WhatsApp to see it")
+_HEAR = gettext_lazy("Open WhatsApp to hear it")
+PICTURES: Mapping[str, Picture] = {
+    "image": Picture("image", _SEE),
+    "video": Picture("video", _SEE),
+    "audio": Picture("mic", _HEAR),
+    VOICE: Picture("mic", _HEAR),
+    "document": Picture("file-text", _SEE),
+    "sticker": Picture("sticker", _SEE),
+    "location": Picture("map-pin", _SEE),
+    "contacts": Picture("contact", _SEE),
+}
 
 
 def in_words(kind: str, text: str) -> str:
@@ -40,4 +60,4 @@ def in_words(kind: str, text: str) -> str:
 
 def beside_picture(kind: str, text: str) -> str:
     """Return the words of a bubble: nothing where its picture says it all."""
-    return "" if kind in PICTURED and not text else in_words(kind, text)
+    return "" if kind in PICTURES and not text else in_words(kind, text)

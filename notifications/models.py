@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from notifications.wording import Words, in_words
+from notifications.wording import Mark, Words, in_words, mark_of
 
 if TYPE_CHECKING:
     from trochai.accounts.models import Membership, Organization
@@ -69,3 +69,7 @@ class Notification(models.Model):
     @property
     def text(self) -> str:
         return self.words.text
+
+    @property
+    def mark(self) -> Mark:
+        return mark_of(self.kind)

@@ -17,19 +17,34 @@ class Words(NamedTuple):
     text: str = ""
 
 
+class Mark(NamedTuple):
+    """An icon, and its CSS: "bad" where something needs a person, "mute" where nothing does."""
+
+    icon: str
+    tone: str = ""
+
+
 Wording = Callable[[Mapping[str, Any]], Words]
 
+UNKNOWN_KIND = Mark("bell", "mute")
 _wordings: dict[str, Wording] = {}
+_marks: dict[str, Mark] = {}
 
 
-def words_for(kind: str) -> Callable[[Wording], Wording]:
+def words_for(kind: str, *, icon: str, tone: str = "") -> Callable[[Wording], Wording]:
     """Register the decorated function as the one that words this kind; done when its app is ready."""
 
     def register(wording: Wording) -> Wording:
         _wordings[kind] = wording
+        _marks[kind] = Mark(icon, tone)
         return wording
 
     return register
+
+
+def mark_of(kind: str) -> Mark:
+    """Return what marks this kind of news in a list."""
+    return _marks.get(kind, UNKNOWN_KIND)
 
 
 def in_words(kind: str, values: Mapping[str, Any]) -> Words:

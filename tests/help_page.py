@@ -9,6 +9,7 @@ from django.test import Client
 
 from followups.models import FollowUp
 from tests.conftest import signed_in
+from tests.html import html_of
 from trochai.accounts.models import Membership
 
 # Every sentence, table row and bullet, in the page's order; headings stand as comments.
@@ -109,7 +110,7 @@ def read(member: Membership, path: str = INDEX, *, client: Client | None = None,
     """Return the page that this member sees at ``path``."""
     answer = (client or signed_in(member)).get(path, **options)
     assert answer.status_code == 200
-    return answer.content.decode()
+    return html_of(answer)
 
 
 def words(html: str) -> str:
@@ -157,7 +158,7 @@ def press(member: Membership, action: str, follow_up: FollowUp) -> str:
     url = only(rf'(?:href|action)="([^"?]+/{action.lower()}/)', shown)
     answer = client.post(url, follow=True)
     assert answer.status_code == 200
-    return answer.content.decode()
+    return html_of(answer)
 
 
 def tabs(html: str) -> dict[str, str]:

@@ -170,6 +170,19 @@ def test_templates_hold_no_code_and_no_style(path):
     assert lines == set()
 
 
+def long_lines(text: str) -> Iterator[int]:
+    """Yield the numbers of the lines that no longer fit on a screen."""
+    for number, line in enumerate(text.splitlines(), start=1):
+        if len(line) > 140:
+            yield number
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=str)
+def test_templates_have_lines_that_people_can_read(path):
+    """One element a line; inline ones stay together where a space between them would show."""
+    assert list(long_lines((ROOT / path).read_text(encoding="utf-8"))) == []
+
+
 def test_forms_that_change_something_carry_a_token():
     """Every ``<form method="post">`` has the CSRF token beside its fields."""
     forms = re.compile(r"<form\b[^>]*method=\"post\".*?</form>", re.DOTALL | re.IGNORECASE)
@@ -209,6 +222,10 @@ def test_the_rules_bite(rule, source):
 )
 def test_the_rules_for_templates_bite(source):
     assert any(pattern.search(source) for pattern in FORBIDDEN_IN_TEMPLATES.values())
+
+
+def test_the_rule_for_long_lines_bites():
+    assert list(long_lines(f"<p>\n{'x' * 140}\n{'x' * 141}\n</p>")) == [3]
 
 
 def test_modules_are_named_after_what_they_do():

@@ -38,6 +38,7 @@ from tests.help_page import (
     tabs,
     words,
 )
+from tests.html import html_of
 from tests.meta import accepted
 from trochai.celery import app
 from trochai.ui.template_tags import icon
@@ -95,7 +96,7 @@ def refused(team, **changes) -> str:
     answer = signed_in(team.agent).post(dialog(team), fill_in(team, **changes))
     assert answer.status_code == 422
     assert not FollowUp.objects.exists()
-    return answer.content.decode()
+    return html_of(answer)
 
 
 def tick() -> None:
@@ -323,7 +324,7 @@ def test_a_message_confirms_what_will_be_sent_and_when(team, friday, headers):
         toast = json.loads(answer["HX-Trigger"])["toast"]
         said = f"{toast['title']} {toast['text']}"
     else:
-        said = words(only(r'<div class="toasts" id="toasts".*?<template', answer.content.decode()))
+        said = words(only(r'<div class="toasts" id="toasts".*?<template', html_of(answer)))
     assert "Follow-up scheduled visit_reminder goes to María Jiménez on Fri 27 Nov at 9:00 AM." in said
 
 
@@ -347,7 +348,7 @@ def test_no_custom_date_is_in_the_next_few_hours(team, friday, ahead, headers):
     data = fill_in(team, **at(team, NOW + ahead))
     for path in (dialog(team), reverse("followups:check", args=[team.conversation.pk])):
         answer = signed_in(team.agent).post(path, data, headers=headers)
-        assert "Choose a time from Wed 25 Nov, 9:15 AM" in answer.content.decode()
+        assert "Choose a time from Wed 25 Nov, 9:15 AM" in html_of(answer)
     assert not FollowUp.objects.exists()
 
 

@@ -1,4 +1,4 @@
-"""The inbox. Every response is the whole page, or for htmx the contents of ``#inbox``: see js/swap.js."""
+"""The inbox: every response is the whole page, or for htmx the inside of ``#inbox`` (js/keyed-swap.js)."""
 
 from __future__ import annotations
 

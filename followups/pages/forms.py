@@ -249,6 +249,11 @@ class ScheduleForm(WhenForm):
         return next((name for name in shown if name in wrong), "")
 
     @property
+    def opens_at_picker(self) -> bool:
+        """Whether choosing a template is the first thing to do."""
+        return self.chosen is None and (self.first_wrong == "template" or not self.is_bound)
+
+    @property
     def summary(self) -> str:
         """How many fields are wrong, in words, or what is wrong with all of it."""
         general = [*self.non_field_errors(), *self.errors.get("submission", [])]

@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from followups.models import FollowUp, FollowUpQuerySet, Status
+from followups.wording.lists import NO_MATCH, NO_MATCH_AT_ALL, NOTHING, Nothing
 from templates_app.models import Template
 from trochai import paging
 from trochai.accounts.models import Membership, Organization
@@ -43,6 +44,11 @@ class Tab(StrEnum):
     @property
     def label(self) -> str:
         return _("All") if self is Tab.ALL else str(Status(self.value).label)
+
+    @property
+    def nothing(self) -> Nothing | None:
+        """What is said when nothing is under this tab; None for the tab of all."""
+        return NOTHING.get(self)
 
     @property
     def soonest_first(self) -> bool:
@@ -159,6 +165,11 @@ class Filters:
     def number_set(self) -> int:
         """How many of the selects are set; on a phone the button that opens their sheet says so."""
         return sum(map(bool, (self.by, self.template, self.date)))
+
+    @property
+    def no_match(self) -> str:
+        """What is said when the search finds nothing."""
+        return str(NO_MATCH.get(self.tab, NO_MATCH_AT_ALL)) % {"search": self.q}
 
     def with_tab(self, tab: Tab) -> Filters:
         return replace(self, tab=tab, after=None, before=None)

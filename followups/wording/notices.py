@@ -37,13 +37,13 @@ class Kind(StrEnum):
     SENDING_INTERRUPTED = "sending_interrupted"
 
 
-@words_for(Kind.FOLLOW_UP_SENT)
+@words_for(Kind.FOLLOW_UP_SENT, icon="circle-check")
 def sent(values: Mapping[str, Any]) -> Words:
     """Values: contact (empty if nameless), template."""
     return Words(_("Follow-up sent"), _("to %(contact)s: %(template)s") % _names(values))
 
 
-@words_for(Kind.FOLLOW_UP_FAILED)
+@words_for(Kind.FOLLOW_UP_FAILED, icon="circle-alert", tone="bad")
 def failed(values: Mapping[str, Any]) -> Words:
     """Values: contact, template, kind (a FailureKind), failure (the fields of a Failure)."""
     explained = failures.explain(values["kind"], Failure(**values["failure"]))
@@ -51,7 +51,7 @@ def failed(values: Mapping[str, Any]) -> Words:
     return Words(_("Follow-up failed"), text)
 
 
-@words_for(Kind.FOLLOW_UP_CANCELED)
+@words_for(Kind.FOLLOW_UP_CANCELED, icon="circle-slash", tone="mute")
 def canceled(values: Mapping[str, Any]) -> Words:
     """Values: contact, template, cause (a CancelCause)."""
     text = _("to %(contact)s (%(template)s): %(cause)s") % {
@@ -61,7 +61,7 @@ def canceled(values: Mapping[str, Any]) -> Words:
     return Words(_("Follow-up canceled"), text)
 
 
-@words_for(Kind.TEMPLATE_UNUSABLE)
+@words_for(Kind.TEMPLATE_UNUSABLE, icon="triangle-alert", tone="bad")
 def template_unusable(values: Mapping[str, Any]) -> Words:
     """Values: template, status (at Meta), count (of the person's follow-ups that wait on it)."""
     if values["status"] == TemplateStatus.APPROVED:
@@ -78,7 +78,7 @@ def template_unusable(values: Mapping[str, Any]) -> Words:
     return Words(_("Template can’t be sent"), text % {**values, "status": label})
 
 
-@words_for(Kind.CHANNEL_STOPPED)
+@words_for(Kind.CHANNEL_STOPPED, icon="unplug", tone="bad")
 def channel_stopped(values: Mapping[str, Any]) -> Words:
     """Values: channel (its name), failure."""
     text = _("%(channel)s: %(reason)s Follow-ups wait until it works again.")
@@ -86,7 +86,7 @@ def channel_stopped(values: Mapping[str, Any]) -> Words:
     return Words(_("WhatsApp channel stopped"), text % {"channel": values["channel"], "reason": reason})
 
 
-@words_for(Kind.SENDING_INTERRUPTED)
+@words_for(Kind.SENDING_INTERRUPTED, icon="circle-alert", tone="bad")
 def sending_interrupted(values: Mapping[str, Any]) -> Words:
     """Values: since and at (moments), is_over."""
     since, at = (dt.datetime.fromisoformat(values[name]) for name in ("since", "at"))

@@ -10,12 +10,13 @@ from django.urls import reverse
 from notifications.models import Notification
 from tests import factories
 from tests.conftest import signed_in
+from tests.html import html_of
 from trochai.accounts.models import Membership, Role
 from trochai.ui import toasts
 
 
 def words(response) -> str:
-    return response.content.decode()
+    return html_of(response)
 
 
 def sign_in(client, email, password=factories.PASSWORD, **data):

@@ -12,6 +12,7 @@ from conversations.pages import listing
 from conversations.pages.listing import Filters, Tab
 from tests import factories
 from tests.conftest import signed_in
+from tests.html import html_of
 from trochai.paging import Cursor
 
 NOW = dt.datetime(2026, 11, 20, 15, 0, tzinfo=dt.UTC)
@@ -30,7 +31,7 @@ def converse(team, name="María Jiménez", **fields):
 
 
 def names(membership, query=""):
-    text = signed_in(membership).get(f"/inbox/{query}").content.decode()
+    text = html_of(signed_in(membership).get(f"/inbox/{query}"))
     return re.findall(r'<span class="name truncate">([^<]*)', text)
 
 
@@ -53,7 +54,7 @@ def test_a_row_says_who_wrote_last_what_and_whether_it_went_wrong(team):
     )
     factories.MessageFactory(conversation=conversation, delivery="failed", at=NOW)
     converse(team, "Unread One", unread_count=120, preview="Hi", last_message_at=NOW - dt.timedelta(days=1))
-    text = signed_in(team.agent).get("/inbox/").content.decode()
+    text = html_of(signed_in(team.agent).get("/inbox/"))
     assert re.search(r'aria-label="Not sent".*?You: \[Template\] Hola María', text, re.DOTALL)
     assert text.count('aria-label="Not sent"') == 1
     assert '99+<span class="sr-only"> unread' in text
@@ -65,7 +66,7 @@ def test_a_pending_follow_up_marks_the_row(team):
     factories.FollowUpFactory(
         organization=team.organization, conversation=conversation, template=team.template
     )
-    text = signed_in(team.agent).get("/inbox/").content.decode()
+    text = html_of(signed_in(team.agent).get("/inbox/"))
     assert 'aria-label="Follow-up scheduled"' in text
 
 
@@ -78,7 +79,7 @@ def test_the_chips_narrow_the_list_and_count(team):
     assert names(team.agent, "?f=mine") == ["Mine"]
     assert names(team.agent, "?f=closed") == ["Mine but closed"]
     assert names(team.other_agent, "?f=mine") == []
-    text = signed_in(team.agent).get("/inbox/").content.decode()
+    text = html_of(signed_in(team.agent).get("/inbox/"))
     assert "Unread <span>1</span>" in text
     assert "Mine <span>1</span>" in text
 
@@ -127,7 +128,7 @@ def test_pages_follow_one_another_none_twice_none_lost(team):
         converse(team, f"Contact {number:03}", last_message_at=NOW - dt.timedelta(hours=number // 20))
     client, url, seen = signed_in(team.agent), "/inbox/", []
     while url:
-        text = client.get(url).content.decode()
+        text = html_of(client.get(url))
         seen += re.findall(r'name truncate">(Contact \d+)', text)
         older = re.search(r'href="([^"]*)"[^>]*rel="next"', text)
         url = older and older[1].replace("&amp;", "&")
@@ -138,16 +139,16 @@ def test_pages_follow_one_another_none_twice_none_lost(team):
 def test_filter_and_search_stay_in_every_link(team):
     for _ in range(listing.PAGE_SIZE + 1):
         converse(team, "Ana & Co", unread_count=1)
-    text = signed_in(team.agent).get("/inbox/?f=unread&q=ana+%26+co").content.decode()
+    text = html_of(signed_in(team.agent).get("/inbox/?f=unread&q=ana+%26+co"))
     assert re.search(r'href="/inbox/\d+/\?f=unread&amp;q=ana\+%26\+co"', text)
     assert re.search(r'href="/inbox/\?f=unread&amp;q=ana\+%26\+co&amp;before=\d+-\d+"', text)
 
 
 def test_an_empty_inbox_an_empty_filter_and_an_empty_search_say_why(team):
     client = signed_in(team.agent)
-    assert "No conversations yet" in client.get("/inbox/").content.decode()
-    assert "No conversations here" in client.get("/inbox/?f=closed").content.decode()
-    assert "Nothing found for “zzz”" in client.get("/inbox/?q=zzz").content.decode()
+    assert "No conversations yet" in html_of(client.get("/inbox/"))
+    assert "No conversations here" in html_of(client.get("/inbox/?f=closed"))
+    assert "Nothing found for “zzz”" in html_of(client.get("/inbox/?q=zzz"))
 
 
 def test_a_search_by_htmx_puts_itself_into_the_address(team):

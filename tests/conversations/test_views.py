@@ -12,6 +12,7 @@ from conversations.models import Conversation, Message
 from conversations.pages import thread as threads
 from tests import factories
 from tests.conftest import Team, signed_in
+from tests.html import html_of
 
 HTMX = {"HX-Request": "true"}
 NOW = dt.datetime(2026, 11, 20, 15, 0, tzinfo=dt.UTC)
@@ -50,7 +51,7 @@ def page(membership, conversation, query="", **headers):
 
 
 def words(response) -> str:
-    return response.content.decode()
+    return html_of(response)
 
 
 def post(membership, path, data=None, htmx=False, **extra):

@@ -16,6 +16,7 @@ from followups.lifecycle import people
 from followups.models import CancelCause, FailureKind, FollowUp, Status
 from tests import factories
 from tests.conftest import signed_in
+from tests.html import html_of
 
 INDEX = "/followups/"
 NOW = dt.datetime(2026, 11, 20, 15, 15, tzinfo=dt.UTC)  # Friday 9:15 AM in Costa Rica
@@ -156,7 +157,7 @@ class TestRowInPlace:
     def test_the_fresh_row_and_the_tabs_counts_are_swapped_in(self, team):
         follow_up = make(team)
         answer = post(team.agent, "cancel", follow_up, on=f"{INDEX}?status=pending&q=mar%C3%ADa")
-        html = answer.content.decode()
+        html = html_of(answer)
         assert re.search(rf'<template><tr role="row" id="followup-{follow_up.pk}" hx-swap-oob="true">', html)
         assert "badge--canceled" in html
         assert "Canceled <span>1</span>" in html
@@ -170,11 +171,11 @@ class TestRowInPlace:
 
     def test_deleting_removes_the_row_and_the_last_one_leaves_the_empty_state(self, team):
         first, last = make(team, "failed"), make(team, "failed")
-        html = post(team.admin, "delete", first, on=f"{INDEX}?status=failed").content.decode()
+        html = html_of(post(team.admin, "delete", first, on=f"{INDEX}?status=failed"))
         assert f'id="followup-{first.pk}"' not in html
         assert f'id="followup-{last.pk}"' in html
         assert '<div id="followups-list" hx-swap-oob="innerHTML">' in html
-        html = post(team.admin, "delete", last, on=f"{INDEX}?status=failed").content.decode()
+        html = html_of(post(team.admin, "delete", last, on=f"{INDEX}?status=failed"))
         assert "No follow-ups yet" in html
 
     def test_restoring_brings_back_the_date_it_had(self, team):
@@ -187,7 +188,7 @@ class TestRowInPlace:
 
     def test_a_row_that_is_about_to_be_sent_again_polls_itself(self, team):
         follow_up = make(team, "failed")
-        assert "load delay:241s" in post(team.agent, "retry", follow_up).content.decode()
+        assert "load delay:241s" in html_of(post(team.agent, "retry", follow_up))
 
     def test_one_change_costs_a_bounded_number_of_queries(self, team, django_assert_max_num_queries):
         follow_up = make(team)
@@ -211,7 +212,7 @@ class TestAsking:
     def test_get_asks_and_its_form_does_it(self, team, action, state, words, is_htmx):
         follow_up = make(team, state)
         headers = {"HX-Request": "true"} if is_htmx else {}
-        html = signed_in(team.admin).get(url(action, follow_up), headers=headers).content.decode()
+        html = html_of(signed_in(team.admin).get(url(action, follow_up), headers=headers))
         assert words in html
         assert f'<form method="post" action="{url(action, follow_up)}"' in html
         assert ("<dialog" in html) is is_htmx
@@ -223,7 +224,7 @@ class TestAsking:
             team, "failed", failure_kind=FailureKind.UNKNOWN, failure_code=None, failure_cause="unknown"
         )
         answer = post(team.agent, "retry", follow_up)
-        assert "It may have already arrived." in answer.content.decode()
+        assert "It may have already arrived." in html_of(answer)
         assert answer["HX-Retarget"] == "body"
         assert status_of(follow_up) == Status.FAILED
         post(team.agent, "retry", follow_up, confirmed="1")
@@ -233,7 +234,7 @@ class TestAsking:
         follow_up = make(
             team, "failed", failure_kind=FailureKind.UNKNOWN, failure_code=None, failure_cause="unknown"
         )
-        html = signed_in(team.agent).get(INDEX).content.decode()
+        html = html_of(signed_in(team.agent).get(INDEX))
         assert f'hx-get="{url("retry", follow_up)}"' in html
         assert f'hx-post="{url("retry", follow_up)}"' not in html
 
@@ -241,7 +242,7 @@ class TestAsking:
         follow_up = make(team, "sent")
         answer = signed_in(team.agent).get(url("cancel", follow_up))
         assert answer.status_code == 409
-        assert "It is sent now." in answer.content.decode()
+        assert "It is sent now." in html_of(answer)
 
 
 class TestTooLate:
@@ -262,7 +263,7 @@ class TestTooLate:
         answer = post(team.agent, "cancel", overtaken)
         assert answer.status_code == 409
         assert status_of(overtaken) == Status.PROCESSING
-        assert "badge--processing" in answer.content.decode()
+        assert "badge--processing" in html_of(answer)
         toast = events(answer)["toast"]
         assert (toast["text"], toast["tone"]) == ("It is already being sent.", "error")
         assert "dialog:close" in events(answer)
@@ -270,7 +271,7 @@ class TestTooLate:
     def test_losing_the_race_without_javascript_is_a_page_that_leads_back(self, team, overtaken):
         answer = post(team.agent, "cancel", overtaken, on=None, next=f"{INDEX}?status=pending")
         assert answer.status_code == 409
-        html = answer.content.decode()
+        html = html_of(answer)
         assert "It is already being sent." in html
         assert f'href="{INDEX}?status=pending"' in html
 
@@ -292,11 +293,11 @@ class TestWithoutJavaScript:
         follow_up = make(team)
         client = signed_in(team.agent)
         back = f"{INDEX}?status=pending&q=mar"
-        asked = client.get(url("cancel", follow_up), {"next": back}).content.decode()
+        asked = html_of(client.get(url("cancel", follow_up), {"next": back}))
         assert 'name="next" value="/followups/?status=pending&amp;q=mar"' in asked
         answer = client.post(url("cancel", follow_up), {"next": back})
         assert answer["Location"] == back
-        assert "Follow-up canceled" in client.get(back).content.decode()
+        assert "Follow-up canceled" in html_of(client.get(back))
 
     @pytest.mark.parametrize(
         "elsewhere", ["https://evil.example/", "//evil.example/", "javascript:alert(1)", ""]

@@ -7,6 +7,7 @@ from followups.marks import waiting_in
 from followups.models import Status
 from tests import factories
 from tests.conftest import Team, signed_in
+from tests.html import html_of
 
 
 @pytest.mark.parametrize("status", Status)
@@ -19,5 +20,5 @@ def test_only_what_still_waits_or_is_being_sent_is_marked(team: Team, status: St
 
 def test_the_inbox_list_shows_the_mark(team: Team) -> None:
     factories.FollowUpFactory(organization=team.organization, conversation=team.conversation)
-    html = signed_in(team.viewer).get(reverse("conversations:inbox")).content.decode()
+    html = html_of(signed_in(team.viewer).get(reverse("conversations:inbox")))
     assert 'aria-label="Follow-up scheduled"' in html

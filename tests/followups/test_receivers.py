@@ -17,6 +17,7 @@ from templates_app import sync
 from templates_app.tasks import sync_templates
 from tests import factories
 from tests.conftest import signed_in
+from tests.html import html_of
 
 CHANGED = [{"type": "BODY", "text": "Hola {{1}}, su visita es el {{2}}."}]
 
@@ -60,7 +61,7 @@ def test_creators_are_told_before_the_date_that_a_template_stops_being_sendable(
     (notification,) = told()
     assert notification.recipient == team.agent.user
     assert words in notification.text
-    page = signed_in(team.viewer).get(reverse("followups:index")).content.decode()
+    page = html_of(signed_in(team.viewer).get(reverse("followups:index")))
     assert "Template can’t be sent: paused" in page or "the values no longer fit it" in page
 
 

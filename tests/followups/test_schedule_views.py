@@ -13,6 +13,7 @@ from django.urls import reverse
 from followups.models import FollowUp, Status
 from tests import factories
 from tests.conftest import Team, signed_in
+from tests.html import html_of
 from trochai.accounts.models import Role
 
 HTMX = {"HX-Request": "true"}
@@ -62,7 +63,7 @@ def refused(team: Team, message: str, **changes: Any) -> str:
     """Post, see that it is refused with ``message`` and that nothing was made; return the form."""
     response = post(team, **changes)
     assert response.status_code == 422
-    html = response.content.decode()
+    html = html_of(response)
     assert message in html
     assert 'role="alert"' in html
     assert not FollowUp.objects.exists()
@@ -82,7 +83,7 @@ def test_follow_up_in_the_menu_opens_a_dialog_with_approved_templates(team: Team
     )
     factories.TemplateFactory(channel=team.channel, name="second_one")
     response = signed_in(team.agent).get(dialog_url(team), headers=HTMX)
-    html = response.content.decode()
+    html = html_of(response)
     assert html.startswith("<dialog")
     assert "data-open" in html
     assert re.findall(r'class="option".*?class="name">(\w+)<', html) == ["second_one", "visit_reminder"]
@@ -90,7 +91,7 @@ def test_follow_up_in_the_menu_opens_a_dialog_with_approved_templates(team: Team
 
 
 def test_without_htmx_it_is_a_page_with_the_same_form(team: Team) -> None:
-    html = signed_in(team.agent).get(dialog_url(team)).content.decode()
+    html = html_of(signed_in(team.agent).get(dialog_url(team)))
     assert "<html" in html
     assert "<dialog" not in html
     assert f'action="{dialog_url(team)}"' in html
@@ -101,7 +102,7 @@ def test_the_quick_options_show_their_dates_and_carry_their_moments(team: Team) 
     """Help page: "Select when to send the follow-up. You can use one of the quick options or choose a custom
     date".
     """
-    html = signed_in(team.agent).get(dialog_url(team), headers=HTMX).content.decode()
+    html = html_of(signed_in(team.agent).get(dialog_url(team), headers=HTMX))
     options = re.findall(r"<b>([^<]+)</b><small><time [^>]*>([^<]+)</time>", html)
     assert options == [
         ("Tomorrow 9:00 AM", "Sat 21 Nov"),
@@ -114,7 +115,7 @@ def test_the_quick_options_show_their_dates_and_carry_their_moments(team: Team) 
 
 def test_the_custom_date_has_pickers_with_the_windows_ends_and_names_the_zone(team: Team) -> None:
     """Help page: "For a custom date, use the date and time pickers." """
-    html = signed_in(team.agent).get(dialog_url(team), headers=HTMX).content.decode()
+    html = html_of(signed_in(team.agent).get(dialog_url(team), headers=HTMX))
     date = re.search(r"<input[^>]*name=\"date\"[^>]*>", html)
     assert date
     assert 'type="date"' in date[0]
@@ -130,7 +131,7 @@ def test_choosing_a_template_brings_its_fields_and_its_preview(team: Team) -> No
     response = signed_in(team.agent).get(
         dialog_url(team), {"template": team.template.pk}, headers={**HTMX, "HX-Target": "schedule-fields"}
     )
-    html = response.content.decode()
+    html = html_of(response)
     assert html.count('class="field"') == 3
     assert 'data-var="body.2"' in html
     assert 'placeholder="e.g. Casa EC-204"' in html
@@ -144,7 +145,7 @@ def test_choosing_a_template_brings_its_fields_and_its_preview(team: Team) -> No
 
 
 def test_the_only_template_is_chosen_from_the_start(team: Team) -> None:
-    html = signed_in(team.agent).get(dialog_url(team), headers=HTMX).content.decode()
+    html = html_of(signed_in(team.agent).get(dialog_url(team), headers=HTMX))
     assert 'data-var="body.1"' in html
 
 
@@ -153,13 +154,13 @@ def test_an_unknown_template_in_the_address_chooses_none(team: Team, wanted: str
     factories.TemplateFactory(channel=team.channel)
     response = signed_in(team.agent).get(dialog_url(team), {"template": wanted}, headers=HTMX)
     assert response.status_code == 200
-    assert "Choose a template to see the message." in response.content.decode()
+    assert "Choose a template to see the message." in html_of(response)
 
 
 def test_without_an_approved_template_it_says_what_to_do(team: Team) -> None:
     team.template.status = "PAUSED"
     team.template.save()
-    html = signed_in(team.agent).get(dialog_url(team), headers=HTMX).content.decode()
+    html = html_of(signed_in(team.agent).get(dialog_url(team), headers=HTMX))
     assert "No approved template yet" in html
     assert f'href="{reverse("templates:index")}"' in html
     assert 'type="submit"' not in html
@@ -172,7 +173,7 @@ def test_a_follow_up_that_already_waits_is_named_before_scheduling(team: Team) -
         template=team.template,
         scheduled_for=NOW + dt.timedelta(days=7),
     )
-    html = signed_in(team.agent).get(dialog_url(team), headers=HTMX).content.decode()
+    html = html_of(signed_in(team.agent).get(dialog_url(team), headers=HTMX))
     assert "already has a follow-up waiting" in html
     assert "<b>visit_reminder</b>, " in html
     assert "Fri 27 Nov, 2:31 PM" in html
@@ -183,14 +184,14 @@ def test_one_that_waits_on_the_contacts_other_conversation_is_named_too(team: Te
         organization=team.organization, contact=team.conversation.contact
     )
     factories.FollowUpFactory(organization=team.organization, conversation=elsewhere)
-    html = signed_in(team.agent).get(dialog_url(team), headers=HTMX).content.decode()
+    html = html_of(signed_in(team.agent).get(dialog_url(team), headers=HTMX))
     assert "already has a follow-up waiting" in html
 
 
 @pytest.mark.parametrize("status", [Status.SENT, Status.FAILED, Status.CANCELED])
 def test_what_no_longer_waits_is_not_warned_about(team: Team, status: Status) -> None:
     factories.FollowUpFactory(organization=team.organization, conversation=team.conversation, status=status)
-    html = signed_in(team.agent).get(dialog_url(team), headers=HTMX).content.decode()
+    html = html_of(signed_in(team.agent).get(dialog_url(team), headers=HTMX))
     assert "already has a follow-up waiting" not in html
 
 
@@ -198,7 +199,7 @@ def test_a_contact_who_opted_out_cannot_be_scheduled_for(team: Team) -> None:
     contact = team.conversation.contact
     contact.opted_out_at = NOW
     contact.save()
-    html = signed_in(team.agent).get(dialog_url(team), headers=HTMX).content.decode()
+    html = html_of(signed_in(team.agent).get(dialog_url(team), headers=HTMX))
     assert "María Jiménez doesn’t want messages" in html
     assert 'type="submit"' not in html
     refused(team, "María Jiménez doesn’t want messages")
@@ -207,7 +208,7 @@ def test_a_contact_who_opted_out_cannot_be_scheduled_for(team: Team) -> None:
 def test_a_stopped_number_is_said(team: Team) -> None:
     team.channel.stopped_at, team.channel.stop_code = NOW, 190
     team.channel.save()
-    html = signed_in(team.agent).get(dialog_url(team), headers=HTMX).content.decode()
+    html = html_of(signed_in(team.agent).get(dialog_url(team), headers=HTMX))
     assert "can’t send at the moment: The WhatsApp access token is not valid any more" in html
 
 
@@ -297,7 +298,7 @@ def test_without_htmx_it_leads_back_to_the_conversation_with_the_message(team: T
     assert response.status_code == 302
     assert response["Location"] == reverse("conversations:conversation", args=[team.conversation.pk])
     assert FollowUp.objects.count() == 1
-    page = client.get(dialog_url(team)).content.decode()
+    page = html_of(client.get(dialog_url(team)))
     assert "visit_reminder goes to María Jiménez on Fri 27 Nov at 9:00 AM." in page
 
 
@@ -467,7 +468,7 @@ def test_a_form_once_used_and_then_changed_asks_before_it_makes_another(team: Te
     data["p-body-2"] = "Casa EC-205"
     response = client.post(dialog_url(team), data)
     assert response.status_code == 422
-    html = response.content.decode()
+    html = html_of(response)
     assert "This form has already scheduled a follow-up." in html
     fresh = re.search(r'name="submission" value="([^"]+)"', html)
     assert fresh
@@ -486,7 +487,7 @@ def test_without_javascript_choosing_a_template_keeps_what_was_typed(team: Team)
     )
     data = fields(team, template=other.pk, note="Pidió otra zona", when="tomorrow_9", choose="1")
     response = signed_in(team.agent).post(dialog_url(team), data)
-    html = response.content.decode()
+    html = html_of(response)
     assert response.status_code == 200
     assert not FollowUp.objects.exists()
     assert "Pidió otra zona" in html
@@ -518,7 +519,7 @@ def check(team: Team, **data: Any) -> str:
     url = reverse("followups:check", args=[team.conversation.pk])
     response = signed_in(team.agent).post(url, {**SHOWN, **data}, headers=HTMX)
     assert response.status_code == 200
-    return response.content.decode()
+    return html_of(response)
 
 
 def test_the_check_says_when_it_will_be_sent(team: Team) -> None:
@@ -565,7 +566,7 @@ def banner(team: Team, role: str = "agent") -> str:
     url = reverse("followups:banner", args=[team.conversation.pk])
     response = signed_in(team.member(role)).get(url, headers=HTMX)
     assert response.status_code == 200
-    return response.content.decode()
+    return html_of(response)
 
 
 def waiting(team: Team, **fields: Any) -> FollowUp:

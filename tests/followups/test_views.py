@@ -15,6 +15,7 @@ from followups.models import CancelCause, ChangeKind, FailureKind, FollowUp, Out
 from followups.pages import listing
 from tests import factories
 from tests.conftest import signed_in
+from tests.html import html_of
 from trochai.search import search_text
 from trochai.ui.template_tags import icon
 
@@ -43,7 +44,7 @@ def text_of(html: str) -> str:
 def page(member, path=INDEX, **headers):
     answer = signed_in(member).get(path, headers=headers)
     assert answer.status_code == 200
-    return answer.content.decode()
+    return html_of(answer)
 
 
 def row_html(html: str, follow_up) -> str:
@@ -262,7 +263,7 @@ class TestStoppedChannel:
         assert url not in page(team.agent)
         assert signed_in(team.agent).post(url).status_code == 403
         answer = signed_in(team.admin).post(url, follow=True)
-        assert "Trying again" in answer.content.decode()
+        assert "Trying again" in html_of(answer)
         team.channel.refresh_from_db()
         assert not team.channel.is_stopped
 
@@ -306,7 +307,7 @@ class TestFilters:
         follow_up = make(team, note="parqueo")
         path = f"{INDEX}?status=pending&q=parqueo&by=&template=&date=&first=&last="
         answer = signed_in(team.agent).get(path, headers=htmx())
-        html = answer.content.decode()
+        html = html_of(answer)
         assert answer["HX-Replace-Url"] == "/followups/?status=pending&q=parqueo"
         assert "HX-Request" in answer["Vary"]
         assert "<html" not in html
@@ -452,7 +453,7 @@ class TestRow:
             next_attempt_at=None,
         )
         answer = client.get(self.url(follow_up, seen), headers=htmx(f"{INDEX}?status=pending"))
-        fresh = answer.content.decode()
+        fresh = html_of(answer)
         assert "badge--sent" in row_html(fresh, follow_up)
         assert "hx-trigger" not in row_html(fresh, follow_up).split(">")[0]
         assert "Sent <span>1</span>" in fresh
@@ -608,7 +609,7 @@ def test_a_row_that_polls_costs_few_queries(team, django_assert_num_queries):
     path = reverse("followups:row", args=[follow_up.pk])
     # Session, person, membership, the row, stopped channels; then the filters' choices and four counts.
     with django_assert_num_queries(5 + 6):
-        html = client.get(path, headers=htmx()).content.decode()
+        html = html_of(client.get(path, headers=htmx()))
     seen = re.search(r"seen=(\w+)", html)[1]
     with django_assert_num_queries(5):
         assert client.get(f"{path}?seen={seen}", headers=htmx()).status_code == 204

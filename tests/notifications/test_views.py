@@ -10,6 +10,7 @@ from notifications import views
 from notifications.models import Notification
 from tests.conftest import signed_in
 from tests.factories import MembershipFactory, NotificationFactory
+from tests.html import html_of
 
 HTMX = {"HX-Request": "true"}
 
@@ -46,7 +47,7 @@ def get(membership, path="/notifications/", **headers):
 
 
 def text_of(response):
-    return response.content.decode()
+    return html_of(response)
 
 
 def titles(response):

@@ -11,6 +11,7 @@ from django.utils import timezone
 from templates_app import listing
 from tests.conftest import signed_in
 from tests.factories import ChannelFactory, TemplateFactory
+from tests.html import html_of
 from tests.templates_app import shapes
 from tests.templates_app.conftest import BODY, entry
 from trochai.whatsapp.models import Channel
@@ -23,7 +24,7 @@ def page(membership, query="", **headers):
 
 
 def text_of(response):
-    return response.content.decode()
+    return html_of(response)
 
 
 def toast(response):

@@ -6,6 +6,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from tests.factories import ChannelFactory, OrganizationFactory, UserFactory
+from tests.html import html_of
 from trochai.whatsapp import channels
 from trochai.whatsapp.cloud_api.failures import Failure
 from trochai.whatsapp.models import Channel
@@ -39,7 +40,7 @@ def change(http, channel, **changed):
 
 
 def test_secrets_are_never_shown_again(http, channel):
-    page = http.get(reverse("admin:whatsapp_channel_change", args=[channel.pk])).content.decode()
+    page = html_of(http.get(reverse("admin:whatsapp_channel_change", args=[channel.pk])))
     assert channel.phone_number_id in page
     assert f"/webhooks/whatsapp/{channel.uuid}/" in page
     assert not any(secret in page for secret in SECRETS)

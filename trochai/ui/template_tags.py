@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from django import template
 from django.utils import timezone
+from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from lucide.templatetags.lucide import lucide
@@ -28,7 +29,7 @@ def _render_icon(name: str, size: str, css: str, label: str) -> SafeString:
 
 
 @register.simple_tag
-def icon(name: str, size: str = "", css: str = "", label: str = "") -> SafeString:
+def icon(name: str, size: str = "", css: str = "", label: str | Promise = "") -> SafeString:
     """``{% icon "bell" %}``, ``{% icon "check" "sm" "tick" "Sent" %}``: decorative unless it has a label."""
     return _render_icon(name, size, css, str(label))
 

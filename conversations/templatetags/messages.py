@@ -1,0 +1,45 @@
+"""How a message looks: the icon of its delivery, and what it holds besides words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django import template
+from django.utils.safestring import SafeString
+
+from conversations.models import Delivery, Message
+from conversations.wording import KINDS, PICTURES
+from trochai.ui.template_tags import icon
+from trochai.whatsapp.json_reading import mapping, text
+
+register = template.Library()
+
+# The icon of each delivery, and its CSS.
+TICKS: Mapping[str, tuple[str, str]] = {
+    Delivery.SENDING: ("clock", "tick"),
+    Delivery.UNKNOWN: ("circle-question-mark", "tick tick--unknown"),
+    Delivery.ACCEPTED: ("check", "tick"),
+    Delivery.SENT: ("check", "tick"),
+    Delivery.DELIVERED: ("check-check", "tick"),
+    Delivery.READ: ("check-check", "tick tick--read"),
+    Delivery.PLAYED: ("check-check", "tick tick--read"),
+    Delivery.FAILED: ("circle-alert", "tick tick--failed"),
+}
+
+
+@register.simple_tag
+def tick(delivery: str) -> SafeString | str:
+    """``{% tick message.delivery %}``: the icon that says how far a message has got."""
+    if delivery not in TICKS:
+        return ""
+    name, css = TICKS[delivery]
+    return icon(name, "sm", css, Delivery(delivery).label)
+
+
+@register.inclusion_tag("conversations/_attachment.html")
+def attachment(message: Message) -> dict[str, Any]:
+    """``{% attachment message %}``: what WhatsApp shows and this page does not, by its name."""
+    kind = message.shown_kind
+    file_name = text(mapping(message.content, "document").get("filename"))
+    return {"picture": PICTURES.get(kind), "name": file_name or KINDS.get(kind, "")}
