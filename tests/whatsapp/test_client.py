@@ -22,6 +22,7 @@ from trochai.whatsapp.cloud_api.errors import (
     TemporaryError,
     WhatsAppError,
 )
+from trochai.whatsapp.cloud_api.reader import Reader
 from trochai.whatsapp.cloud_api.transport import MAX_ANSWER, AsyncTransport, NoAnswer, Transport
 
 TOKEN = "EAAGsecretTokenThatNobodyMaySee123"
@@ -41,7 +42,12 @@ transport_for = functools.cache(Transport)
 def make_client(url, *, read_timeout=0.4, token=TOKEN, transport=None, **more):
     transport = transport or transport_for(connect_timeout=0.4, read_timeout=read_timeout)
     return WhatsAppClient(
-        phone_number_id="42", token=token, base_url=f"{url}/v25.0", transport=transport, **more
+        phone_number_id="42",
+        token=token,
+        base_url=f"{url}/v25.0",
+        transport=transport,
+        reader=Reader(0.4, read_timeout),
+        **more,
     )
 
 
@@ -394,7 +400,7 @@ def test_transport_exceptions_do_not_carry_the_request():
         server.settimeout(0.1)
         transport = transport_for(connect_timeout=0.2, read_timeout=0.2)
         with pytest.raises(NoAnswer) as raised:
-            transport.result_of(transport.calls.call("GET", url, headers={"Authorization": "Bearer x"}))
+            transport.result_of(transport.calls.post(url, headers={"Authorization": "Bearer x"}, body=b"{}"))
     assert raised.value.__context__ is raised.value.__cause__ is None
 
 

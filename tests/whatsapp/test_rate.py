@@ -78,7 +78,7 @@ def test_what_was_not_used_is_there_for_the_next(line):
 
 
 def test_channels_do_not_share_a_line(line):
-    rate.reserve(line, 1000)
+    rate.reserve(line, 1000, ahead=60 * SECOND)
     assert rate.reserve(line, 1).count == 0
     assert rate.reserve(ChannelFactory(), 1).count == 1
 

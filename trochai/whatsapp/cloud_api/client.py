@@ -25,6 +25,7 @@ from trochai.whatsapp.cloud_api.errors import (
     used_up,
 )
 from trochai.whatsapp.cloud_api.failures import Cause
+from trochai.whatsapp.cloud_api.reader import Reader
 from trochai.whatsapp.cloud_api.transport import Answer, AsyncTransport, NoAnswer, NotSent, Transport
 from trochai.whatsapp.fields import Secret
 from trochai.whatsapp.json_reading import decode, first, mapping, mappings, text
@@ -35,7 +36,6 @@ MAX_PAGES = 100
 TEMPLATE_FIELDS = "id,name,language,status,category,components,parameter_format,rejected_reason,quality_score"
 PHONE_NUMBER_FIELDS = "id,display_phone_number,verified_name,quality_rating"
 
-JSON = {"Content-Type": "application/json"}
 _TOKEN = re.compile(r"[!-~]+", re.ASCII)
 
 
@@ -58,11 +58,14 @@ class WhatsAppClient:
     send may also raise ``OutcomeUnknown``.
     """
 
-    def __init__(self, *, phone_number_id: str, token: str, base_url: str, transport: Transport) -> None:
+    def __init__(
+        self, *, phone_number_id: str, token: str, base_url: str, transport: Transport, reader: Reader
+    ) -> None:
         self.phone_number_id = phone_number_id
         self._token = Secret(token.strip())
         self._base_url = base_url
         self._transport = transport
+        self._reader = reader
 
     def __repr__(self) -> str:
         return f"<WhatsAppClient {self.phone_number_id}>"
@@ -77,14 +80,11 @@ class WhatsAppClient:
     ) -> Accepted:
         """Send a template as one of many calls on an event loop, over its ``transport``."""
         body = _built(payloads.template_message, recipient=recipient, template=template, reference=reference)
-        return self._taken(await self._ask(transport, "POST", self._messages, body=body))
+        return self._taken(await self._post(transport, body))
 
     def send_text(self, *, recipient: Mapping[str, str], text: str, reference: str) -> Accepted:
         body = _built(payloads.text_message, recipient=recipient, text=text, reference=reference)
-        answer = self._transport.result_of(
-            self._ask(self._transport.calls, "POST", self._messages, body=body)
-        )
-        return self._taken(answer)
+        return self._taken(self._transport.result_of(self._post(self._transport.calls, body)))
 
     def templates(self, waba_id: str) -> Iterator[dict[str, Any]]:
         """Yield every template of the account.
@@ -112,10 +112,6 @@ class WhatsAppClient:
         """Return what Meta says of the number: proves that the token and the id work."""
         return self._get(quote(self.phone_number_id, safe=""), {"fields": PHONE_NUMBER_FIELDS})
 
-    @property
-    def _messages(self) -> str:
-        return f"{quote(self.phone_number_id, safe='')}/messages"
-
     def _taken(self, answer: Answer) -> Accepted:
         accepted = _accepted(answer)
         if accepted is None:
@@ -123,43 +119,39 @@ class WhatsAppClient:
         return accepted
 
     def _get(self, path: str, params: Mapping[str, str]) -> dict[str, Any]:
+        headers = self._headers()
         try:
-            answer = self._transport.result_of(self._ask(self._transport.calls, "GET", path, params=params))
+            answer = self._masked(
+                self._reader.get(f"{self._base_url}/{path}", headers=headers, params=params)
+            )
             found = decode(answer.body) if answer.status == 200 else None
             if not isinstance(found, dict) or "error" in found:
                 raise classify(answer.status, answer.body, answer.headers)
+        except (NotSent, NoAnswer) as error:
+            failure = _translated(error)
         except OutcomeUnknown as unknown:
-            # Reading changes nothing: it may simply be tried again.
-            failure = _unreadable(details=unknown.details, http_status=unknown.http_status)
+            failure = unknown
         else:
             return found
+        if isinstance(failure, OutcomeUnknown):
+            # Reading changes nothing: it may simply be tried again.
+            failure = _unreadable(details=failure.details, http_status=failure.http_status)
         raise failure
 
-    async def _ask(
-        self,
-        transport: AsyncTransport,
-        method: str,
-        path: str,
-        *,
-        params: Mapping[str, str] | None = None,
-        body: bytes | None = None,
-    ) -> Answer:
-        headers = self._headers({} if body is None else JSON)
+    async def _post(self, transport: AsyncTransport, body: bytes) -> Answer:
+        url = f"{self._base_url}/{quote(self.phone_number_id, safe='')}/messages"
+        headers = self._headers() | {"Content-Type": "application/json"}
         try:
             # Masked at once: a traceback shows what a frame holds.
-            return self._masked(
-                await transport.call(
-                    method, f"{self._base_url}/{path}", headers=headers, params=params, body=body
-                )
-            )
+            return self._masked(await transport.post(url, headers=headers, body=body))
         except (NotSent, NoAnswer) as error:
             failure = _translated(error)
         raise failure
 
-    def _headers(self, more: Mapping[str, str]) -> dict[str, str]:
+    def _headers(self) -> dict[str, str]:
         if not _TOKEN.fullmatch(self._token):
             raise ChannelError(cause=Cause.NOT_CONNECTED)
-        return {**more, "Authorization": Secret(f"Bearer {self._token}")}
+        return {"Authorization": Secret(f"Bearer {self._token}")}
 
     def _masked(self, answer: Answer) -> Answer:
         """Take the token out of an answer: "Malformed access token …", Meta repeats it."""
@@ -171,14 +163,17 @@ def client_for(channel: Channel) -> WhatsAppClient:
     """Return the channel's client; all share connections that are kept alive for this process's life."""
     base_url = f"{settings.WHATSAPP_API_URL}/{settings.WHATSAPP_API_VERSION}"
     # Two processes must not share a connection: after a fork each has its own.
-    transport = _transport(os.getpid(), settings.WHATSAPP_CONNECT_TIMEOUT, settings.WHATSAPP_READ_TIMEOUT)
-    return _client(channel.phone_number_id, channel.access_token, base_url, transport)
+    timeouts = (settings.WHATSAPP_CONNECT_TIMEOUT, settings.WHATSAPP_READ_TIMEOUT)
+    transport = _transport(os.getpid(), *timeouts)
+    return _client(channel.phone_number_id, channel.access_token, base_url, transport, Reader(*timeouts))
 
 
 @lru_cache(maxsize=1024)
-def _client(phone_number_id: str, token: str, base_url: str, transport: Transport) -> WhatsAppClient:
+def _client(
+    phone_number_id: str, token: str, base_url: str, transport: Transport, reader: Reader
+) -> WhatsAppClient:
     return WhatsAppClient(
-        phone_number_id=phone_number_id, token=token, base_url=base_url, transport=transport
+        phone_number_id=phone_number_id, token=token, base_url=base_url, transport=transport, reader=reader
     )
 
 

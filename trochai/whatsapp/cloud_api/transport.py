@@ -1,4 +1,4 @@
-"""HTTP calls to Meta, with a deadline, that tell "surely not sent" from "nobody knows".
+"""POSTs to Meta, with a deadline, that tell "surely not sent" from "nobody knows".
 
 The only module that knows ``aiohttp``: it costs 0.3 ms of CPU time a call, and its exceptions say whether a
 connection was ever made.
@@ -17,12 +17,18 @@ from typing import Any, TypeVar
 import aiohttp
 import certifi
 
+import trochai
+
 # Bytes. A page of 100 templates is some 200 KB.
 MAX_ANSWER = 1024 * 1024
 # Seconds. A connection that idled longer is not used again: a server that closes it just when
 # the next request goes out would leave that request's outcome unknown.
 MAX_IDLE = 20.0
-HEADERS = {"User-Agent": "trochai", "Accept": "application/json", "Accept-Encoding": "identity"}
+HEADERS = {
+    "User-Agent": f"trochai/{trochai.__version__}",
+    "Accept": "application/json",
+    "Accept-Encoding": "identity",
+}
 
 _T = TypeVar("_T")
 
@@ -75,24 +81,14 @@ class AsyncTransport:
             headers=HEADERS,
         )
 
-    async def call(
-        self,
-        method: str,
-        url: str,
-        *,
-        headers: Mapping[str, str],
-        params: Mapping[str, str] | None = None,
-        body: bytes | None = None,
-    ) -> Answer:
+    async def post(self, url: str, *, headers: Mapping[str, str], body: bytes) -> Answer:
         """Make one call. Raises ``NotSent`` or ``NoAnswer``, which name the failure and nothing else.
 
-        A call that is not idempotent is never repeated, not even on another connection.
+        It is never repeated, not even on another connection: it is not idempotent.
         """
         failure: Exception
         try:
-            async with self._session.request(
-                method, url, headers=headers, params=params, data=body, allow_redirects=False
-            ) as response:
+            async with self._session.post(url, headers=headers, data=body, allow_redirects=False) as response:
                 return Answer(response.status, response.headers, await _bounded(response))
         except _BEFORE_THE_FIRST_BYTE as error:
             failure = NotSent(type(error).__name__)
@@ -106,7 +102,7 @@ class AsyncTransport:
 
 
 class Transport:
-    """``calls`` for those who wait for the answer; usable by many threads at once.
+    """The same for those who wait for the answer; usable by many threads at once.
 
     Its event loop has a thread of its own, which ends with the process.
     """
