@@ -17,9 +17,10 @@ from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError
+from django.db.models import Model
 
 from trochai.accounts.models import User
-from trochai.whatsapp.fields import keyring
+from trochai.whatsapp.fields import UnreadableSecret, ciphertexts, encrypted_columns, keyring
 
 DEMO_DOMAIN = "@demo.trochai.test"
 DEMO_PASSWORD = "demo-trochai"  # noqa: S105  (public: it is printed at every start of the demo)
@@ -123,6 +124,31 @@ def stores_are_shared(app_configs: Sequence[AppConfig] | None, **kwargs: Any) ->
             )
         )
     return found
+
+
+@register(Tags.database)
+def secrets_can_be_read(
+    app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """Decrypt one value of each encrypted field, the newest."""
+    if "default" not in (databases or ()):
+        return []
+    try:
+        return [
+            Error(
+                f"{model._meta.label}.{name} can’t be read: its keys are not in FIELD_ENCRYPTION_KEYS.",
+                hint="Bring the old key back. docs/operations.md says how to rotate keys.",
+                id="trochai.E007",
+            )
+            for model, name in encrypted_columns()
+            if isinstance(_newest(model, name), UnreadableSecret)
+        ]
+    except (DatabaseError, ImproperlyConfigured):
+        return []  # no table yet, no connection, or keys that E002 is about
+
+
+def _newest(model: type[Model], name: str) -> str | None:
+    return ciphertexts(model, name).reverse().values_list(name, flat=True).first()
 
 
 @register(Tags.database)

@@ -14,9 +14,14 @@ from django.utils.translation import gettext_lazy as _
 
 from trochai.ui.admin import ReadOnly
 from trochai.whatsapp import channels
+from trochai.whatsapp.fields import UnreadableSecret
 from trochai.whatsapp.models import Channel, WebhookDelivery
 
 SECRETS = ("access_token", "app_secret", "verify_token")
+UNREADABLE = _(
+    "What is stored here can’t be read with the present FIELD_ENCRYPTION_KEYS. Bring the old key back, or "
+    "enter a new value."
+)
 
 
 class ChannelForm(ModelForm):
@@ -51,7 +56,10 @@ class ChannelForm(ModelForm):
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         for name in SECRETS:
             # The instance still holds what is stored, or the default of a new channel.
-            cleaned[name] = cleaned.get(name) or getattr(self.instance, name)
+            stored = getattr(self.instance, name)
+            if isinstance(stored, UnreadableSecret) and not cleaned.get(name):
+                self.add_error(name, UNREADABLE)
+            cleaned[name] = cleaned.get(name) or stored
         return cleaned
 
 
