@@ -97,6 +97,18 @@ def test_somebody_who_is_a_member_nowhere_is_told_so(db):
     assert "You are not a member of any organization." in words(response)
 
 
+def test_somebody_who_is_a_member_nowhere_can_leave_the_browser_to_another(team):
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(factories.UserFactory(), backend="django.contrib.auth.backends.ModelBackend")
+    page = words(client.get("/inbox/"))
+    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page)[1]
+    assert 'action="/sign-out/"' in page
+    response = client.post("/sign-out/", {"csrfmiddlewaretoken": token})
+    assert response["Location"] == "/sign-in/"
+    assert client.get("/inbox/")["Location"].startswith("/sign-in/")
+    assert 'action="/sign-out/"' not in words(signed_in(team.viewer).get("/templates/sync/"))
+
+
 # Organizations ---------------------------------------------------------------------------------------
 
 

@@ -38,7 +38,8 @@ class SignInView(auth_views.LoginView):
 
 
 sign_in = SignInView.as_view()
-sign_out = auth_views.LogoutView.as_view()
+# Not for members alone: who is one no longer must be able to leave the browser to somebody else.
+sign_out = login_not_required(auth_views.LogoutView.as_view())
 
 
 def locked_out(request: HttpRequest, credentials: dict[str, Any] | None = None) -> HttpResponse:
