@@ -3,7 +3,6 @@ from __future__ import annotations
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
@@ -12,6 +11,7 @@ from django_htmx.http import trigger_client_event
 from notifications.models import Notification
 from trochai.accounts.access import MemberRequest
 from trochai.paging import BADGE_CAP, count_of, newest_first, page_of
+from trochai.ui.addresses import local_path
 
 PAGE_SIZE = 30
 ORDER = newest_first("created_at")
@@ -55,12 +55,8 @@ def open_notification(request: MemberRequest, pk: int) -> HttpResponse:
     if notification is None:
         raise Http404
     mine.unread().filter(pk=pk).update(read_at=timezone.now())
-    # A path on this site; never somewhere else, whoever wrote it.
-    if notification.url.startswith("/") and url_has_allowed_host_and_scheme(
-        notification.url, allowed_hosts=None
-    ):
-        return redirect(notification.url)
-    return redirect("notifications:index")
+    # Never to another site, whoever wrote it.
+    return redirect(local_path(notification.url) or "notifications:index")
 
 
 @require_POST

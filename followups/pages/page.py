@@ -10,7 +10,6 @@ from urllib.parse import SplitResult, urlsplit
 
 from django.http import QueryDict
 from django.urls import reverse
-from django.utils.http import url_has_allowed_host_and_scheme
 
 from followups.models import FollowUp, FollowUpQuerySet
 from followups.pages import listing
@@ -18,7 +17,7 @@ from followups.pages.listing import Filters, Tab
 from followups.pages.rows import Row, row_for
 from trochai.accounts.access import MemberRequest, get_for_member
 from trochai.paging import Count, count_of
-from trochai.ui.htmx import path_on_screen
+from trochai.ui.addresses import local_path, path_on_screen
 from trochai.whatsapp.models import Channel
 
 FOLLOW_UPS = listing.with_row(FollowUp.objects.visible())
@@ -52,14 +51,9 @@ class FollowUpsPage:
     @property
     def way_back(self) -> str:
         """Where to go back to: a page of this site that the form or link names, or else the list."""
-        request = self.request
-        wanted = request.POST.get("next") or request.GET.get("next") or ""
-        allowed = url_has_allowed_host_and_scheme(
-            wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()
-        )
-        if allowed:
-            return wanted
-        return self._screen.geturl() if self.is_on_screen else reverse("followups:index")
+        wanted = local_path(self.request.POST.get("next") or self.request.GET.get("next"))
+        on_screen = self._screen.geturl() if self.is_on_screen else ""
+        return wanted or on_screen or reverse("followups:index")
 
     def find(self, pk: int) -> FollowUp:
         """Return the organization's follow-up with all that a row shows; raises ``Http404``."""

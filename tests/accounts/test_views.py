@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from axes.models import AccessAttempt
 from django.template.loader import render_to_string
 from django.test import Client
 from django.urls import reverse
@@ -51,6 +52,14 @@ def test_one_message_for_every_reason_so_that_it_tells_nobody_who_has_an_account
     assert response.status_code == 200
     assert "That email and password don’t match. Try again." in words(response)
     assert 'aria-invalid="true" aria-describedby="sign-in-error"' in words(response)
+
+
+@pytest.mark.parametrize("door", ["/sign-in/", "/admin/login/"])
+@pytest.mark.parametrize("username", ["a" * 300, "a" * 300 + "@example.com", "ñ" * 100_000, "a\0b"])
+def test_no_account_has_a_name_as_long_as_that(db, door, username):
+    response = Client().post(door, {"username": username, "password": "x" * 100_000})
+    assert response.status_code == 200
+    assert not AccessAttempt.objects.filter(username__startswith="aaa").exists()
 
 
 def test_what_is_typed_into_the_sign_in_is_text(team):

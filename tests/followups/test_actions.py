@@ -300,8 +300,26 @@ class TestWithoutJavaScript:
         assert "Follow-up canceled" in html_of(client.get(back))
 
     @pytest.mark.parametrize(
-        "elsewhere", ["https://evil.example/", "//evil.example/", "javascript:alert(1)", ""]
+        "elsewhere",
+        [
+            "https://evil.example/",
+            "//evil.example/",
+            "javascript:alert(1)",
+            "",
+            "foo",
+            "index",
+            "/\\evil",
+            "//[x",
+        ],
     )
     def test_it_never_leads_to_another_site(self, team, elsewhere):
         answer = post(team.agent, "cancel", make(team), on=None, next=elsewhere)
         assert answer["Location"] == INDEX
+
+    @pytest.mark.parametrize("screen", ["//[x", "/[x", "//evil.example/", "", "x"])
+    def test_a_page_that_htmx_cannot_have_come_from_is_no_page(self, team, screen):
+        follow_up = make(team)
+        headers = {"HX-Request": "true", "HX-Current-URL": f"http://testserver{screen}"}
+        answer = signed_in(team.agent).post(url("cancel", follow_up), {}, headers=headers)
+        assert answer.status_code == 200
+        assert status_of(follow_up) == Status.CANCELED

@@ -10,6 +10,7 @@ from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 
+from trochai.accounts.forms import AdminSignInForm
 from trochai.accounts.models import Membership, Organization, User
 
 # What lets somebody in, and what they may do in the admin: a superuser's to change.
@@ -83,6 +84,7 @@ def _may_touch(request: HttpRequest, user: User | None) -> bool:
     return request.user.is_superuser or user is None or not (user.is_staff or user.is_superuser)
 
 
+admin.site.login_form = AdminSignInForm
 admin.site.unregister(Group)
 
 

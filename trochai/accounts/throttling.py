@@ -28,4 +28,5 @@ def client_address(request: HttpRequest) -> str:
 def account(request: HttpRequest, credentials: Mapping[str, Any] | None = None) -> str:
     """Return the email as accounts are looked up: another spelling gives no further attempts."""
     typed = (credentials or request.POST).get(settings.AXES_USERNAME_FORM_FIELD)
-    return str(typed or "").strip().lower()
+    # No account's email is longer, and the column of the failures takes no more.
+    return str(typed or "").strip().lower()[:254]

@@ -17,7 +17,7 @@ from trochai.accounts.access import MemberRequest
 from trochai.accounts.forms import SignInForm
 from trochai.accounts.middleware import SESSION_KEY
 from trochai.accounts.models import Membership
-from trochai.ui.htmx import path_on_screen
+from trochai.ui.addresses import path_on_screen
 
 
 @method_decorator(login_not_required, name="dispatch")

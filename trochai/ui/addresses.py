@@ -1,0 +1,27 @@
+"""Addresses that come from outside: only a path on this site is one to go back to."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from django.utils.http import url_has_allowed_host_and_scheme
+from django_htmx.middleware import HtmxDetails
+
+
+def local_path(address: str | None) -> str:
+    """Return ``address`` if it is a path on this site (with its query), and nothing for anything else."""
+    if not address or not address.startswith("/"):
+        return ""
+    try:
+        urlsplit(address)
+    except ValueError:  # what looks like a host is none
+        return ""
+    return address if url_has_allowed_host_and_scheme(address, allowed_hosts=None) else ""
+
+
+def path_on_screen(details: HtmxDetails) -> str:
+    """Return the path and query of the page that htmx asks from; empty without htmx or for another site."""
+    try:
+        return local_path(details.current_url_abs_path)
+    except ValueError:  # no address at all
+        return ""
