@@ -1,4 +1,4 @@
-"""What a load balancer and an operator's monitor ask: is this process alive, and can the whole work?"""
+"""What an operator's monitor asks: can the whole work, and what waits?"""
 
 from __future__ import annotations
 
@@ -19,14 +19,6 @@ from prometheus_client.exposition import choose_encoder
 
 from followups.sending import ticks
 from followups.sending.backlog import BacklogCollector, broker_depth
-
-
-@login_not_required
-@require_safe
-@never_cache
-def healthz(request: HttpRequest) -> HttpResponse:
-    """200 while this process answers; asks nobody else, so that a slow database restarts no web process."""
-    return HttpResponse("ok", content_type="text/plain")
 
 
 @login_not_required

@@ -12,7 +12,8 @@ from django_htmx.http import replace_url
 
 from templates_app.listing import Listing
 from templates_app.sync import SyncResult, sync_channel
-from trochai.accounts.access import MemberRequest, require_writer
+from trochai.accounts import access
+from trochai.accounts.access import MemberRequest
 from trochai.ui import toasts
 from trochai.whatsapp.cloud_api.errors import WhatsAppError
 from trochai.whatsapp.models import Channel
@@ -34,10 +35,10 @@ def index(request: MemberRequest) -> HttpResponse:
 
 
 @require_POST
-@require_writer
 @vary_on_headers("HX-Request")
 def sync(request: MemberRequest) -> HttpResponse:
     """Fetch every channel's templates from Meta and say what has changed."""
+    access.writer(request.membership)
     organization = request.membership.organization
     title, text, tone = _sync_all(list(Channel.objects.for_organization(organization)))
     table = Listing(organization, request.GET)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 import pytest
+import structlog
 from django.test import Client
 from django.urls import path
 from structlog.testing import capture_logs
@@ -36,6 +37,25 @@ def test_the_verify_token_of_a_webhook_stays_out_of_the_log(team: Team) -> None:
 
     assert lines
     assert "hunter2" not in str(lines)
+
+
+def test_the_address_in_the_log_is_the_one_that_the_sign_in_counts(team: Team, settings) -> None:
+    settings.TRUSTED_PROXIES = 1
+    headers = {"X-Forwarded-For": "6.6.6.6, 1.2.3.4"}
+    with structlog.testing.capture_logs([structlog.contextvars.merge_contextvars]) as lines:
+        signed_in(team.agent).get("/inbox/", headers=headers)
+    assert {line["ip"] for line in lines} == {"1.2.3.4"}
+
+
+def test_a_host_that_is_not_ours_is_one_line_without_a_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    logger = logging.getLogger("django.security.DisallowedHost")
+    logger.addHandler(caplog.handler)
+    try:
+        assert Client().get("/sign-in/", headers={"host": "evil.example"}).status_code == 400
+    finally:
+        logger.removeHandler(caplog.handler)
+    records = [each for each in caplog.records if "evil.example" in each.getMessage()]
+    assert {each.exc_info for each in records} == {None}
 
 
 @pytest.mark.urls("tests.test_request_log")

@@ -58,6 +58,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "trochai.liveness.HealthzMiddleware",
+    "trochai.headers.HeadersMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -107,6 +109,8 @@ _SQLITE_OPTIONS = {
     ),
 }
 
+# Seconds. A worker is patient with a database that is away; trochai.wsgi sets less: a person is not.
+DATABASE_PATIENCE = float(os.environ.get("DATABASE_PATIENCE", "20"))
 DATABASES = {"default": dj_database_url.config(default=f"sqlite:///{VAR_DIR / 'db.sqlite3'}")}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = _SQLITE_OPTIONS
@@ -117,7 +121,14 @@ else:
         **DATABASES["default"].get("OPTIONS", {}),
         # Our queries take milliseconds; compiling one takes hundreds.
         "options": "-c jit=off",
-        "pool": {"min_size": 1, "max_size": int(os.environ.get("DATABASE_POOL_SIZE", "8")), "timeout": 20},
+        "connect_timeout": max(2, round(DATABASE_PATIENCE)),
+        # Milliseconds until a connection counts as broken whose other end answers no packet.
+        "tcp_user_timeout": round(DATABASE_PATIENCE * 1000),
+        "pool": {
+            "min_size": 1,
+            "max_size": int(os.environ.get("DATABASE_POOL_SIZE", "8")),
+            "timeout": DATABASE_PATIENCE,
+        },
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -187,7 +198,7 @@ AXES_USERNAME_FORM_FIELD = "username"
 AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_CALLABLE = "trochai.accounts.views.locked_out"
 AXES_ENABLE_ACCESS_FAILURE_LOG = False
-AXES_CLIENT_IP_CALLABLE = "trochai.accounts.throttling.client_address"
+AXES_CLIENT_IP_CALLABLE = "trochai.client_address.client_address"
 AXES_USERNAME_CALLABLE = "trochai.accounts.throttling.account"
 TRUSTED_PROXIES = int(os.environ.get("TRUSTED_PROXIES", "0"))
 
@@ -212,7 +223,7 @@ SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_HTTPONLY = True
 if not DEBUG:
     # Requested from inside, where there is no TLS.
-    SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
+    SECURE_REDIRECT_EXEMPT = [r"^readyz$", r"^metrics$"]
     SECURE_SSL_REDIRECT = env_bool("SECURE_SSL_REDIRECT", default=True)
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_HSTS_SECONDS = int(os.environ.get("SECURE_HSTS_SECONDS", str(365 * 24 * 3600)))
@@ -312,6 +323,7 @@ LOGGING = {
             "foreign_pre_chain": _SHARED_PROCESSORS,
         }
     },
+    "filters": {"one_line": {"()": "trochai.request_log.OneLine"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "structured"}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
@@ -320,6 +332,8 @@ LOGGING = {
         "django.server": {"handlers": ["console"], "level": LOG_LEVEL, "propagate": False},
         # The request's own line says it already, with any traceback.
         "django.request": {"level": "CRITICAL"},
+        # Scanners ask for any host.
+        "django.security.DisallowedHost": {"filters": ["one_line"]},
         # They say that a task was due and received; only its end is worth a line.
         "celery.beat": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},

@@ -21,11 +21,14 @@ from conversations.pages import thread
 from conversations.pages.forms import ReplyForm, TriageForm, assignable
 from conversations.pages.listing import Filters, listing
 from trochai.accounts import access
-from trochai.accounts.access import MemberRequest, require_writer
+from trochai.accounts.access import MemberRequest
 from trochai.ui import formatting, toasts
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Callable
+
+    from trochai.accounts.models import Membership
 
 # The parts that change by themselves: if none of them has, a poll is answered with 204.
 LIVE = ("chips", "rows", "toolbar", "messages")
@@ -67,9 +70,8 @@ def earlier(request: MemberRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
-@require_writer
 def reply(request: MemberRequest, pk: int) -> HttpResponse:
-    opened, form = _find(request, pk), ReplyForm(request.POST)
+    opened, form = _find(request, pk, needs=access.writer), ReplyForm(request.POST)
     if not form.is_valid():
         return _page(request, opened, form=form, status=422)
     try:
@@ -87,7 +89,6 @@ def reply(request: MemberRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
-@require_writer
 def retry(request: MemberRequest, pk: int) -> HttpResponse:
     """Send a failed message again, as a new one; ``anyway`` also one that may have arrived."""
     message = _find_message(request, pk)
@@ -104,10 +105,9 @@ def retry(request: MemberRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
-@require_writer
 def update(request: MemberRequest, pk: int) -> HttpResponse:
     """Set the status, the assignee, or both."""
-    opened = _find(request, pk)
+    opened = _find(request, pk, needs=access.writer)
     form = TriageForm(opened, request.POST)
     if not form.is_valid():
         response = _done(request, opened)
@@ -125,9 +125,11 @@ def update(request: MemberRequest, pk: int) -> HttpResponse:
     return toasts.say(request, response, title=" · ".join(said)) if said else response
 
 
-def _find(request: MemberRequest, pk: int) -> Conversation:
+def _find(
+    request: MemberRequest, pk: int, *, needs: Callable[[Membership], None] | None = None
+) -> Conversation:
     rows = Conversation.objects.select_related("contact", "channel", "assignee", "organization")
-    return access.get_for_member(request, rows, pk)
+    return access.get_for_member(request, rows, pk, needs=needs)
 
 
 def _find_message(request: MemberRequest, pk: int) -> Message:
@@ -135,7 +137,7 @@ def _find_message(request: MemberRequest, pk: int) -> Message:
         message = Message.objects.get(pk=pk)
     except (Message.DoesNotExist, OverflowError) as error:
         raise Http404 from error
-    message.conversation = _find(request, message.conversation_id)
+    message.conversation = _find(request, message.conversation_id, needs=access.writer)
     return message
 
 

@@ -21,7 +21,8 @@ from followups.models import FollowUp
 from followups.pages.page import FollowUpsPage
 from followups.pages.rows import outcome_is_unknown
 from followups.policies import Action, allowed_actions, role_allows
-from trochai.accounts.access import MemberRequest, get_for_member, require_admin
+from trochai.accounts import access
+from trochai.accounts.access import MemberRequest, get_for_member
 from trochai.accounts.models import Membership
 from trochai.ui import formatting
 from trochai.ui.toasts import say
@@ -113,10 +114,9 @@ def delete(request: MemberRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
-@require_admin
 def resume_channel(request: MemberRequest, pk: int) -> HttpResponse:
     """Let a stopped channel send again; if its trouble is not over, the next call stops it anew."""
-    channel = get_for_member(request, Channel.objects, pk)
+    channel = get_for_member(request, Channel.objects, pk, needs=access.admin)
     channels.resume(channel.pk)
     response = redirect(FollowUpsPage(request, now=timezone.now()).way_back)
     text = _("%(channel)s sends what is waiting within a minute.") % {"channel": channel.name}

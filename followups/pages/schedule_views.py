@@ -31,7 +31,6 @@ LOOK_AGAIN = (10, 3600)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@access.require_writer
 @vary_on_headers("HX-Request", "HX-Target")
 def schedule(request: MemberRequest, conversation_id: int) -> HttpResponse:
     """The dialog for htmx, otherwise a page with the same form; POST schedules.
@@ -39,7 +38,7 @@ def schedule(request: MemberRequest, conversation_id: int) -> HttpResponse:
     ``?template=`` chooses a template; POST with ``choose`` does it without JavaScript, keeping what was
     typed.
     """
-    conversation = access.get_for_member(request, CONVERSATIONS, conversation_id)
+    conversation = access.get_for_member(request, CONVERSATIONS, conversation_id, needs=access.writer)
     if request.method == "POST" and "choose" not in request.POST:
         return _submit(request, conversation)
     initial = request.POST.dict() or {"template": request.GET.get("template", "")}
@@ -50,10 +49,9 @@ def schedule(request: MemberRequest, conversation_id: int) -> HttpResponse:
 
 
 @require_POST
-@access.require_writer
 def check(request: MemberRequest, conversation_id: int) -> HttpResponse:
     """Say when it will be sent, or what is wrong with the time, while people are still choosing."""
-    conversation = access.get_for_member(request, CONVERSATIONS, conversation_id)
+    conversation = access.get_for_member(request, CONVERSATIONS, conversation_id, needs=access.writer)
     form = WhenForm(request.POST, organization=conversation.organization, now=timezone.now())
     form.full_clean()
     form.forgive_unfinished()

@@ -4,7 +4,7 @@ import pytest
 from django.test import Client, RequestFactory
 
 from tests import factories
-from trochai.accounts.throttling import client_address
+from trochai.client_address import client_address
 
 
 def wrong(email: str, **headers: str):

@@ -201,6 +201,13 @@ def test_every_page_keeps_the_content_security_policy_and_other_hosts_out(team):
         assert not re.search(r'(?:src|href)="(?:https?:)?//', words(response))
 
 
+@pytest.mark.parametrize("path", ["/inbox/", "/followups/", "/notifications/bell/", "/inbox/999/"])
+def test_what_a_member_sees_is_kept_by_no_cache(team, path):
+    response = signed_in(team.agent).get(path)
+    assert "no-store" in response["Cache-Control"]
+    assert "camera=()" in response["Permissions-Policy"]
+
+
 def test_a_fragment_costs_nothing_for_the_frame_it_does_not_have(team, django_assert_num_queries):
     client = signed_in(team.agent)
     with django_assert_num_queries(4):  # session, person, membership, count
@@ -219,7 +226,9 @@ def test_a_page_that_does_not_exist_says_so_in_our_own_words(team):
         assert "There’s nothing here" in words(response)
 
 
-@pytest.mark.parametrize("name", ["400.html", "403.html", "403_csrf.html", "404.html", "500.html"])
+@pytest.mark.parametrize(
+    "name", ["400.html", "403.html", "403_csrf.html", "404.html", "500.html", "503.html"]
+)
 def test_error_pages_need_nothing(name):
     """Django renders 500.html with no request at all."""
     text = render_to_string(name)

@@ -127,7 +127,21 @@ def test_the_limit_itself_is_taken_and_a_byte_more_is_not(meta, channel, queued)
     assert WebhookDelivery.objects.count() == 1
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"<html>", b"\xff\x00"])
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [({"Transfer-Encoding": "chunked"}, 411), ({}, 411), ({"Content-Length": "0"}, 411)],
+)
+def test_a_body_that_was_not_read_is_not_taken_for_an_empty_one(meta, channel, headers, status):
+    """A server shows a chunked body as empty, and whoever has a signature of nothing could post anything."""
+    headers = {"X-Hub-Signature-256": signed(b"", channel.app_secret), **headers}
+    answer = meta.post(
+        f"/webhooks/whatsapp/{channel.uuid}/", b"", content_type="application/json", headers=headers
+    )
+    assert answer.status_code == status
+    assert not WebhookDelivery.objects.exists()
+
+
+@pytest.mark.parametrize("body", [b"{", b"<html>", b"\xff\x00"])
 def test_a_genuine_body_that_is_not_json_is_taken_kept_and_marked(meta, channel, queued, body):
     assert post(meta, channel, body).status_code == 200
     delivery = WebhookDelivery.objects.get()

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
 from typing import Any, Protocol, TypeVar
 
 from django.core.exceptions import PermissionDenied
 from django.db import models
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest
 from django.utils.translation import gettext as _
 from django_htmx.middleware import HtmxDetails
 
 from trochai.accounts.models import Membership, Organization
 
 M_co = TypeVar("M_co", bound=models.Model, covariant=True)
-View = Callable[..., HttpResponse]
 
 
 class OrganizationScoped(Protocol[M_co]):
@@ -31,37 +29,35 @@ class MemberRequest(HttpRequest):
     htmx: HtmxDetails
 
 
-def get_for_member(request: MemberRequest, queryset: OrganizationScoped[M_co], pk: Any) -> M_co:
-    """Return the row ``pk`` of ``queryset`` in the member's organization.
+def writer(membership: Membership) -> None:
+    """Raise ``PermissionDenied`` for viewers: for what replies, schedules or changes anything."""
+    if not membership.can_write:
+        raise PermissionDenied(_("Viewers can look, but not change anything."))
 
-    Raises ``Http404`` if it is not there, even if another organization has it.
+
+def admin(membership: Membership) -> None:
+    """Raise ``PermissionDenied`` for everybody but admins."""
+    if not membership.is_admin:
+        raise PermissionDenied(_("Only an admin can do this."))
+
+
+def get_for_member(
+    request: MemberRequest,
+    queryset: OrganizationScoped[M_co],
+    pk: Any,
+    *,
+    needs: Callable[[Membership], None] | None = None,
+) -> M_co:
+    """Return the row ``pk`` of ``queryset`` in the member's organization, if the member's role may have it.
+
+    Raises ``Http404`` if it is not there, even if another organization has it, and only then what
+    ``needs`` raises: whether somebody else's row exists is nobody's business.
     """
     organization = request.membership.organization
     try:
-        return queryset.for_organization(organization).get(pk=pk)
+        row = queryset.for_organization(organization).get(pk=pk)
     except (models.ObjectDoesNotExist, ValueError, OverflowError) as error:
         raise Http404 from error
-
-
-def require_writer(view: View) -> View:
-    """Refuse viewers (403): for views that reply, schedule or change anything."""
-
-    @wraps(view)
-    def guarded(request: MemberRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if not request.membership.can_write:
-            raise PermissionDenied(_("Viewers can look, but not change anything."))
-        return view(request, *args, **kwargs)
-
-    return guarded
-
-
-def require_admin(view: View) -> View:
-    """Refuse everybody but admins (403)."""
-
-    @wraps(view)
-    def guarded(request: MemberRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if not request.membership.is_admin:
-            raise PermissionDenied(_("Only an admin can do this."))
-        return view(request, *args, **kwargs)
-
-    return guarded
+    if needs is not None:
+        needs(request.membership)
+    return row

@@ -46,8 +46,12 @@ def _verify(request: HttpRequest, channel: Channel) -> HttpResponse:
 def _receive(request: HttpRequest, channel: Channel) -> HttpResponse:
     """Store the body, then answer; a worker reads it later."""
     try:
-        if int(request.headers.get("Content-Length") or 0) > MAX_BODY:
+        length = int(request.headers.get("Content-Length") or 0)
+        if length > MAX_BODY:
             return HttpResponse(status=413)
+        if length <= 0:
+            # WSGI shows what is sent in chunks as empty, and somebody may have a signature of nothing.
+            return HttpResponse(status=411)
         body = request.body
     except RequestDataTooBig:
         return HttpResponse(status=413)

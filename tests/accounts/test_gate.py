@@ -1,0 +1,67 @@
+"""The one gate: what another organization owns does not exist, whoever asks and however."""
+
+from __future__ import annotations
+
+import pytest
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from followups.models import FailureKind, Status
+from tests import factories
+from tests.conftest import make_team, signed_in
+
+APPS = {"accounts", "conversations", "followups", "notifications", "templates"}
+OF_A_CONVERSATION = [
+    *(f"conversations:{name}" for name in ("conversation", "earlier", "reply", "update")),
+    *(f"followups:{name}" for name in ("schedule", "check", "banner")),
+]
+OF_A_FOLLOW_UP = [f"followups:{name}" for name in ("detail", "row", "cancel", "retry", "restore", "delete")]
+
+
+def routes_of_one_row() -> list[str]:
+    """Return the names of all views that take a row's id."""
+
+    def below(patterns, name):
+        for pattern in patterns:
+            if isinstance(pattern, URLResolver):
+                yield from below(pattern.url_patterns, pattern.app_name or name)
+            elif isinstance(pattern, URLPattern) and name in APPS and "<int:" in str(pattern.pattern):
+                yield f"{name}:{pattern.name}"
+
+    return sorted(below(get_resolver().url_patterns, ""))
+
+
+@pytest.fixture
+def theirs(db):
+    """A row of another organization for each of the views."""
+    other = make_team(name="Other")
+    message = factories.MessageFactory(conversation=other.conversation)
+    notification = factories.NotificationFactory(organization=other.organization, recipient=other.agent.user)
+    failed = factories.FollowUpFactory(
+        organization=other.organization,
+        conversation=other.conversation,
+        status=Status.FAILED,
+        failure_kind=FailureKind.UNKNOWN,
+    )
+    conversation, channel = other.conversation.pk, other.channel.pk
+    return {
+        "accounts:switch_organization": other.agent.pk,
+        **{f"conversations:{name}": conversation for name in ("conversation", "earlier", "reply", "update")},
+        "conversations:retry": message.pk,
+        **{
+            f"followups:{name}": failed.pk
+            for name in ("detail", "row", "cancel", "retry", "restore", "delete")
+        },
+        **{f"followups:{name}": conversation for name in ("schedule", "check", "banner")},
+        "followups:resume_channel": channel,
+        "notifications:open": notification.pk,
+    }
+
+
+@pytest.mark.parametrize("role", ["admin", "agent", "viewer"])
+@pytest.mark.parametrize("name", routes_of_one_row())
+def test_what_another_organization_owns_is_not_there_before_anything_is_forbidden(team, theirs, name, role):
+    path = reverse(name, args=[theirs[name]])
+    client = signed_in(team.member(role))
+    answers = {client.get(f"{path}?to=1-1").status_code, client.post(path).status_code}
+    assert 404 in answers
+    assert answers <= {404, 405}
