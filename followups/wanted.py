@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
+
 from followups.scheduling import OutsideWindow, check_window, quick_options
 from templates_app.parameters import Problem
 
@@ -38,6 +40,7 @@ class Code(StrEnum):
     """What is wrong, apart from the values (``templates_app.parameters.Refusal``)."""
 
     OPTED_OUT = "opted_out"
+    TOO_MANY = "too_many"
     NO_TEMPLATE = "no_template"
     NOT_SENDABLE = "not_sendable"
     NO_MOMENT = "no_moment"
@@ -63,12 +66,18 @@ class Wanted:
     cancel_on_reply: bool = False
 
 
-def problems_with(wanted: Wanted, *, now: dt.datetime) -> list[Problem]:
-    """Return all that stands against scheduling it now; nothing if it may be scheduled."""
-    contact = wanted.conversation.contact
+def problems_with(wanted: Wanted, *, now: dt.datetime, waiting: int = 0) -> list[Problem]:
+    """Return all that stands against scheduling it now; nothing if it may be scheduled.
+
+    ``waiting``: how many follow-ups the contact is going to get already.
+    """
+    contact, limit = wanted.conversation.contact, settings.FOLLOWUPS_MAX_WAITING
     problems = []
     if contact.is_opted_out:
         problems.append(Problem(Field.CONTACT, Code.OPTED_OUT, {"contact": contact.display_name}))
+    if waiting >= limit:
+        values = {"contact": contact.display_name, "limit": limit}
+        problems.append(Problem(Field.CONTACT, Code.TOO_MANY, values))
     problems += _problems_with_template(wanted)
     organization = wanted.conversation.organization
     problems += problems_with_moment(wanted.choice, wanted.scheduled_for, organization, now=now)

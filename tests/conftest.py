@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import contextlib
 import os
+import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -108,3 +112,35 @@ def signed_in(membership: Membership) -> Client:
     client = Client()
     client.force_login(membership.user, backend="django.contrib.auth.backends.ModelBackend")
     return client
+
+
+@pytest.fixture
+def in_threads(transactional_db, tmp_path, monkeypatch):
+    """Run a function in several threads at once, each with a real connection of its own.
+
+    On SQLite the threads share a copy of the test database in a file: the test's own one is in
+    memory, where connections lock each other out instead of waiting.
+    """
+
+    def run(work, count):
+        if connection.vendor == "sqlite":
+            path = tmp_path / "copy.sqlite3"
+            with contextlib.closing(sqlite3.connect(path)) as copy:
+                connection.connection.backup(copy)
+            monkeypatch.setitem(connection.settings_dict, "NAME", str(path))
+        barrier = threading.Barrier(count)
+
+        def start(number):
+            barrier.wait(timeout=10)
+            try:
+                return work(number)
+            finally:
+                connection.close()
+
+        try:
+            with ThreadPoolExecutor(count) as pool:
+                return list(pool.map(start, range(count)))
+        finally:
+            monkeypatch.undo()
+
+    return run

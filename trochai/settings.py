@@ -273,6 +273,9 @@ FOLLOWUPS_CONCURRENCY = int(os.environ.get("FOLLOWUPS_CONCURRENCY", "256"))
 # threads, so that webhooks are processed meanwhile.
 FOLLOWUPS_MAX_WORKERS = int(os.environ.get("FOLLOWUPS_MAX_WORKERS", "2"))
 
+# How many follow-ups may wait for one contact.
+FOLLOWUPS_MAX_WAITING = int(os.environ.get("FOLLOWUPS_MAX_WAITING", "20"))
+
 # Metrics: /metrics needs this token; each worker serves its own counters at the port, if one is set.
 METRICS_TOKEN = os.environ.get("METRICS_TOKEN", "")
 METRICS_PORT = int(os.environ.get("METRICS_PORT") or 0)

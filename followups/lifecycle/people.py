@@ -5,12 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import F, Q, QuerySet
 
 from followups import announcements
+from followups.lifecycle.ceiling import count_waiting
 from followups.lifecycle.changes import NO_FAILURE, TransitionRefused, change, loaded, record
 from followups.models import CancelCause, ChangeKind, FollowUp, FollowUpChange, Status
 from followups.wanted import Wanted, problems_with
@@ -19,7 +21,7 @@ from trochai.search import search_text
 
 if TYPE_CHECKING:
     from templates_app.parameters import Problem
-    from trochai.accounts.models import Membership
+    from trochai.accounts.models import Membership, User
 
 MANUAL_RETRY_DELAY = dt.timedelta(minutes=5)
 KEEP_DELETED = dt.timedelta(days=30)
@@ -41,12 +43,23 @@ def schedule(wanted: Wanted, *, submission: uuid.UUID, by: Membership, now: dt.d
     longer fit, the re-check at send time says so. Raises ``ScheduleRefused`` if anything stands against it.
     """
     made_before = FollowUp.objects.filter(organization=by.organization, submission=submission)
-    problems = problems_with(wanted, now=now)
+    try:
+        with transaction.atomic():
+            follow_up = _wanted_now(wanted, submission=submission, by=by, now=now)
+            follow_up.save(force_insert=True)
+            record(follow_up, ChangeKind.SCHEDULED, by=by.user, now=now)
+    except (ScheduleRefused, IntegrityError):  # or the same submission was faster
+        if same := made_before.first():
+            return same
+        raise
+    return follow_up
+
+
+def _wanted_now(wanted: Wanted, *, submission: uuid.UUID, by: Membership, now: dt.datetime) -> FollowUp:
+    problems = problems_with(wanted, now=now, waiting=count_waiting(wanted.conversation))
     if problems or wanted.template is None or wanted.scheduled_for is None:
-        if follow_up := made_before.first():
-            return follow_up
         raise ScheduleRefused(problems)
-    follow_up = FollowUp(
+    return FollowUp(
         organization=by.organization,
         channel_id=wanted.conversation.channel_id,
         conversation=wanted.conversation,
@@ -62,15 +75,6 @@ def schedule(wanted: Wanted, *, submission: uuid.UUID, by: Membership, now: dt.d
         scheduled_for=wanted.scheduled_for,
         next_attempt_at=wanted.scheduled_for,
     )
-    try:
-        with transaction.atomic():
-            follow_up.save(force_insert=True)
-            record(follow_up, ChangeKind.SCHEDULED, by=by.user, now=now)
-    except IntegrityError:  # the same submission was faster
-        if same := made_before.first():
-            return same
-        raise
-    return follow_up
 
 
 def cancel(follow_up: FollowUp, *, by: Membership, now: dt.datetime) -> FollowUp:
@@ -94,7 +98,7 @@ def retry(follow_up: FollowUp, *, by: Membership, now: dt.datetime) -> FollowUp:
     due_at = now + MANUAL_RETRY_DELAY
     if FollowUp.objects.filter(pk=follow_up.pk, status=Status.FAILED, retry_allowed_at__gt=now).exists():
         raise TransitionRefused(Refusal.TOO_SOON)
-    return change(
+    return _wait_again(
         follow_up,
         Q(status=Status.FAILED) & (Q(retry_allowed_at__isnull=True) | Q(retry_allowed_at__lte=now)),
         kind=ChangeKind.RETRIED,
@@ -112,7 +116,7 @@ def retry(follow_up: FollowUp, *, by: Membership, now: dt.datetime) -> FollowUp:
 
 def restore(follow_up: FollowUp, *, by: Membership, now: dt.datetime) -> FollowUp:
     """canceled → pending: undo the system's cancel-on-reply, while the date is still ahead."""
-    return change(
+    return _wait_again(
         follow_up,
         Q(status=Status.CANCELED, cancel_cause=CancelCause.REPLY, scheduled_for__gt=now),
         kind=ChangeKind.RESTORED,
@@ -126,6 +130,18 @@ def restore(follow_up: FollowUp, *, by: Membership, now: dt.datetime) -> FollowU
         canceled_by=None,
         cancel_cause="",
     )
+
+
+def _wait_again(
+    follow_up: FollowUp, leaving: Q, *, kind: ChangeKind, by: User, now: dt.datetime, **columns: Any
+) -> FollowUp:
+    """``change`` to pending, if not too many wait for the contact already."""
+    with transaction.atomic():
+        changed = change(follow_up, leaving, kind=kind, by=by, now=now, **columns)
+        # The row itself is one of them by now.
+        if count_waiting(follow_up.conversation) > settings.FOLLOWUPS_MAX_WAITING:
+            raise TransitionRefused(Refusal.TOO_MANY)
+    return changed
 
 
 def delete(follow_up: FollowUp, *, by: Membership, now: dt.datetime) -> FollowUp:

@@ -140,9 +140,13 @@ class WhenForm(forms.Form):
             for option in self.options:
                 if option.key == choice:
                     self._read_quick(option, cleaned)
-        for problem in self._problems(cleaned):
-            self._show(problem)
+        self.show(self._problems(cleaned))
         return cleaned
+
+    def show(self, problems: Iterable[Problem]) -> None:
+        """Show each problem beside its field, and those of the whole above the fields."""
+        for problem in problems:
+            self._show(problem)
 
     def _problems(self, cleaned: dict[str, Any]) -> Iterable[Problem]:
         at = cleaned.get("scheduled_for")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
+from django.conf import settings
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -20,6 +21,7 @@ from followups.pages.forms import ScheduleForm, WhenForm
 from followups.policies import Action, allowed_actions
 from trochai.accounts import access
 from trochai.accounts.access import MemberRequest
+from trochai.paging import Count
 from trochai.ui import formatting, toasts
 
 CONVERSATIONS = Conversation.objects.select_related("contact", "channel", "organization").defer(
@@ -65,12 +67,13 @@ def banner(request: MemberRequest, conversation_id: int) -> HttpResponse:
     """What is scheduled for this conversation: the next one, and how many more."""
     conversation = access.get_for_member(request, CONVERSATIONS, conversation_id)
     membership, now = request.membership, timezone.now()
-    waiting = list(_waiting(conversation).filter(conversation=conversation))
+    most = settings.FOLLOWUPS_MAX_WAITING
+    waiting = list(_waiting(conversation).filter(conversation=conversation)[: most + 1])
     first = waiting[0] if waiting else None
     context = {
         "conversation": conversation,
         "follow_up": first,
-        "more": len(waiting) - 1,
+        "more": Count.capped(len(waiting) - 1, most - 1),
         "can_cancel": first is not None and Action.CANCEL in allowed_actions(membership, first, now),
         "look_again": _look_again_after(waiting, now),
     }
@@ -83,7 +86,11 @@ def _submit(request: MemberRequest, conversation: Conversation) -> HttpResponse:
     if not form.is_valid():
         return _show(request, form, status=422)
     submission = form.cleaned_data["submission"]
-    follow_up = lifecycle.schedule(form.wanted, submission=submission, by=request.membership, now=now)
+    try:
+        follow_up = lifecycle.schedule(form.wanted, submission=submission, by=request.membership, now=now)
+    except lifecycle.ScheduleRefused as refusal:
+        form.show(refusal.problems)
+        return _show(request, form, status=422)
     if not form.made(follow_up):
         form.refuse_reuse()
         return _show(request, form, status=422)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 WORDS = {
     Code.OPTED_OUT: _("%(contact)s doesn’t want messages any more, so nothing can be scheduled."),
+    Code.TOO_MANY: _(
+        "%(limit)d follow-ups are waiting for %(contact)s, which is the most. Cancel one to schedule another."
+    ),
     Code.NO_TEMPLATE: _("Choose a template."),
     Code.NOT_SENDABLE: _("This template can’t be sent from here. Choose another one."),
     Code.NO_MOMENT: _("Choose when to send it."),

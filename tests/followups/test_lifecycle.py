@@ -27,6 +27,7 @@ from followups.wanted import CUSTOM, Code, Field, Wanted
 from followups.wording.failures import reason_for
 from notifications.models import Notification
 from tests import factories
+from tests.conftest import make_team
 from trochai.whatsapp.cloud_api.failures import Failure
 
 NOW = dt.datetime(2026, 11, 20, 15, 0, tzinfo=dt.UTC)
@@ -139,6 +140,35 @@ def test_a_follow_up_canceled_by_a_reply_can_be_restored_while_its_date_is_ahead
     restored = lifecycle.restore(follow_up, by=team.agent, now=before)
     assert restored.status == Status.PENDING
     assert restored.next_attempt_at == NOW
+
+
+def test_neither_restoring_nor_retrying_goes_beyond_what_may_wait(team, make, settings):
+    settings.FOLLOWUPS_MAX_WAITING = 1
+    make(status=Status.PENDING, next_attempt_at=NOW + dt.timedelta(days=9))
+    replied = make(
+        status=Status.CANCELED, cancel_cause=CancelCause.REPLY, scheduled_for=NOW + dt.timedelta(days=9)
+    )
+    with pytest.raises(lifecycle.TransitionRefused, match="Too many follow-ups"):
+        lifecycle.restore(replied, by=team.admin, now=NOW)
+    failed = make(status=Status.FAILED, failure_kind=FailureKind.TEMPORARY)
+    with pytest.raises(lifecycle.TransitionRefused, match="Too many follow-ups"):
+        lifecycle.retry(failed, by=team.admin, now=NOW)
+    assert FollowUp.objects.filter(status=Status.PENDING).count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_last_place_is_given_once(in_threads, settings):
+    settings.FOLLOWUPS_MAX_WAITING = 2
+    team = make_team()
+
+    def try_to_schedule(_number):
+        try:
+            return schedule(team).pk
+        except lifecycle.ScheduleRefused as refused:
+            return str(refused)
+
+    outcomes = in_threads(try_to_schedule, 4)
+    assert outcomes.count("contact: too_many") == 2
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import time_machine
 from django.test import Client
 from django.urls import reverse
 
+from followups import lifecycle
 from followups.models import FollowUp, Status
 from tests import factories
 from tests.conftest import Team, signed_in
@@ -193,6 +194,22 @@ def test_what_no_longer_waits_is_not_warned_about(team: Team, status: Status) ->
     factories.FollowUpFactory(organization=team.organization, conversation=team.conversation, status=status)
     html = html_of(signed_in(team.agent).get(dialog_url(team), headers=HTMX))
     assert "already has a follow-up waiting" not in html
+
+
+def test_no_more_than_twenty_wait_for_a_contact(team: Team, settings) -> None:
+    settings.FOLLOWUPS_MAX_WAITING = 3
+    for _each in range(3):
+        waiting(team, scheduled_for=NOW + dt.timedelta(days=7))
+    response = post(team)
+    assert response.status_code == 422
+    html = html_of(response)
+    assert "3 follow-ups are waiting for María Jiménez, which is the most." in html
+    assert 'role="alert"' in html
+    assert FollowUp.objects.count() == 3
+    first = FollowUp.objects.first()
+    lifecycle.cancel(first, by=team.admin, now=NOW)
+    assert post(team).status_code == 204
+    assert FollowUp.objects.filter(status=Status.PENDING).count() == 3
 
 
 def test_a_contact_who_opted_out_cannot_be_scheduled_for(team: Team) -> None:
@@ -507,8 +524,8 @@ def test_the_window_of_24_hours_does_not_matter(team: Team) -> None:
 
 def test_scheduling_takes_few_queries(team: Team, django_assert_max_num_queries) -> None:
     client = signed_in(team.agent)
-    # session, user, membership, conversation, templates, look-up, savepoint, insert, release
-    with django_assert_max_num_queries(9):
+    # session, user, membership, conversation, templates, savepoint, contact, count, insert, record, release
+    with django_assert_max_num_queries(11):
         assert post(team, client).status_code == 204
 
 
@@ -590,6 +607,13 @@ def test_more_of_them_lead_to_the_follow_ups_page(team: Team) -> None:
     assert "Fri 27 Nov, 2:31 PM" in html
     assert "and 2 more" in html
     assert f"{reverse('followups:index')}?status=pending&amp;q=%2B506" in html
+
+
+def test_very_many_are_not_all_read_for_the_banner(team: Team, settings) -> None:
+    settings.FOLLOWUPS_MAX_WAITING = 3
+    for _each in range(5):
+        waiting(team, scheduled_for=NOW + dt.timedelta(days=7))
+    assert "and 2+ more" in banner(team)
 
 
 @pytest.mark.parametrize(("role", "may"), [("admin", True), ("agent", False), ("viewer", False)])

@@ -1,16 +1,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import hmac
 import json
-import sqlite3
-import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from django.db import connection
 
 from tests.factories import ChannelFactory
 from trochai.whatsapp.cloud_api.client import client_for
@@ -74,35 +69,3 @@ def post(http, channel, payload, **headers):
     return http.post(
         f"/webhooks/whatsapp/{channel.uuid}/", body, content_type="application/json", headers=headers
     )
-
-
-@pytest.fixture
-def in_threads(transactional_db, tmp_path, monkeypatch):
-    """Run a function in several threads at once, each with a real connection of its own.
-
-    On SQLite the threads share a copy of the test database in a file: the test's own one is in
-    memory, where connections lock each other out instead of waiting.
-    """
-
-    def run(work, count):
-        if connection.vendor == "sqlite":
-            path = tmp_path / "copy.sqlite3"
-            with contextlib.closing(sqlite3.connect(path)) as copy:
-                connection.connection.backup(copy)
-            monkeypatch.setitem(connection.settings_dict, "NAME", str(path))
-        barrier = threading.Barrier(count)
-
-        def start(number):
-            barrier.wait(timeout=10)
-            try:
-                return work(number)
-            finally:
-                connection.close()
-
-        try:
-            with ThreadPoolExecutor(count) as pool:
-                return list(pool.map(start, range(count)))
-        finally:
-            monkeypatch.undo()
-
-    return run
