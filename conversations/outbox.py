@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 from django.db import transaction
+from django.db.models import OuterRef, Q
 from django.utils.translation import gettext_lazy
 
 from conversations import recording, window
@@ -21,6 +22,7 @@ from trochai.whatsapp import rate, references, verdicts
 from trochai.whatsapp.cloud_api.client import Accepted, client_for
 from trochai.whatsapp.cloud_api.errors import OutcomeUnknown, WhatsAppError
 from trochai.whatsapp.cloud_api.failures import Cause, Failure
+from trochai.whatsapp.models import has_unread
 
 if TYPE_CHECKING:
     from django.utils.functional import Promise
@@ -34,6 +36,7 @@ logger = structlog.get_logger(__name__)
 PATIENCE = dt.timedelta(seconds=2)
 # After this a call that never came back counts as unknown: longer than any call's own deadline.
 GIVE_UP_AFTER = dt.timedelta(minutes=10)
+UNREAD_FOR = dt.timedelta(minutes=60)
 
 
 class ReplyRefused(Exception):
@@ -133,9 +136,13 @@ def retry_reply(message: Message, *, by: User, now: dt.datetime, anyway: bool = 
 
 
 def give_up_on_sending(*, now: dt.datetime) -> int:
-    """Messages whose call never came back within 10 minutes become unknown; return how many."""
+    """Messages whose call never came back within 10 minutes become unknown; return how many.
+
+    Not while their channel has webhooks that nobody has looked at, for up to an hour.
+    """
     left_behind = Message.objects.filter(delivery=Delivery.SENDING, created_at__lte=now - GIVE_UP_AFTER)
-    return left_behind.update(delivery=Delivery.UNKNOWN)
+    unread = Q(has_unread(OuterRef("channel")))
+    return left_behind.filter(~unread | Q(created_at__lte=now - UNREAD_FOR)).update(delivery=Delivery.UNKNOWN)
 
 
 def _existing(conversation: Conversation, uuid: uuids.UUID) -> Message | None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 from typing import TYPE_CHECKING, ClassVar, Self
 
@@ -14,11 +15,14 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from trochai.whatsapp.cloud_api.failures import Failure
+from trochai.whatsapp.models import has_unread
 
 if TYPE_CHECKING:
-    import datetime as dt
-
     from trochai.accounts.models import Organization
+
+
+# How long a webhook that nobody could look at may keep an outcome open.
+UNREAD_FOR = dt.timedelta(minutes=60)
 
 
 class Status(models.TextChoices):
@@ -73,8 +77,12 @@ class FollowUpQuerySet(models.QuerySet["FollowUp"]):
         return self.filter(status=Status.PROCESSING, requested_at__isnull=True, lease_expires_at__lte=now)
 
     def unknown_past(self, now: dt.datetime) -> Self:
-        """A call was begun and nobody said how it ended within the reconciliation time."""
-        return self.filter(status=Status.PROCESSING, requested_at__isnull=False, reconcile_until__lte=now)
+        """A call was begun and nobody said how it ended within the reconciliation time.
+
+        While its channel has webhooks that nobody has looked at, that time is longer: up to ``UNREAD_FOR``.
+        """
+        past = self.filter(status=Status.PROCESSING, requested_at__isnull=False, reconcile_until__lte=now)
+        return past.filter(~Q(has_unread(models.OuterRef("channel"))) | Q(requested_at__lte=now - UNREAD_FOR))
 
 
 class FollowUp(models.Model):

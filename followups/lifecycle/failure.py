@@ -7,6 +7,7 @@ import uuid
 
 import structlog
 from django.db import transaction
+from django.db.models import OuterRef
 
 from conversations.models import Message
 from followups import retries
@@ -22,6 +23,7 @@ from followups.lifecycle.changes import (
 from followups.models import FailureKind, FollowUp, FollowUpAttempt, Outcome, Status
 from followups.wording.failures import Cause
 from trochai.whatsapp.cloud_api.failures import Failure
+from trochai.whatsapp.models import has_unread
 
 logger = structlog.get_logger(__name__)
 
@@ -108,7 +110,8 @@ def give_up_on_unknown(*, now: dt.datetime) -> int:
         try:
             with transaction.atomic():
                 still_unknown = FollowUp.objects.unknown_past(now).filter(pk=pk)
-                failure = Failure(cause=Cause.UNKNOWN)
+                unread = still_unknown.filter(has_unread(OuterRef("channel"))).exists()
+                failure = Failure(cause=Cause.UNREAD if unread else Cause.UNKNOWN)
                 fail(locked(pk), still_unknown, kind=FailureKind.UNKNOWN, failure=failure, now=now)
         except TransitionRefused:
             continue  # a webhook was faster

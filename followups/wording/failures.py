@@ -29,6 +29,7 @@ class Cause(StrEnum):
     CHANGED = "changed"
     BROKEN = "broken"
     UNKNOWN = "unknown"
+    UNREAD = "unread"
     NOT_DELIVERED = "not_delivered"
 
 
@@ -46,6 +47,10 @@ SENTENCES: Mapping[str, Promise | str] = {
         "It could not be prepared for sending: something in it is broken. Schedule another one in its place."
     ),
     Cause.UNKNOWN: gettext_lazy("Delivery unknown: it may have reached the contact."),
+    Cause.UNREAD: gettext_lazy(
+        "Delivery unknown: it may have reached the contact. "
+        "What WhatsApp reported could not be read for an hour."
+    ),
     Cause.NOT_DELIVERED: gettext_lazy("WhatsApp could not deliver it."),
 }
 

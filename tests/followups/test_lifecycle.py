@@ -29,6 +29,7 @@ from notifications.models import Notification
 from tests import factories
 from tests.conftest import make_team
 from trochai.whatsapp.cloud_api.failures import Failure
+from trochai.whatsapp.models import WebhookDelivery
 
 NOW = dt.datetime(2026, 11, 20, 15, 0, tzinfo=dt.UTC)
 
@@ -514,6 +515,26 @@ def test_an_unknown_outcome_is_left_to_a_person_after_the_reconciliation_time(te
     assert follow_up.failure_kind == FailureKind.UNKNOWN
     assert reason_for(follow_up.failure) == "Delivery unknown: it may have reached the contact."
     assert Notification.objects.filter(recipient=team.agent.user).count() == 1
+
+
+def test_nothing_is_called_unknown_while_its_proof_may_lie_unread(team, make):
+    follow_up, attempt = held(make)
+    lifecycle.settle_unknown(attempt, failure=Failure(cause="no_answer"), details="", now=NOW)
+    unread = WebhookDelivery.objects.create(channel=follow_up.channel, body=b"{}", received_at=NOW)
+    WebhookDelivery.objects.create(channel=factories.ChannelFactory(), body=b"{}", received_at=NOW)
+    assert lifecycle.give_up_on_unknown(now=NOW + dt.timedelta(minutes=59)) == 0
+    # One that a worker has looked at, and will try again, keeps nobody waiting.
+    WebhookDelivery.objects.filter(pk=unread.pk).update(claims=1)
+    assert lifecycle.give_up_on_unknown(now=NOW + dt.timedelta(minutes=59)) == 1
+
+
+def test_unread_webhooks_keep_an_outcome_open_for_an_hour_and_the_reason_says_so(team, make):
+    follow_up, attempt = held(make)
+    lifecycle.settle_unknown(attempt, failure=Failure(cause="no_answer"), details="", now=NOW)
+    WebhookDelivery.objects.create(channel=follow_up.channel, body=b"{}", received_at=NOW)
+    assert lifecycle.give_up_on_unknown(now=NOW + dt.timedelta(minutes=60)) == 1
+    follow_up.refresh_from_db()
+    assert "could not be read for an hour" in reason_for(follow_up.failure)
 
 
 def test_an_opt_out_cancels_what_waits_and_tells_the_creator(team, make):

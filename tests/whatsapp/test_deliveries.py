@@ -8,7 +8,8 @@ from django.db import DatabaseError
 
 from tests.factories import ChannelFactory
 from tests.whatsapp.conftest import change
-from trochai.whatsapp import signals
+from trochai.clock import database_now
+from trochai.whatsapp import signals, tasks
 from trochai.whatsapp.models import Channel, WebhookDelivery
 from trochai.whatsapp.webhooks import deliveries, parsing
 
@@ -178,3 +179,112 @@ def test_a_body_that_the_parser_trips_over_is_counted_and_holds_up_no_other(chan
     assert heard == ["fine"]
     assert (broken.failures, broken.next_attempt_at) == (1, NOW + MINUTE)
     assert "RuntimeError" in broken.error
+
+
+# What one body, or one channel, may do to the others ---------------------------------------------------
+
+
+@pytest.fixture
+def small_pieces(monkeypatch):
+    monkeypatch.setattr(deliveries, "PIECE", 2)
+
+
+def test_a_body_with_more_events_than_meta_ever_puts_into_one_is_set_aside(channel, heard, caplog):
+    ids = [str(number) for number in range(deliveries.MOST_EVENTS + 1)]
+    delivery = stored(channel, change(channel, messages=inbound(*ids)))
+    assert deliveries.process(delivery.pk, now=NOW)
+    delivery.refresh_from_db()
+    assert heard == []
+    assert (delivery.processed_at, delivery.next_attempt_at) == (NOW, None)
+    assert delivery.error == "More than 5000 events."
+    assert "webhook delivery set aside" in caplog.text
+
+
+def test_while_a_long_body_is_worked_on_its_lease_does_not_run_out(channel, only, small_pieces):
+    seen = []
+
+    def receive(event, **_):
+        seen.append(event.id)
+        # Only what was renewed a piece ago is still this worker's.
+        WebhookDelivery.objects.filter(done__lt=len(seen) - 2).update(next_attempt_at=NOW)
+
+    only(signals.inbound_message, receive)
+    delivery = stored(channel, change(channel, messages=inbound(*"abcdefg")))
+    deliveries.process(delivery.pk, now=NOW)
+    delivery.refresh_from_db()
+    assert seen == list("abcdefg")
+    assert (delivery.processed_at, delivery.error) == (NOW, "")
+
+
+def test_after_a_worker_died_the_next_goes_on_from_where_it_was(channel, only, small_pieces):
+    class Killed(BaseException):
+        pass
+
+    seen = []
+
+    def receive(event, **_):
+        seen.append(event.id)
+        if event.id == "e" and seen.count("e") == 1:
+            raise Killed
+
+    only(signals.inbound_message, receive)
+    delivery = stored(channel, change(channel, messages=inbound(*"abcdefg")))
+    with pytest.raises(Killed):
+        deliveries.process(delivery.pk, now=NOW)
+    assert not deliveries.process(delivery.pk, now=NOW + MINUTE)
+    assert deliveries.process(delivery.pk, now=NOW + 2 * deliveries.LEASE)
+    assert "".join(seen) == "abcdeefg"
+
+
+def test_a_worker_that_was_away_for_longer_than_its_lease_leaves_the_body_to_the_other(
+    channel, only, small_pieces
+):
+    seen = []
+
+    def receive(event, **_):
+        seen.append(event.id)
+        if event.id == "b" and seen.count("b") == 1:
+            assert deliveries.process(delivery.pk, now=NOW + deliveries.LEASE)
+
+    only(signals.inbound_message, receive)
+    delivery = stored(channel, change(channel, messages=inbound(*"abcd")))
+    deliveries.process(delivery.pk, now=NOW)
+    assert seen == [*"ab", *"abcd"]
+
+
+def test_what_breaks_every_worker_is_given_up_and_seen(channel, only, caplog):
+    class Killed(BaseException):
+        pass
+
+    def die(**_):
+        raise Killed
+
+    only(signals.inbound_message, die)
+    delivery = stored(channel, change(channel, messages=inbound("a")))
+    now = NOW
+    for _try in range(deliveries.MOST_BREAKS):
+        with pytest.raises(Killed):
+            deliveries.process(delivery.pk, now=now)
+        now += deliveries.LEASE
+    assert deliveries.process(delivery.pk, now=now)
+    delivery.refresh_from_db()
+    assert (delivery.processed_at, delivery.error) == (now, "Processing it never came to an end.")
+    assert "webhook delivery given up" in caplog.text
+
+
+def test_a_flood_on_one_channel_holds_up_no_other(channel, heard):
+    flood = [stored(channel, change(channel, messages=inbound(f"flood {n}"))).pk for n in range(50)]
+    other = ChannelFactory()
+    late = stored(other, change(other, messages=inbound("other"))).pk
+    batch = deliveries.next_batch(NOW)
+    assert batch.index(late) <= 1
+    assert len(set(batch) & set(flood)) == deliveries.SHARE
+
+
+def test_a_sweep_goes_on_until_nothing_is_due(channel, heard):
+    now = database_now()
+    for number in range(3 * deliveries.SHARE):
+        stored(channel, change(channel, messages=inbound(str(number))), now=now)
+    tasks.process_waiting_webhooks()
+    assert len(heard) == 3 * deliveries.SHARE
+    assert not WebhookDelivery.objects.filter(processed_at=None).exists()

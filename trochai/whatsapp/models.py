@@ -95,6 +95,18 @@ class Channel(models.Model):
         return self.stop.words()
 
 
+def has_unread(channel: models.OuterRef) -> models.Exists:
+    """Return the condition that ``channel`` has webhook deliveries that no worker has looked at yet.
+
+    What they say of a message is not known before: whoever waits for it waits on.
+    """
+    return models.Exists(
+        WebhookDelivery.objects.filter(
+            channel=channel, processed_at__isnull=True, next_attempt_at__isnull=False, claims=0
+        )
+    )
+
+
 class WebhookDelivery(models.Model):
     """One POST body from Meta, verified and stored before it was answered with 200."""
 
@@ -103,17 +115,20 @@ class WebhookDelivery(models.Model):
     received_at = models.DateTimeField(default=timezone.now)
     processed_at = models.DateTimeField(null=True, blank=True)
     failures = models.PositiveSmallIntegerField(default=0)
+    # How often a worker has begun with it, and how many of its events are done in this try.
+    claims = models.PositiveSmallIntegerField(default=0)
+    done = models.PositiveSmallIntegerField(default=0)
     next_attempt_at = models.DateTimeField(null=True, default=timezone.now)
     error = models.CharField(max_length=500, blank=True)
 
     class Meta:
         verbose_name_plural = "webhook deliveries"
         indexes = [
-            # whatsapp.tasks.process_waiting_webhooks: what a lost task left behind, oldest first.
+            # whatsapp.tasks.process_waiting_webhooks: what a lost task left behind, a channel's oldest first.
             models.Index(
-                fields=["next_attempt_at", "id"],
+                fields=["channel", "next_attempt_at", "id"],
                 condition=Q(processed_at__isnull=True, next_attempt_at__isnull=False),
-                name="webhook_delivery_waiting",
+                name="webhook_delivery_due",
             ),
             # whatsapp.tasks.purge_webhooks: processed ones are kept for some days.
             models.Index(

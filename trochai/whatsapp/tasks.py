@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from celery import shared_task
@@ -11,20 +12,22 @@ from trochai.clock import database_now
 from trochai.whatsapp import probes
 from trochai.whatsapp.webhooks import deliveries
 
-# One sweep takes at most so many; the next is a minute away.
-SWEEP = 500
+# Seconds. A sweep goes on until nothing is due, or makes room for other tasks until the next minute's.
+SWEEP_TIME = 50.0
 
 
 @shared_task
 def process_webhook(delivery_id: int, **_: Any) -> None:
-    deliveries.process(delivery_id, now=timezone.now())
+    deliveries.process(delivery_id, now=database_now())
 
 
 @shared_task
 def process_waiting_webhooks(**_: Any) -> None:
     """Every minute: what is due again, and what lost its task to a broker or a worker that was down."""
-    for delivery_id in list(deliveries.waiting(timezone.now()).values_list("pk", flat=True)[:SWEEP]):
-        deliveries.process(delivery_id, now=timezone.now())
+    ends_at = time.monotonic() + SWEEP_TIME
+    while time.monotonic() < ends_at and (batch := deliveries.next_batch(database_now())):
+        for delivery_id in batch:
+            deliveries.process(delivery_id, now=database_now())
 
 
 @shared_task

@@ -7,10 +7,14 @@ a whole, so receivers must cope with the same event twice.
 from __future__ import annotations
 
 import datetime as dt
+import time
+from collections.abc import Iterator
+from itertools import chain, islice, zip_longest
 
 import structlog
 from django.db import models, transaction
-from django.db.models import Q
+from django.db.models import Exists, F, OuterRef, Q
+from django.db.models.expressions import Combinable
 
 from trochai.whatsapp import signals
 from trochai.whatsapp.models import Channel, WebhookDelivery
@@ -20,6 +24,14 @@ logger = structlog.get_logger(__name__)
 
 # A worker that died while processing leaves the delivery to others after this long.
 LEASE = dt.timedelta(minutes=5)
+# The lease is renewed, and the place in a long body written down, after so many events.
+PIECE = 100
+# Meta puts at most 1,000 updates into a body. One with more than this is kept, but not processed.
+MOST_EVENTS = 5_000
+# A body whose processing never came to an end, neither good nor bad, is given up after so many tries.
+MOST_BREAKS = 5
+# A sweep takes so many deliveries of each channel at a time, so that a flood on one holds up no other.
+SHARE = 20
 # Waits after the first, second, … failure; after the last one the delivery is given up.
 BACKOFF = tuple(dt.timedelta(minutes=m) for m in (1, 5, 15, 60, 120, 240, 360, 360, 360, 360, 360))
 KEEP_PROCESSED = dt.timedelta(days=7)
@@ -35,8 +47,8 @@ SIGNALS = {
 }
 
 
-def store(channel: Channel, body: bytes, *, now: dt.datetime) -> WebhookDelivery:
-    """Store a verified body, to be processed at once."""
+def store(channel: Channel, body: bytes, *, now: dt.datetime | Combinable) -> WebhookDelivery:
+    """Store a verified body, to be processed at once. ``now`` may be the database's own, as an expression."""
     return WebhookDelivery.objects.create(channel=channel, body=body, received_at=now, next_attempt_at=now)
 
 
@@ -46,24 +58,44 @@ def waiting(now: dt.datetime) -> models.QuerySet[WebhookDelivery]:
     return due.order_by("next_attempt_at", "pk")
 
 
+def next_batch(now: dt.datetime) -> list[int]:
+    """Return the ids of what to process next: a share of each channel's, the channels taking turns."""
+    with_some = Channel.objects.filter(Exists(waiting(now).order_by().filter(channel=OuterRef("pk"))))
+    shares = [
+        waiting(now).filter(channel=channel_id).values_list("pk", flat=True)[:SHARE]
+        for channel_id in with_some.values_list("pk", flat=True)
+    ]
+    return [pk for pk in chain.from_iterable(zip_longest(*shares)) if pk is not None]
+
+
 def process(delivery_id: int, *, now: dt.datetime) -> bool:
-    """Hand on the facts of one delivery; return False if it is not due or another worker has it."""
-    lease = now + LEASE
-    # next_attempt_at is also the claim: while somebody holds it, it lies ahead for everybody else.
-    if not waiting(now).filter(pk=delivery_id).order_by().update(next_attempt_at=lease):
+    """Hand on the facts of one delivery; return False if it is not due or another worker has it.
+
+    ``now`` is by the database's clock. The lease is renewed while a long body is worked on, and where that
+    was interrupted, the next worker goes on from there.
+    """
+    lease = _Lease.take(delivery_id, now)
+    if lease is None:
         return False
-    held = WebhookDelivery.objects.filter(
-        pk=delivery_id, processed_at__isnull=True, next_attempt_at=lease
-    ).select_related("channel")
-    delivery = held.get()
-    try:
-        payload = parsing.decode(bytes(delivery.body))
-    except ValueError as error:
-        # Genuine, but not JSON: trying again would not help, and Meta would repeat it for a week.
-        logger.error("webhook body is not JSON", delivery=delivery_id, error=type(error).__name__)
-        held.update(processed_at=now, next_attempt_at=None, error="The body is not JSON.")
+    delivery = WebhookDelivery.objects.select_related("channel").get(pk=delivery_id)
+    if delivery.claims - delivery.failures > MOST_BREAKS:
+        logger.error("webhook delivery given up", delivery=delivery_id, claims=delivery.claims)
+        lease.end(processed_at=now, next_attempt_at=None, error="Processing it never came to an end.")
         return True
-    _settle(held, delivery, _hand_on(delivery, payload), now)
+    try:
+        events = _events(delivery)
+    except _SetAside as reason:
+        logger.error("webhook delivery set aside", delivery=delivery_id, reason=str(reason))
+        lease.end(processed_at=now, next_attempt_at=None, error=str(reason))
+        return True
+    except Exception as error:
+        # If its failures were not counted, it would come back for ever.
+        logger.exception("webhook body cannot be read", delivery=delivery_id)
+        _settle(lease, delivery, f"parser: {type(error).__name__}", now)
+        return True
+    outcome = _hand_on(delivery, events, lease)
+    if outcome is not None:
+        _settle(lease, delivery, outcome, now)
     return True
 
 
@@ -74,43 +106,104 @@ def purge(now: dt.datetime) -> int:
     return WebhookDelivery.objects.filter(processed | failed).delete()[0]
 
 
-def _hand_on(delivery: WebhookDelivery, payload: object) -> str:
-    """Send one signal an event, each in its own transaction; return what went wrong, or nothing."""
-    channel, failures = delivery.channel, []
-    try:
-        events = list(
-            parsing.events(
-                payload,
-                phone_number_id=channel.phone_number_id,
-                waba_id=channel.waba_id,
-                received_at=delivery.received_at,
-            )
+class _SetAside(Exception):
+    """The body is genuine, but trying it again would not help."""
+
+
+class _Lease:
+    """This worker's right to a delivery: ``next_attempt_at`` lies ahead for everybody else."""
+
+    def __init__(self, delivery_id: int, now: dt.datetime) -> None:
+        self._pk = delivery_id
+        self._now = now
+        self._began = time.monotonic()
+        self._until = now + LEASE
+
+    @classmethod
+    def take(cls, delivery_id: int, now: dt.datetime) -> _Lease | None:
+        lease = cls(delivery_id, now)
+        due = waiting(now).filter(pk=delivery_id).order_by()
+        taken = due.update(next_attempt_at=lease._until, claims=F("claims") + 1)
+        return lease if taken else None
+
+    def renew(self, *, done: int) -> bool:
+        """Write down how many events are done; False if another worker has the delivery by now."""
+        until = self._now + dt.timedelta(seconds=time.monotonic() - self._began) + LEASE
+        # What comes to a next piece does not break off for ever: its claims are counted anew.
+        kept = self._held().update(next_attempt_at=until, done=done, claims=F("failures") + 1)
+        self._until = until
+        return bool(kept)
+
+    def end(self, **columns: object) -> None:
+        self._held().update(**columns)
+
+    def _held(self) -> models.QuerySet[WebhookDelivery]:
+        return WebhookDelivery.objects.filter(
+            pk=self._pk, processed_at__isnull=True, next_attempt_at=self._until
         )
-    except Exception as error:
-        # If its failures were not counted, it would come back for ever.
-        logger.exception("webhook body cannot be read", delivery=delivery.pk)
-        return f"parser: {type(error).__name__}"
-    for event in events:
-        try:
-            with transaction.atomic():
-                SIGNALS[type(event)].send(sender=Channel, channel=channel, event=event)
-        except Exception as error:
-            # Whatever it is, the other events of this body must not wait for it.
-            kind = type(event).__name__
-            logger.exception("webhook event failed", delivery=delivery.pk, kind=kind)
-            failures.append(f"{kind}: {type(error).__name__}")
+
+
+def _events(delivery: WebhookDelivery) -> list[parsing.Event]:
+    try:
+        payload = parsing.decode(bytes(delivery.body))
+    except ValueError:
+        # Meta would repeat it for a week.
+        raise _SetAside("The body is not JSON.") from None
+    channel = delivery.channel
+    events = parsing.events(
+        payload,
+        phone_number_id=channel.phone_number_id,
+        waba_id=channel.waba_id,
+        received_at=delivery.received_at,
+    )
+    found = list(islice(events, MOST_EVENTS + 1))
+    if len(found) > MOST_EVENTS:
+        raise _SetAside(f"More than {MOST_EVENTS} events.")
+    return found
+
+
+def _hand_on(delivery: WebhookDelivery, events: list[parsing.Event], lease: _Lease) -> str | None:
+    """Send one signal an event, each in its own transaction.
+
+    Return what went wrong, or nothing; None if another worker has taken over.
+    """
+    failures: list[str] = []
+    for done, piece in _pieces(events, begin=delivery.done):
+        failures += [failure for event in piece if (failure := _send(delivery, event))]
+        more = done < len(events)
+        # After a failure the whole body is tried again.
+        if more and not lease.renew(done=0 if failures else done):
+            logger.warning("webhook delivery taken over", delivery=delivery.pk)
+            return None
     return "; ".join(failures)
 
 
-def _settle(
-    held: models.QuerySet[WebhookDelivery], delivery: WebhookDelivery, error: str, now: dt.datetime
-) -> None:
+def _pieces(events: list[parsing.Event], *, begin: int) -> Iterator[tuple[int, list[parsing.Event]]]:
+    for start in range(begin, len(events), PIECE):
+        piece = events[start : start + PIECE]
+        yield start + len(piece), piece
+
+
+def _send(delivery: WebhookDelivery, event: parsing.Event) -> str:
+    try:
+        with transaction.atomic():
+            SIGNALS[type(event)].send(sender=Channel, channel=delivery.channel, event=event)
+    except Exception as error:
+        # Whatever it is, the other events of this body must not wait for it.
+        kind = type(event).__name__
+        logger.exception("webhook event failed", delivery=delivery.pk, kind=kind)
+        return f"{kind}: {type(error).__name__}"
+    return ""
+
+
+def _settle(lease: _Lease, delivery: WebhookDelivery, error: str, now: dt.datetime) -> None:
     if not error:
-        held.update(processed_at=now, next_attempt_at=None, error="")
+        lease.end(processed_at=now, next_attempt_at=None, error="")
         return
     failures, error = delivery.failures + 1, error[:500]
+    known = {"failures": failures, "claims": failures, "done": 0, "error": error}
     if failures <= len(BACKOFF):
-        held.update(failures=failures, next_attempt_at=now + BACKOFF[failures - 1], error=error)
+        lease.end(next_attempt_at=now + BACKOFF[failures - 1], **known)
         return
     logger.error("webhook delivery given up", delivery=delivery.pk, failures=failures, error=error)
-    held.update(failures=failures, processed_at=now, next_attempt_at=None, error=error)
+    lease.end(processed_at=now, next_attempt_at=None, **known)

@@ -137,7 +137,7 @@ def events(payload: Any, *, phone_number_id: str, waba_id: str, received_at: dt.
 
 
 def _messages(value: dict[str, Any], received_at: dt.datetime) -> Iterator[Event]:
-    contacts = mappings(value.get("contacts"))
+    contacts = _Contacts(mappings(value.get("contacts")))
     for message in mappings(value.get("messages")):
         inbound = _inbound(message, contacts, received_at)
         if inbound is not None:
@@ -148,12 +148,10 @@ def _messages(value: dict[str, Any], received_at: dt.datetime) -> Iterator[Event
             yield known
 
 
-def _inbound(
-    message: dict[str, Any], contacts: list[dict[str, Any]], received_at: dt.datetime
-) -> InboundMessage | None:
+def _inbound(message: dict[str, Any], contacts: _Contacts, received_at: dt.datetime) -> InboundMessage | None:
     message_id, sender = text_or_number(message.get("id")), text_or_number(message.get("from"))
     phone, user_id = _phone(sender), _user_id(message.get("from_user_id"))
-    contact = _contact(contacts, sender, user_id)
+    contact = contacts.who(sender, user_id)
     user_id = user_id or _user_id(contact.get("user_id"))
     if not message_id or len(message_id) > MAX_ID or not (phone or user_id):
         return None
@@ -171,13 +169,22 @@ def _inbound(
     )
 
 
-def _contact(contacts: list[dict[str, Any]], sender: str, user_id: str) -> dict[str, Any]:
-    """Find who wrote among the people that the update describes."""
-    for contact in contacts:
-        same_number = sender and text_or_number(contact.get("wa_id")) == sender
-        if same_number or (user_id and contact.get("user_id") == user_id):
-            return contact
-    return {}
+class _Contacts:
+    """The people that an update describes, by number and by user id; the first of several counts."""
+
+    def __init__(self, contacts: list[dict[str, Any]]) -> None:
+        self._contacts = contacts
+        self._by_number: dict[str, int] = {}
+        self._by_user_id: dict[str, int] = {}
+        for place, contact in enumerate(contacts):
+            self._by_number.setdefault(text_or_number(contact.get("wa_id")), place)
+            self._by_user_id.setdefault(_user_id(contact.get("user_id")), place)
+
+    def who(self, sender: str, user_id: str) -> dict[str, Any]:
+        """Return who wrote, or nothing."""
+        places = (self._by_number.get(sender) if sender else None, self._by_user_id.get(user_id))
+        known = [place for place in places[: 2 if user_id else 1] if place is not None]
+        return self._contacts[min(known)] if known else {}
 
 
 def _status(status: dict[str, Any], received_at: dt.datetime) -> MessageStatus | None:

@@ -9,9 +9,9 @@ import structlog
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import RequestDataTooBig
 from django.db import transaction
+from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse, HttpResponseForbidden, UnreadablePostError
 from django.shortcuts import get_object_or_404
-from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
@@ -61,6 +61,6 @@ def _receive(request: HttpRequest, channel: Channel) -> HttpResponse:
         logger.warning("webhook with a wrong signature", channel=channel.pk)
         return HttpResponseForbidden()
     with transaction.atomic():
-        delivery = deliveries.store(channel, body, now=timezone.now())
+        delivery = deliveries.store(channel, body, now=Now())
         transaction.on_commit(lambda: waker.wake(delivery.pk))
     return HttpResponse()
