@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy
 
 from conversations import recording, window
 from conversations.models import Conversation, Delivery, Direction, Message, MessageKind
+from trochai.clock import database_now
 from trochai.whatsapp import rate, references, verdicts
 from trochai.whatsapp.cloud_api.client import Accepted, client_for
 from trochai.whatsapp.cloud_api.errors import OutcomeUnknown, WhatsAppError
@@ -168,7 +169,7 @@ def _mark(
                 "delivery": Delivery.SENDING,
                 "sent_by": by,
                 "at": now,
-                "created_at": now,
+                "created_at": database_now(),
             },
         )
         if created:

@@ -9,10 +9,10 @@ import structlog
 from celery import shared_task
 from django.db import transaction
 from django.db.models import Exists, OuterRef
-from django.utils import timezone
 
 from conversations import outbox, recording
 from conversations.models import EarlyStatus, Message
+from trochai.clock import database_now
 
 logger = structlog.get_logger(__name__)
 
@@ -24,7 +24,7 @@ BATCH = 500
 @shared_task(ignore_result=True)
 def give_up_on_sending(**_future: Any) -> None:
     """Composer messages whose call never came back become "delivery unknown". Every minute."""
-    outbox.give_up_on_sending(now=timezone.now())
+    outbox.give_up_on_sending(now=database_now())
 
 
 @shared_task(ignore_result=True)
@@ -52,4 +52,4 @@ def _apply(early: EarlyStatus) -> None:
 @shared_task(ignore_result=True)
 def purge_early_statuses(**_future: Any) -> None:
     """Forget statuses whose message was never recorded here. Once a night."""
-    EarlyStatus.objects.filter(received_at__lte=timezone.now() - KEEP_EARLY_STATUSES).delete()
+    EarlyStatus.objects.filter(received_at__lte=database_now() - KEEP_EARLY_STATUSES).delete()

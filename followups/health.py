@@ -19,6 +19,7 @@ from prometheus_client.exposition import choose_encoder
 
 from followups.sending import ticks
 from followups.sending.backlog import BacklogCollector, broker_depth
+from trochai.clock import database_now
 
 
 @login_not_required
@@ -37,7 +38,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
     }
     is_silent = False
     if state["database"] and (at := ticks.last()) is not None:
-        now = timezone.now()
+        now = database_now()
         state["beat"] = round((now - at).total_seconds())
         is_silent = ticks.announce_silence(now=now) is not None
     ready = bool(state["database"] and state["broker"] and not is_silent)
@@ -59,7 +60,10 @@ def metrics(request: HttpRequest) -> HttpResponse:
     given = request.headers.get("Authorization", "")
     if settings.METRICS_TOKEN and not constant_time_compare(given, expected):
         raise PermissionDenied
-    now = timezone.now()
+    try:
+        now = database_now()  # by which ticks are stamped
+    except DatabaseError:
+        now = timezone.now()
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)

@@ -8,7 +8,6 @@ import structlog
 from celery import shared_task
 from celery.signals import worker_shutting_down
 from django.conf import settings
-from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from followups import lifecycle
@@ -63,7 +62,7 @@ def _send(*, wake_others: bool) -> None:
 
 def _wake(*, passes: int) -> None:
     try:
-        help_to_send.apply_async(kwargs={"passes": passes}, expires=55, retry=False)
+        help_to_send.apply_async(kwargs={"passes": passes}, retry=False)
     except OperationalError:
         # This worker sends on alone.
         logger.exception("no broker: no further worker was woken")
@@ -72,7 +71,7 @@ def _wake(*, passes: int) -> None:
 @shared_task(ignore_result=True)
 def purge_deleted_follow_ups(**_future: Any) -> None:
     """Remove what was deleted 30 days ago. Beat starts this once a night."""
-    lifecycle.purge_deleted(now=timezone.now())
+    lifecycle.purge_deleted(now=database_now())
 
 
 @worker_shutting_down.connect

@@ -6,11 +6,11 @@ from typing import Any
 
 from django.db import transaction
 from django.dispatch import receiver
-from django.utils import timezone
 
 from templates_app.models import Template, TemplateStatus
 from templates_app.sync import normalize_language, update
 from templates_app.tasks import sync_soon
+from trochai.clock import database_now
 from trochai.whatsapp import signals
 from trochai.whatsapp.models import Channel
 from trochai.whatsapp.webhooks.parsing import TemplateCategory, TemplateQuality, TemplateStatusUpdate
@@ -44,7 +44,8 @@ def _update(
     channel: Channel, event: TemplateStatusUpdate | TemplateQuality | TemplateCategory, fields: dict[str, str]
 ) -> None:
     """Write to each of the organization's numbers: one account's templates serve all of its numbers."""
-    now = timezone.now()
+    # Compared with when a list was fetched, by another process.
+    now = database_now()
     with transaction.atomic():
         templates = (
             Template.objects.select_for_update()

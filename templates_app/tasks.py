@@ -8,9 +8,9 @@ import structlog
 from celery import shared_task
 from django.core.cache import cache
 from django.db import transaction
-from django.utils import timezone
 
 from templates_app.sync import sync_channel
+from trochai.clock import database_now
 from trochai.whatsapp.cloud_api.errors import WhatsAppError
 from trochai.whatsapp.models import Channel
 
@@ -28,7 +28,7 @@ def sync_templates(channel_id: int, **_: Any) -> None:
     if channel is None:
         return
     try:
-        sync_channel(channel, timezone.now())
+        sync_channel(channel, database_now())
     except WhatsAppError as error:
         log.warning("templates_sync_failed", channel=channel_id, code=error.code, cause=error.cause)
 

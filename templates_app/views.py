@@ -4,7 +4,6 @@ import structlog
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
@@ -14,6 +13,7 @@ from templates_app.listing import Listing
 from templates_app.sync import SyncResult, sync_channel
 from trochai.accounts import access
 from trochai.accounts.access import MemberRequest
+from trochai.clock import database_now
 from trochai.ui import toasts
 from trochai.whatsapp.cloud_api.errors import WhatsAppError
 from trochai.whatsapp.models import Channel
@@ -61,7 +61,7 @@ def _sync_all(channels: list[Channel]) -> tuple[str, str, str]:
     results, problems = [], []
     for channel in channels:
         try:
-            results.append(sync_channel(channel, timezone.now()))
+            results.append(sync_channel(channel, database_now()))
         except WhatsAppError as error:
             log.warning("templates_sync_failed", channel=channel.pk, code=error.code, cause=error.cause)
             problems.append(f"{channel.name}: {error.reason}" if len(channels) > 1 else error.reason)

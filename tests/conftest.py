@@ -13,6 +13,7 @@ import redis
 from django.conf import settings as project_settings
 from django.db import connection
 from django.test import Client
+from hypothesis import HealthCheck, settings
 from pytest_httpserver import HTTPServer
 
 from conversations.models import Conversation
@@ -21,6 +22,10 @@ from tests import factories
 from tests.meta import Meta
 from trochai.accounts.models import Membership, Organization, Role
 from trochai.whatsapp.models import Channel
+
+# A busy machine is slow, not wrong.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 
 def pytest_configure() -> None:

@@ -6,7 +6,6 @@ import time
 from typing import Any
 
 from celery import shared_task
-from django.utils import timezone
 
 from trochai.clock import database_now
 from trochai.whatsapp import probes
@@ -33,7 +32,7 @@ def process_waiting_webhooks(**_: Any) -> None:
 @shared_task
 def purge_webhooks(**_: Any) -> None:
     """Once a day."""
-    deliveries.purge(timezone.now())
+    deliveries.purge(database_now())
 
 
 @shared_task
