@@ -8,7 +8,7 @@ import pytest
 from django.http import QueryDict
 from django.utils import timezone
 
-from followups.models import FollowUp
+from followups.models import FollowUp, Status
 from followups.pages import listing
 from followups.pages.listing import DateRange, Filters, Tab
 from tests import factories
@@ -234,6 +234,12 @@ class TestFilters:
         )
         make(team, contact={"name": "Tom Becker", "phone": "+491512345678"})
         assert found(team, f"q={query.replace('+', '%2B')}") == [wanted.pk]
+
+    @pytest.mark.parametrize("status", Status)
+    def test_search_finds_what_is_in_any_status_also_while_it_is_being_sent(self, team, status):
+        wanted = make(team, note="Confirmar el parqueo", status=status)
+        make(team, note="nothing special", status=status)
+        assert found(team, "q=parqueo") == [wanted.pk]
 
     @pytest.mark.parametrize("query", ["%25", "_", "%5C", "'"])
     def test_search_takes_wildcards_and_quotes_literally(self, team, query):
