@@ -280,10 +280,6 @@ class Message(models.Model):
         indexes = [
             # conversations.pages.views.conversation: the thread, newest page first.
             models.Index(fields=["conversation", "-at", "-id"], name="message_thread"),
-            # conversations.outbox: composer messages whose call never came back.
-            models.Index(
-                fields=["created_at"], condition=Q(delivery=Delivery.SENDING), name="message_sending"
-            ),
         ]
 
     def __str__(self) -> str:
@@ -313,7 +309,26 @@ class Message(models.Model):
         """Why it did not arrive, or may not have, in the reader's language."""
         if self.delivery == Delivery.UNKNOWN:
             return gettext("It may have reached the contact.")
-        return self.failure.words()
+        return self.failure.words(wording.SENTENCES)
+
+
+class QueuedMessage(models.Model):
+    """A person's message that a worker has yet to send, or is sending (``conversations.sending``).
+
+    All times are the database's. ``requested_at``: its call has begun or is about to.
+    """
+
+    message = models.OneToOneField(Message, on_delete=models.CASCADE, primary_key=True, related_name="queued")
+    # Repeated from the message: the order within one and the fairness between the other are asked for often.
+    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="+")
+    channel = models.ForeignKey("whatsapp.Channel", on_delete=models.CASCADE, related_name="+")
+    written_at = models.DateTimeField()
+    claim_token = models.UUIDField(null=True)
+    lease_expires_at = models.DateTimeField(null=True)
+    requested_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"queued {self.pk}"
 
 
 class EarlyStatus(models.Model):

@@ -1,43 +1,36 @@
-"""Sends what people write in the composer, under the same rules as follow-ups.
+"""Takes what people write in the composer; a worker sends it a moment later (``conversations.sending``).
 
-A message is written durably before the call and never sent twice: if nobody saw how the call ended, it is
-"delivery unknown", and a person decides. No transaction is open during a call.
+A message is never sent twice: if nobody saw how its call ended, it is "delivery unknown", and a person
+decides.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import time
 import uuid as uuids
 from typing import TYPE_CHECKING
 
-import structlog
 from django.db import transaction
-from django.db.models import OuterRef, Q
 from django.utils.translation import gettext_lazy
 
 from conversations import recording, window
-from conversations.models import Conversation, Delivery, Direction, Message, MessageKind
+from conversations.models import (
+    Conversation,
+    Delivery,
+    Direction,
+    Message,
+    MessageKind,
+    QueuedMessage,
+)
+from conversations.tasks import send_replies
 from trochai.clock import database_now
-from trochai.whatsapp import rate, references, verdicts
-from trochai.whatsapp.cloud_api.client import Accepted, client_for
-from trochai.whatsapp.cloud_api.errors import OutcomeUnknown, WhatsAppError
-from trochai.whatsapp.cloud_api.failures import Cause, Failure
-from trochai.whatsapp.models import has_unread
+from trochai.waking import waker
 
 if TYPE_CHECKING:
     from django.utils.functional import Promise
 
     from trochai.accounts.models import User
-    from trochai.whatsapp.models import Channel
-
-logger = structlog.get_logger(__name__)
-
-# How long a person's message waits for a free slot on the channel's line.
-PATIENCE = dt.timedelta(seconds=2)
-# After this a call that never came back counts as unknown: longer than any call's own deadline.
-GIVE_UP_AFTER = dt.timedelta(minutes=10)
-UNREAD_FOR = dt.timedelta(minutes=60)
+    from trochai.whatsapp.cloud_api.failures import Failure
 
 
 class ReplyRefused(Exception):
@@ -96,11 +89,10 @@ def send_reply(
     now: dt.datetime,
     uuid: uuids.UUID | None = None,
 ) -> Message:
-    """Send free-form text and return the message, whatever came of it: see its ``delivery``.
+    """Write free-form text and wake a worker that sends it; return the message.
 
-    A second time, the same ``uuid`` returns the first message, without a second call. Raises
-    ``WindowClosed``, ``ChannelStopped`` or ``ReplyRefused``, and then nothing was written. Waits up to
-    2 seconds for the channel's line and then as long as the call takes; not to be called in a transaction.
+    Its ``delivery`` says what comes of it. A second time, the same ``uuid`` returns the first message. Raises
+    ``WindowClosed``, ``ChannelStopped`` or ``ReplyRefused``, and then nothing was written.
     """
     uuid = uuid or uuids.uuid4()
     existing = _existing(conversation, uuid)
@@ -110,11 +102,7 @@ def send_reply(
         raise WindowClosed
     if conversation.channel.is_stopped:
         raise ChannelStopped(conversation.channel.stop)
-    message, created = _mark(conversation=conversation, text=text, by=by, now=now, uuid=uuid)
-    if created:
-        _send(message)
-        message.refresh_from_db()
-    return message
+    return _write(conversation=conversation, text=text, by=by, now=now, uuid=uuid)
 
 
 def retry_reply(message: Message, *, by: User, now: dt.datetime, anyway: bool = False) -> Message:
@@ -136,16 +124,6 @@ def retry_reply(message: Message, *, by: User, now: dt.datetime, anyway: bool = 
     )
 
 
-def give_up_on_sending(*, now: dt.datetime) -> int:
-    """Messages whose call never came back within 10 minutes become unknown; return how many.
-
-    Not while their channel has webhooks that nobody has looked at, for up to an hour.
-    """
-    left_behind = Message.objects.filter(delivery=Delivery.SENDING, created_at__lte=now - GIVE_UP_AFTER)
-    unread = Q(has_unread(OuterRef("channel")))
-    return left_behind.filter(~unread | Q(created_at__lte=now - UNREAD_FOR)).update(delivery=Delivery.UNKNOWN)
-
-
 def _existing(conversation: Conversation, uuid: uuids.UUID) -> Message | None:
     existing = Message.objects.select_related("conversation").filter(uuid=uuid).first()
     if existing is None:
@@ -155,10 +133,8 @@ def _existing(conversation: Conversation, uuid: uuids.UUID) -> Message | None:
     return existing
 
 
-def _mark(
-    *, conversation: Conversation, text: str, by: User, now: dt.datetime, uuid: uuids.UUID
-) -> tuple[Message, bool]:
-    with transaction.atomic(durable=True):
+def _write(*, conversation: Conversation, text: str, by: User, now: dt.datetime, uuid: uuids.UUID) -> Message:
+    with transaction.atomic():
         message, created = Message.objects.get_or_create(
             uuid=uuid,
             defaults={
@@ -169,73 +145,15 @@ def _mark(
                 "delivery": Delivery.SENDING,
                 "sent_by": by,
                 "at": now,
-                "created_at": database_now(),
             },
         )
         if created:
             recording.move_conversation(message, preview=recording.one_line(text))
-    return message, created
-
-
-def _send(message: Message) -> None:
-    channel = message.conversation.channel
-    if not _reserve(channel):
-        _settle_failed(message, Failure(cause=Cause.NO_SLOT))
-        logger.warning("reply_not_sent", message=str(message.uuid), cause=Cause.NO_SLOT)
-        return
-    result = _call(message)
-    _settle(message, result)
-    verdicts.heed(channel, result, token=channel.access_token)
-
-
-def _reserve(channel: Channel) -> bool:
-    """Wait for a slot on the channel's line; False where none comes soon."""
-    slots = rate.reserve(channel, 1, ahead=PATIENCE)
-    for moment in slots.times():
-        time.sleep(max(0.0, moment - time.monotonic()))
-    return slots.count > 0
-
-
-def _call(message: Message) -> verdicts.Answer:
-    conversation = message.conversation
-    try:
-        return client_for(conversation.channel).send_text(
-            recipient=conversation.contact.recipient,
-            text=message.text,
-            reference=references.build(references.Kind.MESSAGE, message.uuid),
-        )
-    except WhatsAppError as error:
-        return error
-
-
-def _settle(message: Message, result: verdicts.Answer) -> None:
-    log = logger.bind(message=str(message.uuid))
-    match result:
-        case Accepted():
-            with transaction.atomic():
-                recording.accept(message, whatsapp_id=result.message_id)
-                message.refresh_from_db()
-                recording.apply_early_statuses(message)
-            log.info("reply_sent")
-        case OutcomeUnknown():
-            _settle_unknown(message)
-            log.warning("reply_unknown", details=result.details)
-        case _:
-            _settle_failed(message, result.failure)
-            log.warning(
-                "reply_not_accepted", outcome=type(result).__name__, code=result.code, cause=result.cause
+            QueuedMessage.objects.create(
+                message=message,
+                conversation=conversation,
+                channel_id=conversation.channel_id,
+                written_at=database_now(),
             )
-
-
-# Unless a webhook has proved meanwhile that Meta has it ---------------------------------------------
-
-
-def _settle_failed(message: Message, failure: Failure) -> None:
-    unproved = Message.objects.filter(
-        pk=message.pk, whatsapp_id="", delivery__in=[Delivery.SENDING, Delivery.UNKNOWN]
-    )
-    unproved.update(delivery=Delivery.FAILED, **failure.columns("error"))
-
-
-def _settle_unknown(message: Message) -> None:
-    Message.objects.filter(pk=message.pk, delivery=Delivery.SENDING).update(delivery=Delivery.UNKNOWN)
+            transaction.on_commit(lambda: waker.wake(send_replies))
+    return message

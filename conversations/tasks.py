@@ -10,9 +10,12 @@ from celery import shared_task
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 
-from conversations import outbox, recording
+from conversations import recording
 from conversations.models import EarlyStatus, Message
+from conversations.sending import queue
+from conversations.sending.replies import dispatcher
 from trochai.clock import database_now
+from trochai.whatsapp.sending.dispatch import stopping
 
 logger = structlog.get_logger(__name__)
 
@@ -22,9 +25,12 @@ BATCH = 500
 
 
 @shared_task(ignore_result=True)
-def give_up_on_sending(**_future: Any) -> None:
-    """Composer messages whose call never came back become "delivery unknown". Every minute."""
-    outbox.give_up_on_sending(now=database_now())
+def send_replies(**_future: Any) -> None:
+    """Send what people wrote: woken by each message, and every minute for what no worker heard of."""
+    queue.tidy_up(now=database_now())
+    # A run ends after a while; people do not wait for the next minute.
+    while any(list(dispatcher.send_in_this_process())[-1:]) and not stopping.is_set():
+        pass
 
 
 @shared_task(ignore_result=True)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import NamedTuple
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+
+from trochai.whatsapp.cloud_api.failures import SENTENCES as THEIRS
 
 # How an audio that was spoken into WhatsApp is told apart from other audio; Meta has no kind for it.
 VOICE = "voice"
@@ -28,6 +31,27 @@ KINDS: Mapping[str, Promise | str] = {
     "order": gettext_lazy("Order"),
 }
 OTHER = gettext_lazy("A message that can only be read in WhatsApp")
+
+
+class Cause(StrEnum):
+    """What keeps a person's message from being sent apart from WhatsApp's errors.
+
+    Stored, so never renamed.
+    """
+
+    NOT_BEGUN = "not_begun"
+    WINDOW_CLOSED = "window_closed"
+    OPTED_OUT = "opted_out_since"
+    BROKEN = "broken"
+
+
+SENTENCES: Mapping[str, Promise | str] = {
+    **THEIRS,
+    Cause.NOT_BEGUN: gettext_lazy("It could not be sent within 2 minutes."),
+    Cause.WINDOW_CLOSED: gettext_lazy("The 24-hour window closed before it could be sent."),
+    Cause.OPTED_OUT: gettext_lazy("The contact asked for no more messages before it could be sent."),
+    Cause.BROKEN: gettext_lazy("It could not be prepared for sending: something in it is broken."),
+}
 
 
 class Picture(NamedTuple):

@@ -6,13 +6,14 @@ from typing import Any
 
 import structlog
 from celery import shared_task
-from celery.signals import worker_shutting_down
 from django.conf import settings
 from kombu.exceptions import OperationalError
 
 from followups import lifecycle
-from followups.sending import dispatch, ticks
+from followups.sending import ticks
+from followups.sending.work import dispatcher
 from trochai.clock import database_now
+from trochai.whatsapp.sending.dispatch import stopping
 
 logger = structlog.get_logger(__name__)
 
@@ -30,7 +31,7 @@ def send_due_follow_ups(*, wake_others: bool = True, **_future: Any) -> None:
     silence = ticks.record(now=now)
     if silence is not None:
         logger.warning("sending_again", seconds_without_ticks=round(silence.total_seconds()))
-    dispatch.tidy_up(now)
+    lifecycle.tidy_up(now=now)
     _send(wake_others=wake_others)
 
 
@@ -41,7 +42,7 @@ def help_to_send(*, passes: int = 0, **_future: Any) -> None:
     Where that worker's own process has taken this task, it is passed on: a second thread of one process
     sends no faster than the first.
     """
-    if dispatch.is_sending():
+    if dispatcher.is_sending():
         if passes:
             _wake(passes=passes - 1)
         return
@@ -50,12 +51,12 @@ def help_to_send(*, passes: int = 0, **_future: Any) -> None:
 
 def _send(*, wake_others: bool) -> None:
     more = False
-    for more in dispatch.send_in_this_process():
+    for more in dispatcher.send_in_this_process():
         if more and wake_others:
             for _worker in range(settings.FOLLOWUPS_MAX_WORKERS - 1):
                 _wake(passes=PASSES)
             wake_others = False
-    if more and not dispatch.stopping.is_set():
+    if more and not stopping.is_set():
         # The run's time was up: the rest must not wait for the next tick, nor other tasks for the rest.
         _wake(passes=PASSES)
 
@@ -72,9 +73,3 @@ def _wake(*, passes: int) -> None:
 def purge_deleted_follow_ups(**_future: Any) -> None:
     """Remove what was deleted 30 days ago. Beat starts this once a night."""
     lifecycle.purge_deleted(now=database_now())
-
-
-@worker_shutting_down.connect
-def finish_what_is_in_flight(**_signal: Any) -> None:
-    """On SIGTERM: complete the calls that have begun, hand the claimed rest back at once."""
-    dispatch.stopping.set()

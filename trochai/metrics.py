@@ -28,6 +28,16 @@ UNSENT = Counter(
     "Follow-ups that failed without a call: the check before sending refused them, or they were missed.",
     ["kind"],
 )
+REPLIES = Counter(
+    "trochai_reply_calls",
+    "Calls to Meta for what people wrote, by how they ended: accepted, failed, unknown.",
+    ["outcome"],
+)
+REPLY_SECONDS = Histogram(
+    "trochai_reply_seconds",
+    "From the moment a person's message was written to the moment Meta accepted it.",
+    buckets=(0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120),
+)
 CALL_SECONDS = Histogram("trochai_whatsapp_call_seconds", "One call to Meta.", buckets=_CALL_BUCKETS)
 SETTLEMENT_SECONDS = Histogram("trochai_settlement_seconds", "Writing one group of outcomes to the database.")
 BATCH_SIZE = Histogram(
@@ -37,7 +47,8 @@ BATCH_SIZE = Histogram(
 )
 RUN_SECONDS = Histogram(
     "trochai_run_seconds",
-    "One run of the beat job on this worker.",
+    "One run of a worker that sends: follow_ups, or replies.",
+    ["what"],
     buckets=(0.01, 0.05, 0.1, 0.5, 1, 5, 10, 20, 30, 50, 60),
 )
 LATENESS_SECONDS = Histogram(

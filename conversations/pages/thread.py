@@ -52,6 +52,11 @@ class Thread:
     first: Cursor | None
     earlier: Cursor | None
 
+    @property
+    def is_sending(self) -> bool:
+        """Whether a worker has yet to say what became of one of them."""
+        return any(bubble.message.delivery == Delivery.SENDING for bubble in self.bubbles)
+
 
 def latest(conversation: Conversation, *, since: Cursor | None = None) -> Thread:
     """Return the last page of messages, or all from the one at ``since`` on (at most ``LONGEST``)."""

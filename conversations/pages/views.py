@@ -20,8 +20,10 @@ from conversations.models import Conversation, ConversationStatus, Message
 from conversations.pages import thread
 from conversations.pages.forms import ReplyForm, TriageForm, assignable
 from conversations.pages.listing import Filters, listing
+from conversations.sending import queue
 from trochai.accounts import access
 from trochai.accounts.access import MemberRequest
+from trochai.clock import database_now
 from trochai.ui import formatting, toasts
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from trochai.accounts.models import Membership
+    from trochai.paging import Cursor
 
 # The parts that change by themselves: if none of them has, a poll is answered with 204.
 LIVE = ("chips", "rows", "toolbar", "messages")
@@ -193,7 +196,7 @@ def _opened(request: MemberRequest, opened: Conversation, *, now: dt.datetime, d
     since = thread.ORDER.parse(data.get("since", "")) if data.get("open") == str(opened.pk) else None
     closes_at = window.closes_at(opened)
     return {
-        "thread": thread.before(opened, to) if to else thread.latest(opened, since=since),
+        "thread": _thread(opened, to=to, since=since),
         "reading_back": to is not None,
         "window_closes_at": formatting.long_day_time(closes_at, now) if closes_at else "",
         "window_open": window.is_open(opened, now),
@@ -202,6 +205,17 @@ def _opened(request: MemberRequest, opened: Conversation, *, now: dt.datetime, d
         "statuses": ConversationStatus.choices,
         "people": _people(opened) if request.membership.can_write else [],
     }
+
+
+def _thread(opened: Conversation, *, to: Cursor | None, since: Cursor | None) -> thread.Thread:
+    def read() -> thread.Thread:
+        return thread.before(opened, to) if to else thread.latest(opened, since=since)
+
+    found = read()
+    # Where no worker runs, whoever looks sees to it that nobody waits for what will not be sent.
+    if found.is_sending and queue.fail_unbegun(now=database_now()):
+        return read()
+    return found
 
 
 def _people(opened: Conversation) -> list[Any]:

@@ -16,17 +16,14 @@ from followups.lifecycle.changes import TransitionRefused
 from followups.lifecycle.claims import (
     LEASE,
     RECONCILIATION,
-    Claim,
     claim,
     hand_back,
-    release_expired,
     request,
     request_again,
     withdraw,
 )
 from followups.lifecycle.failure import (
     fail_unsent,
-    give_up_on_unknown,
     settle_failed,
     settle_retry,
     settle_unknown,
@@ -43,6 +40,7 @@ from followups.lifecycle.people import (
     retry,
     schedule,
 )
+from followups.lifecycle.recovery import give_up_on_unknown, release_expired, tidy_up
 
 __all__ = [
     "KEEP_DELETED",
@@ -50,7 +48,6 @@ __all__ = [
     "MANUAL_RETRY_DELAY",
     "RECONCILIATION",
     "Acceptance",
-    "Claim",
     "ScheduleRefused",
     "TransitionRefused",
     "cancel",
@@ -74,5 +71,6 @@ __all__ = [
     "settle_retry",
     "settle_sent",
     "settle_unknown",
+    "tidy_up",
     "withdraw",
 ]

@@ -21,6 +21,7 @@ from followups.models import (
 )
 from followups.wording.refusals import REFUSALS, Refusal
 from trochai.whatsapp.cloud_api.failures import Failure
+from trochai.whatsapp.sending.work import MovedOn
 
 if TYPE_CHECKING:
     from trochai.accounts.models import User
@@ -39,7 +40,7 @@ NO_FAILURE: dict[str, Any] = {
 }
 
 
-class TransitionRefused(Exception):
+class TransitionRefused(MovedOn):
     """The follow-up is not in a state that this change leaves.
 
     ``code`` says in which it is instead; ``str()`` says it in the language of whoever reads it.

@@ -7,7 +7,6 @@ import uuid
 
 import structlog
 from django.db import transaction
-from django.db.models import OuterRef
 
 from conversations.models import Message
 from followups import retries
@@ -21,9 +20,7 @@ from followups.lifecycle.changes import (
     refusal,
 )
 from followups.models import FailureKind, FollowUp, FollowUpAttempt, Outcome, Status
-from followups.wording.failures import Cause
 from trochai.whatsapp.cloud_api.failures import Failure
-from trochai.whatsapp.models import has_unread
 
 logger = structlog.get_logger(__name__)
 
@@ -101,23 +98,3 @@ def fail_unsent(
             pk=follow_up.pk, status=Status.PROCESSING, claim_token=token, requested_at__isnull=True
         )
         fail(follow_up, held, kind=kind, failure=failure, now=now)
-
-
-def give_up_on_unknown(*, now: dt.datetime) -> int:
-    """processing → failed for rows whose outcome stayed unknown past the reconciliation time."""
-    given_up = 0
-    for pk in FollowUp.objects.unknown_past(now).values_list("pk", flat=True):
-        try:
-            with transaction.atomic():
-                still_unknown = FollowUp.objects.unknown_past(now).filter(pk=pk)
-                unread = still_unknown.filter(has_unread(OuterRef("channel"))).exists()
-                failure = Failure(cause=Cause.UNREAD if unread else Cause.UNKNOWN)
-                fail(locked(pk), still_unknown, kind=FailureKind.UNKNOWN, failure=failure, now=now)
-        except TransitionRefused:
-            continue  # a webhook was faster
-        except Exception:
-            # One row must not keep the others, or what is due now, from being dealt with.
-            logger.exception("follow_up_not_given_up", follow_up=pk)
-        else:
-            given_up += 1
-    return given_up

@@ -5,7 +5,7 @@ const begun = new WeakMap();
 let asked = 0;
 let heard = 0;
 const ofInbox = ({ detail }) => detail.target?.id === "inbox";
-const isPoll = ({ detail }) => detail.requestConfig?.elt.id === "poll";
+const isPoll = ({ detail }) => detail.requestConfig?.elt.matches("[data-poll]");
 
 document.addEventListener("htmx:beforeRequest", (event) => {
   if (!ofInbox(event)) return;

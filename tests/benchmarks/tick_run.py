@@ -56,11 +56,10 @@ class Statement:
 
 def tick(limit: int) -> Any:
     from followups import lifecycle
-    from followups.sending import dispatch
     from trochai.clock import database_now
 
     now = database_now()
-    dispatch.tidy_up(now)
+    lifecycle.tidy_up(now=now)
     return lifecycle.claim(limit=limit, now=now)
 
 
@@ -75,7 +74,7 @@ def undo(claimed: Any) -> None:
     from followups import lifecycle
     from trochai.whatsapp.models import Channel
 
-    lifecycle.hand_back(claimed.follow_ups, token=claimed.token)
+    lifecycle.hand_back(claimed.rows, token=claimed.token)
     Channel.objects.filter(next_slot_at__isnull=False).update(next_slot_at=None)
     redis.Redis.from_url(settings.REDIS_URL).flushdb()
 
@@ -88,7 +87,7 @@ def times(work: Callable[[int], Any], limit: int, *, expected: int, repeat: int)
         claimed = work(limit)
         if turn >= WARM_UP:
             seconds.append(time.perf_counter() - begun)
-        assert len(claimed.follow_ups) == expected, f"claimed {len(claimed.follow_ups)}, not {expected}"
+        assert len(claimed.rows) == expected, f"claimed {len(claimed.rows)}, not {expected}"
         undo(claimed)
     return seconds
 

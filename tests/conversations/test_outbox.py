@@ -9,17 +9,26 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from conversations import outbox
-from conversations.models import Conversation, EarlyStatus, Message
+from conversations.models import Contact, Conversation, EarlyStatus, Message, QueuedMessage
+from conversations.sending import queue
+from conversations.tasks import send_replies
 from tests import factories
+from tests.conversations.replies import sent
+from trochai.clock import database_now
 from trochai.whatsapp import rate, signals
+from trochai.whatsapp.cloud_api import payloads
 from trochai.whatsapp.cloud_api.failures import Failure
+from trochai.whatsapp.models import Channel
+from trochai.whatsapp.webhooks import deliveries
 from trochai.whatsapp.webhooks.parsing import MessageStatus
 
-NOW = dt.datetime(2026, 11, 20, 15, 0, tzinfo=dt.UTC)
+# Workers go by the database's clock.
+NOW = timezone.now()
 
 
 class Meta:
@@ -33,6 +42,7 @@ class Meta:
             "contacts": [{"input": "+50688881234", "wa_id": "50688881234"}],
             "messages": [{"id": "wamid.NEW"}],
         }
+        self.ids: list[str] = []
         self.meanwhile: Any = None
         server.expect_request(method="POST", uri=re.compile(r".*/messages$")).respond_with_handler(
             self.answer
@@ -46,6 +56,8 @@ class Meta:
                 self.meanwhile(call["biz_opaque_callback_data"])
             finally:
                 connection.close()
+        if self.ids and isinstance(self.body, dict):
+            self.body["messages"] = [{"id": self.ids.pop(0)}]
         body = self.body if isinstance(self.body, str) else json.dumps(self.body)
         return Response(body, status=self.status, content_type="application/json")
 
@@ -67,9 +79,13 @@ def open_conversation() -> Conversation:
     )
 
 
-def send(conversation: Conversation, text: str = "Con mucho gusto", **changes: Any) -> Message:
+def write(conversation: Conversation, text: str = "Con mucho gusto", **changes: Any) -> Message:
     by = factories.UserFactory()
     return outbox.send_reply(conversation=conversation, text=text, by=by, now=NOW, **changes)
+
+
+def send(conversation: Conversation, text: str = "Con mucho gusto", **changes: Any) -> Message:
+    return sent(write(conversation, text, **changes))
 
 
 @pytest.mark.django_db
@@ -100,7 +116,7 @@ def test_a_submission_id_of_another_organization_is_refused(meta):
     submission = uuid.uuid4()
     send(open_conversation(), uuid=submission)
     with pytest.raises(outbox.ReplyRefused):
-        send(open_conversation(), uuid=submission)
+        write(open_conversation(), uuid=submission)
 
 
 @pytest.mark.django_db
@@ -108,7 +124,7 @@ def test_outside_the_window_nothing_is_written(meta):
     conversation = open_conversation()
     conversation.last_inbound_at = NOW - dt.timedelta(hours=24)
     with pytest.raises(outbox.WindowClosed, match="24-hour window is closed"):
-        send(conversation)
+        write(conversation)
     assert not Message.objects.exists()
     assert meta.calls == []
 
@@ -119,7 +135,7 @@ def test_a_stopped_channel_says_why(meta):
     conversation.channel.stopped_at = NOW
     conversation.channel.stop_code = 190
     with pytest.raises(outbox.ChannelStopped, match=r"access token is not valid any more\."):
-        send(conversation)
+        write(conversation)
     assert meta.calls == []
 
 
@@ -150,15 +166,14 @@ def test_an_answer_that_nobody_can_read_leaves_it_unknown(meta):
 
 
 @pytest.mark.django_db
-def test_a_full_line_fails_with_a_plain_sentence_and_without_a_call(meta):
+def test_a_reply_waits_while_its_line_is_full(meta):
     conversation = open_conversation()
     rate.slow_down(conversation.channel, dt.timedelta(minutes=1))
     message = send(conversation)
-    assert (message.delivery, message.error_reason) == (
-        "failed",
-        "Too many messages right now. Try again in a moment.",
-    )
+    assert message.delivery == "sending"
     assert meta.calls == []
+    Channel.objects.update(next_slot_at=None)
+    assert sent(message).delivery == "accepted"
 
 
 @pytest.mark.django_db(transaction=True)
@@ -211,6 +226,7 @@ def test_a_double_click_on_two_connections_makes_one_call(meta):
     for thread in threads:
         thread.join()
     assert len(set(seen)) == 1
+    send_replies()
     assert len(meta.calls) == 1
 
 
@@ -219,7 +235,7 @@ def test_a_failed_reply_is_retried_as_one_new_message(meta):
     meta.refuse(131026)
     failed = send(open_conversation())
     by = factories.UserFactory()
-    again = outbox.retry_reply(failed, by=by, now=NOW)
+    again = sent(outbox.retry_reply(failed, by=by, now=NOW))
     assert again.pk != failed.pk
     assert (again.text, again.sent_by) == (failed.text, by)
     assert outbox.retry_reply(failed, by=by, now=NOW).pk == again.pk
@@ -232,7 +248,7 @@ def test_a_reply_whose_outcome_is_unknown_is_retried_only_on_a_persons_word(meta
     by = factories.UserFactory()
     with pytest.raises(outbox.MayHaveArrived, match="may already have arrived"):
         outbox.retry_reply(message, by=by, now=NOW)
-    assert outbox.retry_reply(message, by=by, now=NOW, anyway=True).delivery == "accepted"
+    assert sent(outbox.retry_reply(message, by=by, now=NOW, anyway=True)).delivery == "accepted"
 
 
 @pytest.mark.parametrize("delivery", ["sending", "accepted", "read"])
@@ -244,20 +260,125 @@ def test_what_did_not_fail_is_not_sent_again(meta, delivery):
     assert meta.calls == []
 
 
+# What a worker finds ----------------------------------------------------------------------------------
+
+
 @pytest.mark.django_db
-def test_a_call_that_never_came_back_becomes_unknown_after_ten_minutes():
+def test_messages_of_one_conversation_arrive_in_the_order_in_which_they_were_written(meta):
     conversation = open_conversation()
-    old, young = (
-        factories.MessageFactory(
-            conversation=conversation,
-            delivery="sending",
-            whatsapp_id="",
-            created_at=NOW - dt.timedelta(minutes=age),
-        )
-        for age in (11, 9)
-    )
-    outbox.give_up_on_sending(now=NOW)
-    old.refresh_from_db()
-    young.refresh_from_db()
-    assert (old.delivery, old.error_reason) == ("unknown", "It may have reached the contact.")
-    assert young.delivery == "sending"
+    meta.ids = ["wamid.1", "wamid.2", "wamid.3"]
+    for text in ("one", "two", "three"):
+        write(conversation, text)
+    send_replies()
+    assert [call["text"]["body"] for call in meta.calls] == ["one", "two", "three"]
+
+
+@pytest.mark.django_db
+def test_while_one_message_is_on_its_way_the_next_of_its_conversation_waits(meta):
+    first, other = open_conversation(), open_conversation()
+    write(first)
+    queue.claim(limit=1, now=database_now())  # by another worker
+    after, elsewhere = write(first), write(other)
+    assert sent(elsewhere).delivery == "accepted"
+    after.refresh_from_db()
+    assert after.delivery == "sending"
+
+
+@pytest.mark.django_db
+def test_a_reply_that_no_worker_has_begun_with_in_2_minutes_is_not_sent(meta):
+    message = write(open_conversation())
+    QueuedMessage.objects.update(written_at=database_now() - dt.timedelta(minutes=2, seconds=1))
+    assert sent(message).delivery == "failed"
+    assert message.error_reason == "It could not be sent within 2 minutes."
+    assert meta.calls == []
+    assert not QueuedMessage.objects.exists()
+
+
+@pytest.mark.django_db
+def test_a_window_that_has_closed_meanwhile_keeps_the_reply_back(meta):
+    message = write(open_conversation())
+    Conversation.objects.update(last_inbound_at=NOW - dt.timedelta(hours=24))
+    assert sent(message).delivery == "failed"
+    assert message.error_reason == "The 24-hour window closed before it could be sent."
+    assert meta.calls == []
+
+
+@pytest.mark.parametrize(("seconds", "delivery"), [(1, "failed"), (-1, "accepted")])
+@pytest.mark.django_db
+def test_an_opt_out_stops_what_was_written_before_it_and_not_what_is_written_after(meta, seconds, delivery):
+    message = write(open_conversation())
+    written_at = QueuedMessage.objects.get().written_at
+    Contact.objects.update(opted_out_at=written_at + dt.timedelta(seconds=seconds))
+    assert sent(message).delivery == delivery
+
+
+@pytest.mark.django_db
+def test_a_channel_that_has_stopped_meanwhile_says_why(meta):
+    message = write(open_conversation())
+    Channel.objects.update(stopped_at=NOW, stop_code=190)
+    assert sent(message).delivery == "failed"
+    assert "access token is not valid any more" in message.error_reason
+    assert meta.calls == []
+
+
+@pytest.mark.django_db
+def test_a_reply_that_breaks_holds_up_no_other(meta, monkeypatch):
+    broken, good = write(open_conversation(), "broken"), write(open_conversation(), "good")
+    text = payloads.text
+
+    def breaking(body):
+        if body == "broken":
+            raise ValueError
+        return text(body)
+
+    monkeypatch.setattr(payloads, "text", breaking)
+    assert (sent(broken).delivery, sent(good).delivery) == ("failed", "accepted")
+    assert "could not be prepared" in broken.error_reason
+
+
+# Workers that vanish ----------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+def test_a_worker_that_vanishes_before_the_call_leaves_the_reply_to_the_next(meta):
+    message = write(open_conversation())
+    now = database_now()
+    claimed = queue.claim(limit=1, now=now - queue.LEASE)
+    assert sent(message).delivery == "accepted"
+    assert queue.mark(claimed.rows, token=claimed.token, now=now) == set()
+
+
+@pytest.mark.django_db
+def test_a_call_that_never_came_back_is_not_repeated_and_becomes_unknown_after_ten_minutes(meta):
+    old, young = write(open_conversation()), write(open_conversation())
+    called_minutes_ago(11, old)
+    called_minutes_ago(9, young)
+    assert (sent(old).delivery, sent(young).delivery) == ("unknown", "sending")
+    assert old.error_reason == "It may have reached the contact."
+    assert meta.calls == []
+
+
+@pytest.mark.django_db
+def test_a_call_that_never_came_back_holds_up_its_conversation_for_a_minute_and_no_longer(meta):
+    conversation = open_conversation()
+    lost, after = write(conversation), write(conversation)
+    called_minutes_ago(0.9, lost)
+    assert sent(after).delivery == "sending"
+    called_minutes_ago(1, lost)
+    assert sent(after).delivery == "accepted"
+
+
+@pytest.mark.django_db
+def test_no_outcome_is_given_up_while_webhooks_wait_to_be_read_for_up_to_an_hour(meta):
+    message = write(open_conversation())
+    deliveries.store(message.channel, b"{}", now=NOW)
+    called_minutes_ago(59, message)
+    assert sent(message).delivery == "sending"
+    called_minutes_ago(61, message)
+    assert sent(message).delivery == "unknown"
+
+
+def called_minutes_ago(minutes: float, message: Message) -> None:
+    """By a worker of which nobody has heard since."""
+    at = database_now() - dt.timedelta(minutes=minutes)
+    QueuedMessage.objects.filter(pk=message.pk).update(requested_at=at, claim_token=uuid.uuid4())

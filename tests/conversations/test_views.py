@@ -6,13 +6,13 @@ import uuid
 
 import pytest
 from django.test import Client
-from pytest_httpserver import HTTPServer
 
-from conversations.models import Conversation, Message
+from conversations.models import Conversation, Message, QueuedMessage
 from conversations.pages import thread as threads
 from tests import factories
 from tests.conftest import Team, signed_in
 from tests.html import html_of
+from trochai.clock import database_now
 
 HTMX = {"HX-Request": "true"}
 NOW = dt.datetime(2026, 11, 20, 15, 0, tzinfo=dt.UTC)
@@ -22,15 +22,6 @@ NOW = dt.datetime(2026, 11, 20, 15, 0, tzinfo=dt.UTC)
 def clock(time_machine):
     time_machine.move_to(NOW, tick=False)
     return time_machine
-
-
-@pytest.fixture
-def whatsapp(httpserver: HTTPServer, settings) -> HTTPServer:
-    settings.WHATSAPP_API_URL = httpserver.url_for("").rstrip("/")
-    httpserver.expect_request(re.compile(r".*/messages$")).respond_with_json(
-        {"messaging_product": "whatsapp", "messages": [{"id": "wamid.NEW"}]}
-    )
-    return httpserver
 
 
 @pytest.fixture
@@ -327,7 +318,7 @@ def test_an_open_thread_grows_and_leaves_no_gap_to_earlier_messages(team, opened
     assert state_of(grown)["since"] == state["since"]
 
 
-def test_the_draft_in_the_composer_is_kept_by_polls_and_emptied_by_sending(team, opened, whatsapp):
+def test_the_draft_in_the_composer_is_kept_by_polls_and_emptied_by_sending(team, opened):
     assert f'id="composer-{opened.pk}" data-keep' in words(poll(team.agent, opened, {}))
     sent = post(team.agent, f"/inbox/{opened.pk}/reply/", {"text": "Hola"}, htmx=True)
     assert f'id="composer-{opened.pk}" method' in words(sent)
@@ -372,19 +363,20 @@ def test_a_reply_after_the_window_has_closed_says_so_and_keeps_the_text(team, op
 
 
 @pytest.mark.parametrize("role", ["admin", "agent"])
-def test_a_reply_is_sent_and_stands_in_the_thread(team, opened, whatsapp, role):
+def test_a_reply_is_sent_and_stands_in_the_thread(team, opened, role):
     response = post(team.member(role), f"/inbox/{opened.pk}/reply/", {"text": "Sí,\r\ntodavía"}, htmx=True)
     message = Message.objects.get(direction="out")
     assert (message.text, message.delivery, message.sent_by) == (
         "Sí,\ntodavía",
-        "accepted",
+        "sending",
         team.member(role).user,
     )
     assert f'id="message-{message.pk}"' in words(response)
+    assert 'hx-trigger="every 1s"' in words(response)
     assert "You: Sí, todavía" in words(response)
 
 
-def test_without_javascript_a_reply_leads_back_to_the_conversation(team, opened, whatsapp):
+def test_without_javascript_a_reply_leads_back_to_the_conversation(team, opened):
     response = post(team.agent, f"/inbox/{opened.pk}/reply/", {"text": "Sí"})
     assert (response.status_code, response["Location"]) == (302, f"/inbox/{opened.pk}/")
     refused = post(team.agent, f"/inbox/{opened.pk}/reply/", {"text": ""})
@@ -404,19 +396,18 @@ def test_without_javascript_a_reply_leads_back_to_the_conversation(team, opened,
     ],
     ids=["empty", "blank", "too long", "nul", "longest", "longest in lines"],
 )
-def test_a_reply_is_between_1_and_4096_characters(team, opened, whatsapp, text, status):
+def test_a_reply_is_between_1_and_4096_characters(team, opened, text, status):
     response = post(team.agent, f"/inbox/{opened.pk}/reply/", {"text": text}, htmx=True)
     assert response.status_code == status
     assert ('role="alert"' in words(response)) is (status == 422)
     assert Message.objects.filter(direction="out").exists() is (status == 200)
 
 
-def test_the_same_form_sent_twice_is_one_message(team, opened, whatsapp):
+def test_the_same_form_sent_twice_is_one_message(team, opened):
     data = {"text": "Once", "uuid": str(uuid.uuid4())}
     for _ in range(2):
         assert post(team.agent, f"/inbox/{opened.pk}/reply/", data).status_code == 302
-    assert Message.objects.filter(text="Once").count() == 1
-    assert len(whatsapp.log) == 1
+    assert Message.objects.filter(text="Once").count() == QueuedMessage.objects.count() == 1
 
 
 def test_viewers_can_change_nothing(team, opened):
@@ -447,7 +438,7 @@ def test_a_change_without_the_token_is_refused(team, opened):
 # Trying again -----------------------------------------------------------------------------------------
 
 
-def test_a_failed_reply_is_tried_again_as_a_new_message(team, opened, whatsapp):
+def test_a_failed_reply_is_tried_again_as_a_new_message(team, opened):
     failed = factories.MessageFactory(
         conversation=opened, delivery="failed", error_code=131016, text="Again", at=NOW
     )
@@ -458,18 +449,30 @@ def test_a_failed_reply_is_tried_again_as_a_new_message(team, opened, whatsapp):
     assert response.status_code == 200
     assert list(Message.objects.filter(text="Again").order_by("pk").values_list("delivery", flat=True)) == [
         "failed",
-        "accepted",
+        "sending",
     ]
 
 
-def test_a_reply_that_may_have_arrived_asks_before_it_is_sent_again(team, opened, whatsapp):
+def test_a_reply_that_may_have_arrived_asks_before_it_is_sent_again(team, opened):
     unknown = factories.MessageFactory(conversation=opened, delivery="unknown", text="Maybe", at=NOW)
     question = post(team.agent, f"/inbox/messages/{unknown.pk}/retry/")
     assert question.status_code == 409
     assert "may already have arrived" in words(question)
-    assert len(whatsapp.log) == 0
+    assert not QueuedMessage.objects.exists()
     assert post(team.agent, f"/inbox/messages/{unknown.pk}/retry/", {"anyway": "1"}).status_code == 302
-    assert len(whatsapp.log) == 1
+    assert QueuedMessage.objects.count() == 1
+
+
+def test_where_no_worker_runs_whoever_looks_learns_that_it_was_not_sent(team, opened):
+    post(team.agent, f"/inbox/{opened.pk}/reply/", {"text": "Anybody?"})
+    text = words(page(team.agent, opened))
+    assert 'hx-trigger="every 1s"' in text
+    assert ">Try again<" not in text
+    QueuedMessage.objects.update(written_at=database_now() - dt.timedelta(minutes=2))
+    text = words(page(team.agent, opened))
+    assert "It could not be sent within 2 minutes." in text
+    assert ">Try again<" in text
+    assert 'hx-trigger="every 1s"' not in text
 
 
 def test_what_was_sent_is_not_tried_again_and_follow_ups_are_retried_on_their_own_page(team, opened):

@@ -15,7 +15,7 @@ from django.utils import timezone
 from conversations.models import Delivery, EarlyStatus
 from followups import lifecycle
 from followups.models import CancelCause, FailureKind, FollowUp, Outcome, Status
-from followups.sending import dispatch
+from followups.sending.work import dispatcher
 from followups.wording.failures import attempt_failure, reason_for
 from followups.wording.notices import Kind
 from notifications.models import Notification
@@ -24,6 +24,7 @@ from tests.followups.engine import refreshed, tick
 from tests.meta import accepted
 from trochai.whatsapp.cloud_api.failures import Failure
 from trochai.whatsapp.models import Channel
+from trochai.whatsapp.sending.dispatch import stopping
 from trochai.whatsapp.signals import inbound_message, marketing_preference, message_status
 from trochai.whatsapp.webhooks.parsing import InboundMessage, MarketingPreference, MessageStatus
 
@@ -180,7 +181,7 @@ def test_a_used_up_limit_slows_the_whole_channel_down(meta, due, settings, code)
     _met_it, waiting = called_first(due(), due(), within=tick)
     assert len(meta.requests) == 1
     assert (waiting.status, waiting.failures) == (Status.PENDING, 0)
-    assert lifecycle.claim(limit=10, now=timezone.now()).follow_ups == []
+    assert lifecycle.claim(limit=10, now=timezone.now()).rows == []
 
 
 def test_after_a_rate_limit_the_channels_next_message_leaves_5_seconds_later(meta, due, settings):
@@ -286,7 +287,7 @@ def test_a_call_whose_outcome_is_unknown_is_not_repeated(meta, due, answer):
     assert len(meta.requests) == 1
     row = refreshed(follow_up)
     assert row.status == Status.PROCESSING
-    dispatch.tidy_up(timezone.now() + lifecycle.RECONCILIATION)
+    lifecycle.tidy_up(now=timezone.now() + lifecycle.RECONCILIATION)
     row = refreshed(follow_up)
     assert (row.status, row.failure_kind) == (Status.FAILED, FailureKind.UNKNOWN)
 
@@ -341,14 +342,14 @@ def test_two_follow_ups_for_one_contact_leave_6_seconds_apart(meta, due):
 
 def test_a_worker_that_is_told_to_stop_hands_its_rows_back(meta, due):
     follow_up = due()
-    run = dispatch.send_due()
+    run = dispatcher.send_in_this_process()
     next(run)
     assert refreshed(follow_up).status == Status.PROCESSING
-    dispatch.stopping.set()
+    stopping.set()
     try:
         assert list(run) == []
     finally:
-        dispatch.stopping.clear()
+        stopping.clear()
     assert meta.requests == []
     assert refreshed(follow_up).status == Status.PENDING
 
@@ -360,7 +361,7 @@ def test_a_late_webhook_after_delivery_unknown_makes_the_row_sent(meta, due):
     meta.answer((500, "<html></html>"))
     follow_up = due()
     tick()
-    dispatch.tidy_up(timezone.now() + lifecycle.RECONCILIATION)
+    lifecycle.tidy_up(now=timezone.now() + lifecycle.RECONCILIATION)
     status_of(follow_up, "delivered")
     row = refreshed(follow_up)
     assert row.status == Status.SENT
@@ -373,7 +374,7 @@ def test_a_late_webhook_after_a_manual_retry_withdraws_the_retry(meta, due, team
     meta.answer((500, "<html></html>"))
     follow_up = due()
     tick()
-    dispatch.tidy_up(timezone.now() + lifecycle.RECONCILIATION)
+    lifecycle.tidy_up(now=timezone.now() + lifecycle.RECONCILIATION)
     lifecycle.retry(refreshed(follow_up), by=team.agent, now=timezone.now() - dt.timedelta(hours=1))
     status_of(follow_up, "sent")
     tick()
@@ -385,11 +386,11 @@ def test_a_late_webhook_while_the_retry_is_under_way_records_both_messages_truth
     meta.answer((500, "<html></html>"))
     follow_up = due()
     tick()
-    dispatch.tidy_up(timezone.now() + lifecycle.RECONCILIATION)
+    lifecycle.tidy_up(now=timezone.now() + lifecycle.RECONCILIATION)
     lifecycle.retry(refreshed(follow_up), by=team.agent, now=timezone.now() - dt.timedelta(hours=1))
     meta.answer(lambda _body: (200, accepted("wamid.SECOND")))
     claim = lifecycle.claim(limit=1, now=timezone.now())
-    (attempt,) = lifecycle.request(claim.follow_ups, token=claim.token, now=timezone.now()).values()
+    (attempt,) = lifecycle.request(claim.rows, token=claim.token, now=timezone.now()).values()
     status_of(follow_up, "sent", whatsapp_id="wamid.FIRST")
     lifecycle.settle_sent(attempt, whatsapp_id="wamid.SECOND", at=timezone.now(), now=timezone.now())
     assert refreshed(follow_up).status == Status.SENT
@@ -442,7 +443,7 @@ def test_a_failed_status_of_an_older_attempt_does_not_fail_a_newer_one(meta, due
     meta.answer((500, "<html></html>"))
     follow_up = due()
     tick()
-    dispatch.tidy_up(timezone.now() + lifecycle.RECONCILIATION)
+    lifecycle.tidy_up(now=timezone.now() + lifecycle.RECONCILIATION)
     lifecycle.retry(refreshed(follow_up), by=team.agent, now=timezone.now() - dt.timedelta(hours=1))
     tick()
     status_of(follow_up, "failed", number=0, whatsapp_id="wamid.OLD", code=131026)
@@ -516,7 +517,7 @@ def test_cancel_against_claim_has_exactly_one_winner(team, due):
 
         def claim(barrier=barrier, won=won):
             barrier.wait()
-            won.extend("claim" for _row in lifecycle.claim(limit=10, now=timezone.now()).follow_ups)
+            won.extend("claim" for _row in lifecycle.claim(limit=10, now=timezone.now()).rows)
             connection.close()
 
         threads = [threading.Thread(target=cancel), threading.Thread(target=claim)]
@@ -536,7 +537,7 @@ def test_two_workers_never_claim_the_same_row(team, due):
     claims: list[FollowUp] = []
 
     def work():
-        while batch := lifecycle.claim(limit=3, now=timezone.now()).follow_ups:
+        while batch := lifecycle.claim(limit=3, now=timezone.now()).rows:
             claims.extend(batch)
         connection.close()
 

@@ -12,7 +12,6 @@ from kombu.exceptions import OperationalError
 
 from followups import announcements, lifecycle
 from followups.models import FailureKind, FollowUp, Outcome, Status
-from followups.sending import dispatch
 from followups.tasks import send_due_follow_ups
 from followups.wording.failures import reason_for
 from followups.wording.notices import Kind
@@ -46,7 +45,7 @@ def test_a_row_that_cannot_even_be_failed_holds_up_no_other(meta, due, monkeypat
     tick()
     assert refreshed(fine).status == Status.SENT
     assert refreshed(missed).status == Status.PROCESSING
-    dispatch.tidy_up(timezone.now() + lifecycle.LEASE)
+    lifecycle.tidy_up(now=timezone.now() + lifecycle.LEASE)
     assert refreshed(missed).status == Status.PENDING
 
 
@@ -66,7 +65,7 @@ def test_an_outcome_that_cannot_be_recorded_holds_up_no_other(meta, due, monkeyp
     assert refreshed(fine).status == Status.SENT
     assert refreshed(broken).status == Status.PROCESSING
     assert len(meta.requests) == 2
-    dispatch.tidy_up(timezone.now() + lifecycle.RECONCILIATION)
+    lifecycle.tidy_up(now=timezone.now() + lifecycle.RECONCILIATION)
     assert refreshed(broken).failure_kind == FailureKind.UNKNOWN
 
 
@@ -103,7 +102,7 @@ def test_a_row_that_cannot_be_given_up_keeps_neither_others_nor_the_sending(meta
 def test_an_unknown_outcome_does_not_overwrite_what_the_webhook_has_proved(due):
     follow_up = due()
     claim = lifecycle.claim(limit=1, now=timezone.now())
-    (attempt,) = lifecycle.request(claim.follow_ups, token=claim.token, now=timezone.now()).values()
+    (attempt,) = lifecycle.request(claim.rows, token=claim.token, now=timezone.now()).values()
     event = MessageStatus(
         id="wamid.W",
         status="sent",
@@ -159,7 +158,7 @@ def test_a_line_that_is_held_back_takes_nothing_from_the_others_share(due, team)
     rate.slow_down(slow, dt.timedelta(minutes=1))
     rows = [due() for _n in range(4)]
     claim = lifecycle.claim(limit=4, now=timezone.now())
-    assert {row.pk for row in claim.follow_ups} == {row.pk for row in rows}
+    assert {row.pk for row in claim.rows} == {row.pk for row in rows}
     assert claim.more
 
 
@@ -176,7 +175,7 @@ def test_two_workers_at_once_never_hold_two_rows_of_one_contact(due, team):
 
         def claim(barrier=barrier, claims=claims):
             barrier.wait()
-            claims.extend(lifecycle.claim(limit=1, now=timezone.now()).follow_ups)
+            claims.extend(lifecycle.claim(limit=1, now=timezone.now()).rows)
             connection.close()
 
         threads = [threading.Thread(target=claim) for _n in range(2)]
@@ -193,9 +192,9 @@ def test_a_contact_whose_message_has_not_come_back_is_left_alone_for_6_seconds(d
     second = due(conversation=first.conversation)
     now = timezone.now()
     claim = lifecycle.claim(limit=1, now=now)
-    lifecycle.request(claim.follow_ups, token=claim.token, now=now)
-    assert lifecycle.claim(limit=5, now=now + dt.timedelta(seconds=5)).follow_ups == []
-    assert lifecycle.claim(limit=5, now=now + dt.timedelta(seconds=7)).follow_ups == [second]
+    lifecycle.request(claim.rows, token=claim.token, now=now)
+    assert lifecycle.claim(limit=5, now=now + dt.timedelta(seconds=5)).rows == []
+    assert lifecycle.claim(limit=5, now=now + dt.timedelta(seconds=7)).rows == [second]
 
 
 def _raise(*_arguments, **_options):

@@ -382,7 +382,7 @@ def test_temporary_errors_are_retried_after_5_15_and_60_minutes_and_the_fourth_f
         assert follow_up.scheduled_for == NOW  # the date that people chose stays visible
         now = follow_up.next_attempt_at
         claim = lifecycle.claim(limit=10, now=now)
-        attempt = lifecycle.request(claim.follow_ups, token=claim.token, now=now)[follow_up.pk]
+        attempt = lifecycle.request(claim.rows, token=claim.token, now=now)[follow_up.pk]
     fail_temporarily(attempt, now)
     follow_up.refresh_from_db()
     assert follow_up.status == Status.FAILED
@@ -443,7 +443,7 @@ def test_settling_the_same_attempt_twice_records_one_message(make):
 )
 def test_a_row_is_not_claimed_because(make, fields, why):
     make(**fields)
-    assert lifecycle.claim(limit=10, now=NOW).follow_ups == []
+    assert lifecycle.claim(limit=10, now=NOW).rows == []
 
 
 def test_claiming_takes_the_oldest_first(make, team):
@@ -451,9 +451,9 @@ def test_claiming_takes_the_oldest_first(make, team):
     later = make(scheduled_for=NOW - dt.timedelta(minutes=1), conversation=somebody_else)
     older = make(scheduled_for=NOW - dt.timedelta(minutes=9))
     first = lifecycle.claim(limit=1, now=NOW)
-    assert first.follow_ups == [older]
+    assert first.rows == [older]
     assert first.more
-    assert lifecycle.claim(limit=10, now=NOW).follow_ups == [later]
+    assert lifecycle.claim(limit=10, now=NOW).rows == [later]
 
 
 def test_one_organizations_backlog_does_not_hold_back_anothers(make, stranger):
@@ -465,7 +465,7 @@ def test_one_organizations_backlog_does_not_hold_back_anothers(make, stranger):
         template=stranger.template,
         scheduled_for=NOW,
     )
-    assert theirs in lifecycle.claim(limit=4, now=NOW).follow_ups
+    assert theirs in lifecycle.claim(limit=4, now=NOW).rows
 
 
 def test_a_stopped_channels_rows_stay_pending_but_the_one_that_met_the_stop_is_tried_again(team, make):
@@ -473,7 +473,7 @@ def test_a_stopped_channels_rows_stay_pending_but_the_one_that_met_the_stop_is_t
     team.channel.save()
     waiting = make()
     met_it = make(failure_kind=FailureKind.CHANNEL, failures=1)
-    assert lifecycle.claim(limit=10, now=NOW).follow_ups == [met_it]
+    assert lifecycle.claim(limit=10, now=NOW).rows == [met_it]
     waiting.refresh_from_db()
     assert waiting.status == Status.PENDING
 
@@ -493,7 +493,7 @@ def test_a_row_whose_worker_vanished_before_the_call_comes_back(make):
 def test_a_row_whose_call_had_begun_is_never_claimed_again(make):
     follow_up = make(scheduled_for=NOW)
     claim = lifecycle.claim(limit=1, now=NOW)
-    lifecycle.request(claim.follow_ups, token=claim.token, now=NOW)
+    lifecycle.request(claim.rows, token=claim.token, now=NOW)
     assert lifecycle.release_expired(now=NOW + dt.timedelta(days=1)) == 0
     follow_up.refresh_from_db()
     assert follow_up.status == Status.PROCESSING
@@ -502,7 +502,7 @@ def test_a_row_whose_call_had_begun_is_never_claimed_again(make):
 def test_no_call_is_made_under_a_lease_that_has_run_out(make):
     make(scheduled_for=NOW)
     claim = lifecycle.claim(limit=1, now=NOW)
-    assert lifecycle.request(claim.follow_ups, token=claim.token, now=NOW + lifecycle.LEASE) == {}
+    assert lifecycle.request(claim.rows, token=claim.token, now=NOW + lifecycle.LEASE) == {}
 
 
 def test_an_unknown_outcome_is_left_to_a_person_after_the_reconciliation_time(team, make):

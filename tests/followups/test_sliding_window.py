@@ -14,17 +14,19 @@ from django.utils import timezone
 
 from followups import lifecycle
 from followups.models import FailureKind, FollowUp, Status
-from followups.sending import dispatch, settlement, sliding_window
-from followups.sending.settlement import Call
+from followups.sending.work import FollowUps, dispatcher
 from followups.tasks import help_to_send
 from tests import factories
 from tests.followups.engine import refreshed, tick
+from tests.meta import accepted
 from trochai.whatsapp import rate
 from trochai.whatsapp.cloud_api import transport
 from trochai.whatsapp.cloud_api.burst import Burst, Outgoing
 from trochai.whatsapp.cloud_api.client import Accepted, client_for
 from trochai.whatsapp.cloud_api.errors import ChannelError
 from trochai.whatsapp.models import Channel
+from trochai.whatsapp.sending import dispatch, settlement
+from trochai.whatsapp.sending.work import Call
 
 
 @pytest.fixture
@@ -54,14 +56,13 @@ def test_what_missed_its_moment_is_not_sent_but_said_to_be_late(meta, due):
 def test_rows_that_missed_their_moments_are_sent_once_all_the_same(meta, due, monkeypatch):
     """A worker that was held up for longer than its slots, each time between claim and call."""
     rows = [due() for _n in range(3)]
-    prepare = sliding_window.prepare
+    job_for = FollowUps.job_for
 
-    def slowly(claim, **options):
-        jobs = prepare(claim, **options)
-        time.sleep(0.3)
-        return jobs
+    def slowly(self, row, **options):
+        time.sleep(0.15)
+        return job_for(self, row, **options)
 
-    monkeypatch.setattr(sliding_window, "prepare", slowly)
+    monkeypatch.setattr(FollowUps, "job_for", slowly)
     tick()
     assert {refreshed(row).status for row in rows} == {Status.SENT}
     assert len(meta.requests) == 3
@@ -73,7 +74,7 @@ def test_a_process_that_was_away_for_long_calls_nobody_whose_row_was_given_up(me
     begin = Burst.begin
 
     def after_a_long_sleep(self, messages):
-        dispatch.tidy_up(timezone.now() + lifecycle.RECONCILIATION)
+        lifecycle.tidy_up(now=timezone.now() + lifecycle.RECONCILIATION)
         begin(self, [replace(message, at=message.at - 600) for message in messages])
 
     monkeypatch.setattr(Burst, "begin", after_a_long_sleep)
@@ -86,11 +87,11 @@ def test_a_marked_row_whose_call_was_surely_not_made_waits_again(due):
     row = due()
     now = timezone.now()
     claim = lifecycle.claim(limit=1, now=now)
-    attempts = lifecycle.request(claim.follow_ups, token=claim.token, now=now)
+    attempts = lifecycle.request(claim.rows, token=claim.token, now=now)
     lifecycle.withdraw(list(attempts.values()))
     assert (refreshed(row).status, refreshed(row).failures) == (Status.PENDING, 0)
     assert not row.attempts.exists()
-    assert [each.pk for each in lifecycle.claim(limit=1, now=now).follow_ups] == [row.pk]
+    assert [each.pk for each in lifecycle.claim(limit=1, now=now).rows] == [row.pk]
 
 
 # Lines ---------------------------------------------------------------------------------------------
@@ -149,7 +150,7 @@ def test_what_is_left_when_a_runs_time_is_up_does_not_wait_for_the_next_tick(
 
 def test_a_call_for_help_that_the_same_process_takes_is_passed_on(due, woken):
     due()
-    run = dispatch.send_in_this_process()
+    run = dispatcher.send_in_this_process()
     next(run)
     help_to_send(passes=2)
     help_to_send(passes=0)
@@ -159,18 +160,42 @@ def test_a_call_for_help_that_the_same_process_takes_is_passed_on(due, woken):
 
 def test_a_tick_while_this_process_sends_is_not_lost(meta, due):
     due()
-    run = dispatch.send_in_this_process()
+    run = dispatcher.send_in_this_process()
     next(run)
     for _more in run:
         pass
     later = due()
-    run = dispatch.send_in_this_process()
+    run = dispatcher.send_in_this_process()
     assert next(run) is False
     tick()  # meanwhile: leaves it to the run
     latest = due()
     for _more in run:
         pass
     assert {refreshed(later).status, refreshed(latest).status} == {Status.SENT}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_falls_due_does_not_wait_for_a_call_that_takes_its_time(meta, due):
+    slow = due()
+    seen: list[FollowUp] = []
+
+    def answer_once_the_other_is_called(_body):
+        deadline = time.monotonic() + 10
+        while not seen and time.monotonic() < deadline:
+            seen.extend(FollowUp.objects.filter(pk=later.pk, requested_at__isnull=False))
+            time.sleep(0.02)
+        connection.close()
+        return 200, accepted("wamid.SLOW")
+
+    meta.answer(answer_once_the_other_is_called)
+    run = dispatcher.send_in_this_process()
+    next(run)
+    later = due()
+    tick()  # leaves it to the run
+    for _more in run:
+        pass
+    assert [row.pk for row in seen] == [later.pk]
+    assert {refreshed(slow).status, refreshed(later).status} == {Status.SENT}
 
 
 # What may break --------------------------------------------------------------------------------------
@@ -220,9 +245,9 @@ def test_the_old_tokens_error_counts_as_the_old_tokens_whatever_else_came_back(d
     now = timezone.now()
     before, after = due(), due()
     claim = lifecycle.claim(limit=2, now=now)
-    attempts = lifecycle.request(claim.follow_ups, token=claim.token, now=now)
+    attempts = lifecycle.request(claim.rows, token=claim.token, now=now)
     error = Call(before, attempts[before.pk], ChannelError(190))
-    assert error.follow_up.channel.access_token == team.channel.access_token
+    assert error.row.channel.access_token == team.channel.access_token
     channel = Channel.objects.get(pk=team.channel.pk)
     channel.access_token = "EAANewToken"
     channel.save()

@@ -37,13 +37,13 @@ def client(sandbox, channel):
     return client_for(channel)
 
 
-def send_template(client, **message):
-    """Send a template as a burst does, on an event loop, and wait for what comes of it."""
+def send_message(client, **message):
+    """Send as a worker does, on an event loop, and wait for what comes of it."""
 
     async def send():
         transport = AsyncTransport(connect_timeout=2, read_timeout=0.4)
         try:
-            return await client.send_template(**message, transport=transport)
+            return await client.send(**message, transport=transport)
         finally:
             await transport.close()
 

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import logging
 import socket
 import threading
@@ -13,7 +12,8 @@ import pytest
 from werkzeug import Response
 
 from tests.factories import ChannelFactory
-from tests.whatsapp.conftest import send_template
+from tests.whatsapp.conftest import send_message
+from trochai.whatsapp.cloud_api import payloads
 from trochai.whatsapp.cloud_api.client import Accepted, WhatsAppClient, client_for
 from trochai.whatsapp.cloud_api.errors import (
     ChannelError,
@@ -23,7 +23,7 @@ from trochai.whatsapp.cloud_api.errors import (
     WhatsAppError,
 )
 from trochai.whatsapp.cloud_api.reader import Reader
-from trochai.whatsapp.cloud_api.transport import MAX_ANSWER, AsyncTransport, NoAnswer, Transport
+from trochai.whatsapp.cloud_api.transport import MAX_ANSWER, AsyncTransport, NoAnswer
 
 TOKEN = "EAAGsecretTokenThatNobodyMaySee123"
 TO = {"to": "+50688881234"}
@@ -33,41 +33,28 @@ ACCEPTED = {
     "messages": [{"id": "wamid.A"}],
 }
 PATH = "/v25.0/42/messages"
+READ_TIMEOUT = 0.4
 
 
-# A transport is there for its process's life.
-transport_for = functools.cache(Transport)
-
-
-def make_client(url, *, read_timeout=0.4, token=TOKEN, transport=None, **more):
-    transport = transport or transport_for(connect_timeout=0.4, read_timeout=read_timeout)
+def make_client(url, *, token=TOKEN):
     return WhatsAppClient(
-        phone_number_id="42",
-        token=token,
-        base_url=f"{url}/v25.0",
-        transport=transport,
-        reader=Reader(0.4, read_timeout),
-        **more,
+        phone_number_id="42", token=token, base_url=f"{url}/v25.0", reader=Reader(0.4, READ_TIMEOUT)
     )
 
 
-@pytest.fixture(params=["alone", "one of many"])
+@pytest.fixture(params=[payloads.text("Hola"), payloads.template({"name": "a", "language": {"code": "es"}})])
 def send(request):
-    """Send a message over either transport; what comes of it must be the same."""
-    if request.param == "alone":
-        yield lambda client: client.send_text(recipient=TO, text="Hola", reference="message:1")
-        return
-    template = {"name": "hola", "language": {"code": "es"}}
+    """Send a message of either kind, all over one transport; what comes of them must be the same."""
     with asyncio.Runner() as runner:
-        transport = runner.run(_async_transport())
+        transport = runner.run(_transport())
         yield lambda client: runner.run(
-            client.send_template(recipient=TO, template=template, reference="message:1", transport=transport)
+            client.send(recipient=TO, content=request.param, reference="message:1", transport=transport)
         )
         runner.run(transport.close())
 
 
-async def _async_transport():
-    return AsyncTransport(connect_timeout=0.4, read_timeout=0.4)
+async def _transport():
+    return AsyncTransport(connect_timeout=0.4, read_timeout=READ_TIMEOUT)
 
 
 @pytest.fixture
@@ -120,14 +107,16 @@ def test_an_accepted_message_brings_its_id_and_sends_what_meta_expects(meta, to_
         },
     ).respond_with_json(ACCEPTED)
     template = {"name": "visit_reminder", "language": {"code": "es"}}
-    accepted = send_template(to_meta, recipient=TO, template=template, reference="attempt:7")
+    accepted = send_message(to_meta, recipient=TO, content=payloads.template(template), reference="attempt:7")
     assert accepted == Accepted("wamid.A", "50688881234")
 
 
 def test_a_user_id_is_answered_with_a_user_id(meta, to_meta):
     answer = {**ACCEPTED, "contacts": [{"input": "CR.1a", "user_id": "CR.1a"}]}
     meta.expect_request(PATH).respond_with_json(answer)
-    accepted = to_meta.send_text(recipient={"recipient": "CR.1a"}, text="Hola", reference="message:1")
+    accepted = send_message(
+        to_meta, recipient={"recipient": "CR.1a"}, content=payloads.text("Hola"), reference="message:1"
+    )
     assert accepted.wa_id == "CR.1a"
 
 
@@ -322,7 +311,7 @@ def test_a_connection_that_idled_long_is_not_trusted_with_a_message(no_idling, s
                 connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
 
     with raw_server(talk) as url:
-        client = make_client(url, transport=Transport(connect_timeout=0.4, read_timeout=0.4))
+        client = make_client(url)
         send(client)
         send(client)
     assert len(ports) == 2
@@ -353,7 +342,7 @@ def test_a_channel_without_a_token_is_not_connected(meta, send):
 )
 def test_what_meta_would_surely_refuse_is_refused_without_a_call(meta, to_meta, recipient, text):
     with pytest.raises(PermanentError):
-        to_meta.send_text(recipient=recipient, text=text, reference="message:1")
+        send_message(to_meta, recipient=recipient, content=payloads.text(text), reference="message:1")
     assert not meta.log
 
 
@@ -383,7 +372,7 @@ def test_the_token_never_shows_in_an_error_its_traceback_or_the_log(meta, caplog
         message = f"Malformed access token {TOKEN}"
         body = {"error": {"message": message, "code": 190 if answer == 401 else 999999}}
         meta.expect_request(PATH).respond_with_json(body, status=answer)
-    client = make_client(url, read_timeout=0.3)
+    client = make_client(url)
     with pytest.raises(WhatsAppError) as raised:
         send(client)
     error = raised.value
@@ -398,9 +387,11 @@ def test_transport_exceptions_do_not_carry_the_request():
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"http://127.0.0.1:{server.getsockname()[1]}"
         server.settimeout(0.1)
-        transport = transport_for(connect_timeout=0.2, read_timeout=0.2)
-        with pytest.raises(NoAnswer) as raised:
-            transport.result_of(transport.calls.post(url, headers={"Authorization": "Bearer x"}, body=b"{}"))
+        with asyncio.Runner() as runner:
+            transport = runner.run(_transport())
+            with pytest.raises(NoAnswer) as raised:
+                runner.run(transport.post(url, headers={"Authorization": "Bearer x"}, body=b"{}"))
+            runner.run(transport.close())
     assert raised.value.__context__ is raised.value.__cause__ is None
 
 

@@ -9,7 +9,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 import requests
 
-from tests.whatsapp.conftest import send_template, signed
+from tests.whatsapp.conftest import send_message, signed
+from trochai.whatsapp.cloud_api import payloads
 from trochai.whatsapp.cloud_api.client import client_for
 from trochai.whatsapp.cloud_api.errors import (
     ChannelError,
@@ -40,7 +41,8 @@ def magic(suffix):
 
 
 def send(client, to=ORDINARY, template=REMINDER):
-    return send_template(client, recipient={"to": to}, template=template, reference="attempt:7")
+    content = payloads.template(template)
+    return send_message(client, recipient={"to": to}, content=content, reference="attempt:7")
 
 
 class App(BaseHTTPRequestHandler):
@@ -110,7 +112,9 @@ def test_a_message_is_accepted_and_remembered(client, sandbox, channel):
 
 
 def test_a_text_and_a_user_id_are_accepted_too(client):
-    accepted = client.send_text(recipient={"recipient": "CR.9a"}, text="Hola", reference="message:1")
+    accepted = send_message(
+        client, recipient={"recipient": "CR.9a"}, content=payloads.text("Hola"), reference="message:1"
+    )
     assert accepted.wa_id == "CR.9a"
 
 

@@ -8,12 +8,12 @@ from django.test import Client
 
 from tests.factories import ChannelFactory
 from tests.whatsapp.conftest import change, post, signed
+from trochai.waking import Waker
 from trochai.whatsapp import tasks
 from trochai.whatsapp.models import WebhookDelivery
 from trochai.whatsapp.signals import inbound_message
 from trochai.whatsapp.webhooks import views
 from trochai.whatsapp.webhooks.views import MAX_BODY
-from trochai.whatsapp.webhooks.waking import Waker
 
 HOLA = {"from": "50688881234", "id": "wamid.IN", "type": "text", "text": {"body": "¡Hola!"}}
 

@@ -1,4 +1,4 @@
-"""How fast a channel may send, over all workers and the composer together.
+"""How fast a channel may send, over all workers together.
 
 Each channel is a line of slots, one every ``1 / messages_per_second`` seconds (the "generic cell rate
 algorithm"). A sender reserves slots a moment ahead and sends when they come, so that messages leave
@@ -38,7 +38,7 @@ logger = structlog.get_logger(__name__)
 PAIR_INTERVAL = dt.timedelta(seconds=6)
 # Whatever Meta's headers or a wrong clock say, a line is never held back for longer.
 MAX_SLOW_DOWN = dt.timedelta(minutes=5)
-# How far ahead a worker reserves: a message from the composer waits at most this long behind a burst.
+# How far ahead a worker reserves: a person's message waits at most this long behind a burst.
 LOOKAHEAD = dt.timedelta(seconds=0.3)
 # How late after its slot a message may leave: a third of the gap between Meta's limit and our own.
 TOLERANCE = dt.timedelta(milliseconds=20)

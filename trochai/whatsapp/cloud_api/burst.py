@@ -26,11 +26,14 @@ logger = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Outgoing:
-    """A template message: ``at`` is when it should leave, by this process's monotonic clock."""
+    """A message with its ``content`` (``payloads``).
+
+    ``at`` is when it should leave, by this process's monotonic clock.
+    """
 
     client: WhatsAppClient
     recipient: Mapping[str, str]
-    template: Mapping[str, Any]
+    content: Mapping[str, Any]
     reference: str
     at: float
 
@@ -123,9 +126,9 @@ class Burst:
             return
         result: Accepted | WhatsAppError
         try:
-            result = await message.client.send_template(
+            result = await message.client.send(
                 recipient=message.recipient,
-                template=message.template,
+                content=message.content,
                 reference=message.reference,
                 transport=self._transport,
             )

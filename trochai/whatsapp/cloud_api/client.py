@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -26,7 +25,7 @@ from trochai.whatsapp.cloud_api.errors import (
 )
 from trochai.whatsapp.cloud_api.failures import Cause
 from trochai.whatsapp.cloud_api.reader import Reader
-from trochai.whatsapp.cloud_api.transport import Answer, AsyncTransport, NoAnswer, NotSent, Transport
+from trochai.whatsapp.cloud_api.transport import Answer, AsyncTransport, NoAnswer, NotSent
 from trochai.whatsapp.fields import Secret
 from trochai.whatsapp.json_reading import decode, first, mapping, mappings, text
 from trochai.whatsapp.models import Channel
@@ -54,37 +53,37 @@ class Accepted:
 class WhatsAppClient:
     """Sends from one number. Usable by many threads at once; makes no call twice.
 
-    Every method raises ``TemporaryError``, ``PermanentError`` or ``ChannelError``; the two that
-    send may also raise ``OutcomeUnknown``.
+    Every method raises ``TemporaryError``, ``PermanentError`` or ``ChannelError``; ``send`` may also raise
+    ``OutcomeUnknown``.
     """
 
-    def __init__(
-        self, *, phone_number_id: str, token: str, base_url: str, transport: Transport, reader: Reader
-    ) -> None:
+    def __init__(self, *, phone_number_id: str, token: str, base_url: str, reader: Reader) -> None:
         self.phone_number_id = phone_number_id
         self._token = Secret(token.strip())
         self._base_url = base_url
-        self._transport = transport
         self._reader = reader
 
     def __repr__(self) -> str:
         return f"<WhatsAppClient {self.phone_number_id}>"
 
-    async def send_template(
+    async def send(
         self,
         *,
         recipient: Mapping[str, str],
-        template: Mapping[str, Any],
+        content: Mapping[str, Any],
         reference: str,
         transport: AsyncTransport,
     ) -> Accepted:
-        """Send a template as one of many calls on an event loop, over its ``transport``."""
-        body = _built(payloads.template_message, recipient=recipient, template=template, reference=reference)
-        return self._taken(await self._post(transport, body))
-
-    def send_text(self, *, recipient: Mapping[str, str], text: str, reference: str) -> Accepted:
-        body = _built(payloads.text_message, recipient=recipient, text=text, reference=reference)
-        return self._taken(self._transport.result_of(self._post(self._transport.calls, body)))
+        """Send ``content`` (``payloads``) as one of many calls on an event loop, over its ``transport``."""
+        try:
+            message = payloads.message(recipient=recipient, content=content, reference=reference)
+        except payloads.Unsendable as refusal:
+            raise PermanentError(cause=refusal.cause) from None
+        answer = await self._post(transport, json.dumps(message).encode())
+        accepted = _accepted(answer)
+        if accepted is None:
+            raise classify(answer.status, answer.body, answer.headers)
+        return accepted
 
     def templates(self, waba_id: str) -> Iterator[dict[str, Any]]:
         """Yield every template of the account.
@@ -111,12 +110,6 @@ class WhatsAppClient:
     def phone_number(self) -> dict[str, Any]:
         """Return what Meta says of the number: proves that the token and the id work."""
         return self._get(quote(self.phone_number_id, safe=""), {"fields": PHONE_NUMBER_FIELDS})
-
-    def _taken(self, answer: Answer) -> Accepted:
-        accepted = _accepted(answer)
-        if accepted is None:
-            raise classify(answer.status, answer.body, answer.headers)
-        return accepted
 
     def _get(self, path: str, params: Mapping[str, str]) -> dict[str, Any]:
         headers = self._headers()
@@ -160,33 +153,15 @@ class WhatsAppClient:
 
 
 def client_for(channel: Channel) -> WhatsAppClient:
-    """Return the channel's client; all share connections that are kept alive for this process's life."""
+    """Return the channel's client."""
     base_url = f"{settings.WHATSAPP_API_URL}/{settings.WHATSAPP_API_VERSION}"
-    # Two processes must not share a connection: after a fork each has its own.
-    timeouts = (settings.WHATSAPP_CONNECT_TIMEOUT, settings.WHATSAPP_READ_TIMEOUT)
-    transport = _transport(os.getpid(), *timeouts)
-    return _client(channel.phone_number_id, channel.access_token, base_url, transport, Reader(*timeouts))
+    reader = Reader(settings.WHATSAPP_CONNECT_TIMEOUT, settings.WHATSAPP_READ_TIMEOUT)
+    return _client(channel.phone_number_id, channel.access_token, base_url, reader)
 
 
 @lru_cache(maxsize=1024)
-def _client(
-    phone_number_id: str, token: str, base_url: str, transport: Transport, reader: Reader
-) -> WhatsAppClient:
-    return WhatsAppClient(
-        phone_number_id=phone_number_id, token=token, base_url=base_url, transport=transport, reader=reader
-    )
-
-
-@cache
-def _transport(_process: int, connect_timeout: float, read_timeout: float) -> Transport:
-    return Transport(connect_timeout=connect_timeout, read_timeout=read_timeout)
-
-
-def _built(build: Callable[..., dict[str, Any]], **content: Any) -> bytes:
-    try:
-        return json.dumps(build(**content)).encode()
-    except payloads.Unsendable as refusal:
-        raise PermanentError(cause=refusal.cause) from None
+def _client(phone_number_id: str, token: str, base_url: str, reader: Reader) -> WhatsAppClient:
+    return WhatsAppClient(phone_number_id=phone_number_id, token=token, base_url=base_url, reader=reader)
 
 
 def _translated(error: NotSent | NoAnswer) -> WhatsAppError:

@@ -6,7 +6,7 @@ Source: WhatsApp Cloud API, "Message API", "Text messages", "Business-scoped use
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from trochai.whatsapp.cloud_api.failures import Cause
@@ -27,29 +27,12 @@ class Unsendable(ValueError):
         self.cause = cause
 
 
-def template_message(
-    *, recipient: Mapping[str, str], template: Mapping[str, Any], reference: str
-) -> dict[str, Any]:
-    """Return the body that sends a template; ``template`` is the object of that name in Meta's body.
+def message(*, recipient: Mapping[str, str], content: Mapping[str, Any], reference: str) -> dict[str, Any]:
+    """Return the body that sends ``content`` (from ``template`` or ``text``).
 
     ``reference`` comes back in every status webhook. Raises ``Unsendable``.
     """
-    if not template.get("name") or not (template.get("language") or {}).get("code"):
-        raise Unsendable(Cause.NO_TEMPLATE)
-    return {**_envelope(recipient, reference), "type": "template", "template": dict(template)}
-
-
-def text_message(*, recipient: Mapping[str, str], text: str, reference: str) -> dict[str, Any]:
-    """Return the body that sends free text inside the 24-hour window. Raises ``Unsendable``."""
-    if not text.strip():
-        raise Unsendable(Cause.EMPTY)
-    if len(text) > MAX_TEXT:
-        raise Unsendable(Cause.TOO_LONG)
-    body = {"body": text, "preview_url": False}
-    return {**_envelope(recipient, reference), "type": "text", "text": body}
-
-
-def _envelope(recipient: Mapping[str, str], reference: str) -> dict[str, Any]:
+    _CHECKS[content["type"]](content)
     if len(reference) > MAX_REFERENCE:
         raise Unsendable(Cause.REFERENCE_TOO_LONG)
     return {
@@ -57,7 +40,38 @@ def _envelope(recipient: Mapping[str, str], reference: str) -> dict[str, Any]:
         "recipient_type": "individual",
         **_address(recipient),
         "biz_opaque_callback_data": reference,
+        **content,
     }
+
+
+def template(template: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the content of a template message; ``template`` is the object of that name in Meta's body."""
+    return {"type": "template", "template": dict(template)}
+
+
+def text(body: str) -> dict[str, Any]:
+    """Return the content of a free text, which may be sent inside the 24-hour window."""
+    return {"type": "text", "text": {"body": body, "preview_url": False}}
+
+
+def _check_template(content: Mapping[str, Any]) -> None:
+    named = content["template"]
+    if not named.get("name") or not (named.get("language") or {}).get("code"):
+        raise Unsendable(Cause.NO_TEMPLATE)
+
+
+def _check_text(content: Mapping[str, Any]) -> None:
+    body = content["text"]["body"]
+    if not body.strip():
+        raise Unsendable(Cause.EMPTY)
+    if len(body) > MAX_TEXT:
+        raise Unsendable(Cause.TOO_LONG)
+
+
+_CHECKS: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
+    "template": _check_template,
+    "text": _check_text,
+}
 
 
 def _address(recipient: Mapping[str, str]) -> dict[str, str]:

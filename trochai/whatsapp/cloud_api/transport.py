@@ -6,13 +6,10 @@ connection was ever made.
 
 from __future__ import annotations
 
-import asyncio
 import ssl
-import threading
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, TypeVar
 
 import aiohttp
 import certifi
@@ -29,8 +26,6 @@ HEADERS = {
     "Accept": "application/json",
     "Accept-Encoding": "identity",
 }
-
-_T = TypeVar("_T")
 
 # A connection that was never made carried nothing. Everything later may have reached Meta.
 _BEFORE_THE_FIRST_BYTE = (
@@ -99,30 +94,6 @@ class AsyncTransport:
 
     async def close(self) -> None:
         await self._session.close()
-
-
-class Transport:
-    """The same for those who wait for the answer; usable by many threads at once.
-
-    Its event loop has a thread of its own, which ends with the process.
-    """
-
-    def __init__(self, *, connect_timeout: float, read_timeout: float) -> None:
-        self._loop = asyncio.new_event_loop()
-        threading.Thread(target=self._serve, name="calls-to-meta", daemon=True).start()
-        self.calls = self.result_of(_opened(connect_timeout, read_timeout))
-
-    def result_of(self, work: Coroutine[Any, Any, _T]) -> _T:
-        """Do the work on the event loop; wait for its result, or raise what it raises."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
-
-    def _serve(self) -> None:
-        # A method, so that the thread keeps its transport: an open session must not be collected.
-        self._loop.run_forever()
-
-
-async def _opened(connect_timeout: float, read_timeout: float) -> AsyncTransport:
-    return AsyncTransport(connect_timeout=connect_timeout, read_timeout=read_timeout)
 
 
 @cache

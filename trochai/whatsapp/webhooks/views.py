@@ -15,10 +15,11 @@ from django.shortcuts import get_object_or_404
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
+from trochai.waking import waker
 from trochai.whatsapp.models import Channel
+from trochai.whatsapp.tasks import process_webhook
 from trochai.whatsapp.webhooks import deliveries
 from trochai.whatsapp.webhooks.parsing import is_signed
-from trochai.whatsapp.webhooks.waking import waker
 
 logger = structlog.get_logger(__name__)
 
@@ -62,5 +63,5 @@ def _receive(request: HttpRequest, channel: Channel) -> HttpResponse:
         return HttpResponseForbidden()
     with transaction.atomic():
         delivery = deliveries.store(channel, body, now=Now())
-        transaction.on_commit(lambda: waker.wake(delivery.pk))
+        transaction.on_commit(lambda: waker.wake(process_webhook, delivery.pk))
     return HttpResponse()

@@ -4,32 +4,26 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import groupby
+from typing import Generic, Self
 
 import structlog
-from django.conf import settings
 from django.db import DatabaseError, connection
 
-from followups import lifecycle
-from followups.models import FollowUp, FollowUpAttempt
-from followups.sending import settlement
-from followups.sending.preparation import Job, prepare
-from followups.sending.settlement import Call
 from trochai import metrics
 from trochai.clock import database_now
-from trochai.whatsapp import rate, references, verdicts
+from trochai.whatsapp import rate, verdicts
 from trochai.whatsapp.cloud_api.burst import Burst, Outgoing
 from trochai.whatsapp.cloud_api.errors import OutcomeUnknown
 from trochai.whatsapp.cloud_api.failures import Cause
+from trochai.whatsapp.sending import settlement
+from trochai.whatsapp.sending.preparation import prepare
+from trochai.whatsapp.sending.work import AttemptT, Call, Claim, Job, Marked, RowT, Work
 
 logger = structlog.get_logger(__name__)
-
-# Set when this worker is told to stop: what is in flight is finished, the rest is handed back.
-stopping = threading.Event()
 
 # All in seconds by the monotonic clock, but for GROUP.
 #
@@ -40,6 +34,8 @@ GROUP = 50
 SETTLE_EVERY = 0.25
 LEAD = 0.05
 LEAD_OF_ALL = 0.15
+# The longest that ``work`` waits: in between its caller looks whether there is news.
+LOOK_UP_EVERY = 0.25
 # How far ahead new slots are looked for, for rows that missed theirs; rows that get none are handed back.
 NEW_SLOTS = dt.timedelta(seconds=0.5)
 # How long outcomes are kept while the database cannot be reached, and how often it is tried.
@@ -47,21 +43,22 @@ SETTLE_PATIENCE = 60.0
 SETTLE_AGAIN = 1.0
 
 
-class SlidingWindow:
+class SlidingWindow(Generic[RowT, AttemptT]):
     """The calls that this worker has in flight, what waits to follow them, and what is not written down yet.
 
     The thread that made it does all the database work; the calls run in the burst's thread.
     """
 
-    def __init__(self) -> None:
-        self._size = settings.FOLLOWUPS_CONCURRENCY
+    def __init__(self, work: Work[RowT, AttemptT]) -> None:
+        self._work = work
+        self._size = work.at_once
         self._burst: Burst | None = None
-        self._waiting: list[Job] = []
-        self._in_flight: dict[str, tuple[Job, FollowUpAttempt]] = {}
-        self._unsettled: list[Call] = []
+        self._waiting: list[Job[RowT]] = []
+        self._in_flight: dict[str, Marked[RowT, AttemptT]] = {}
+        self._unsettled: list[Call[RowT, AttemptT]] = []
         self._settle_at = math.inf
 
-    def __enter__(self) -> SlidingWindow:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_exception: object) -> None:
@@ -80,10 +77,10 @@ class SlidingWindow:
     def has_room(self) -> bool:
         return len(self._waiting) < GROUP
 
-    def add(self, claim: lifecycle.Claim) -> None:
+    def add(self, claim: Claim[RowT]) -> None:
         """Take in the claimed rows; those that must not or cannot be sent now are settled without a call."""
-        busy = {follow_up.conversation_id for follow_up in self._held()}
-        jobs = prepare(claim, busy=busy, now=database_now())
+        busy = {row.conversation_id for row in self._held()}
+        jobs = prepare(self._work, claim, busy=busy, now=database_now())
         now = time.monotonic()
         metrics.LINE_WAIT_SECONDS.labels("line").inc(sum(max(0.0, job.at - now) for job in jobs))
         self._waiting += jobs
@@ -114,7 +111,7 @@ class SlidingWindow:
             self._mark(list(group))
         return self._waiting[0].at - LEAD if self._waiting else math.inf
 
-    def _in_time(self, jobs: list[Job]) -> list[Job]:
+    def _in_time(self, jobs: list[Job[RowT]]) -> list[Job[RowT]]:
         """Return the jobs whose moments have not passed; the others wait again, for new ones."""
         too_late = time.monotonic() - rate.TOLERANCE.total_seconds()
         late = [job for job in jobs if job.at < too_late]
@@ -124,36 +121,34 @@ class SlidingWindow:
         self._hand_back(left)
         return [job for job in jobs if job.at >= too_late]
 
-    def _mark(self, jobs: list[Job]) -> None:
-        """Mark the rows as requested, and begin their calls."""
-        follow_ups = [job.follow_up for job in jobs]
+    def _mark(self, jobs: list[Job[RowT]]) -> None:
+        """Mark the rows, and begin their calls."""
         # Committed before the calls: what is in doubt after a crash is never more than what was in flight.
-        attempts = lifecycle.request(follow_ups, token=jobs[0].token, now=database_now())
-        self._call([(job, attempts[job.follow_up.pk]) for job in jobs if job.follow_up.pk in attempts])
+        self._call(self._work.mark(jobs, now=database_now()))
 
-    def _call(self, requested: list[tuple[Job, FollowUpAttempt]]) -> None:
-        outgoing = []
-        for job, attempt in requested:
-            recipient = job.follow_up.conversation.contact.recipient
-            outgoing.append(Outgoing(job.client, recipient, job.payload, _reference(attempt), job.at))
+    def _call(self, marked: list[Marked[RowT, AttemptT]]) -> None:
+        outgoing = [
+            Outgoing(each.job.client, each.job.recipient, each.job.content, each.reference, each.job.at)
+            for each in marked
+        ]
         self._opened().begin(outgoing)
-        self._in_flight |= {_reference(attempt): (job, attempt) for job, attempt in requested}
+        self._in_flight |= {each.reference: each for each in marked}
 
     def _collect(self, *, timeout: float) -> None:
         if self._burst is None or not self._in_flight:
-            stopping.wait(max(timeout, 0) if timeout < math.inf else 0)
+            time.sleep(max(0.0, min(timeout, LOOK_UP_EVERY)) if timeout < math.inf else 0.0)
             return
         missed = []
-        finished = self._burst.ended(timeout=min(timeout, SETTLE_EVERY))
+        finished = self._burst.ended(timeout=min(timeout, LOOK_UP_EVERY))
         if not finished and not self._burst.is_alive:
             self._give_up_calls()
         for call in finished:
-            job, attempt = self._in_flight.pop(call.reference)
+            marked = self._in_flight.pop(call.reference)
             if call.result is None:
-                missed.append((job, attempt))
+                missed.append(marked)
                 continue
             metrics.CALL_SECONDS.observe(call.seconds)
-            self._unsettled.append(Call(job.follow_up, attempt, call.result))
+            self._unsettled.append(marked.ended(call.result))
             # What an answer says of its channel is heeded before the next call on it.
             patience = 0 if verdicts.concerns_channel(call.result) else SETTLE_EVERY
             self._settle_at = min(self._settle_at, time.monotonic() + patience)
@@ -163,34 +158,32 @@ class SlidingWindow:
     def _give_up_calls(self) -> None:
         """Nobody will ever say how the calls under way ended."""
         unknown = OutcomeUnknown(cause=Cause.BROKE_OFF)
-        self._unsettled += [
-            Call(job.follow_up, attempt, unknown) for job, attempt in self._in_flight.values()
-        ]
+        self._unsettled += [marked.ended(unknown) for marked in self._in_flight.values()]
         self._in_flight.clear()
         self._burst = None
         self._settle_at = 0.0
 
-    def _call_again(self, missed: list[tuple[Job, FollowUpAttempt]]) -> None:
+    def _call_again(self, missed: list[Marked[RowT, AttemptT]]) -> None:
         """Give new moments to those that were marked in time but did not leave in time."""
-        attempts = {job.follow_up.pk: attempt for job, attempt in missed}
         try:
-            held = lifecycle.request_again(list(attempts.values()), now=database_now())
-            renewed, left = _reserve_again([job for job, attempt in missed if attempt.pk in held])
-            self._call([(job, attempts[job.follow_up.pk]) for job in renewed])
+            held = self._work.mark_again(missed, now=database_now())
+            by_row = {marked.job.row.pk: marked for marked in held}
+            renewed, left = _reserve_again([marked.job for marked in held])
+            self._call([replace(by_row[job.row.pk], job=job) for job in renewed])
             if left:
-                lifecycle.withdraw([attempts[job.follow_up.pk] for job in left])
+                self._work.withdraw([by_row[job.row.pk] for job in left])
         except DatabaseError:
             # What is not under way again becomes "delivery unknown", and a person decides.
-            logger.exception("follow_ups_not_called_again", count=len(missed))
+            logger.exception("rows_not_called_again", what=self._work.name, count=len(missed))
 
     def _settle(self) -> None:
         calls = self._unsettled
-        self._unsettled = settlement.settle(calls)
+        self._unsettled = settlement.settle(self._work, calls)
         self._settle_at = time.monotonic() + SETTLE_AGAIN if self._unsettled else math.inf
         halted = settlement.tell_channels(calls)
-        held_up = [job for job in self._waiting if job.follow_up.channel_id in halted]
+        held_up = [job for job in self._waiting if job.row.channel_id in halted]
         if held_up:
-            self._waiting = [job for job in self._waiting if job.follow_up.channel_id not in halted]
+            self._waiting = [job for job in self._waiting if job.row.channel_id not in halted]
             self._hand_back(held_up)
 
     def _finish(self) -> None:
@@ -207,44 +200,40 @@ class SlidingWindow:
             if self._unsettled:
                 time.sleep(SETTLE_AGAIN)
         for call in self._unsettled:
-            logger.error("follow_up_not_settled", follow_up=call.follow_up.pk, attempt=str(call.attempt.pk))
+            logger.error("row_not_settled", **self._work.ids(call.row, call.attempt))
 
     def _opened(self) -> Burst:
         if self._burst is None:
             self._burst = Burst()
         return self._burst
 
-    def _held(self) -> Iterator[FollowUp]:
-        yield from (job.follow_up for job in self._waiting)
-        yield from (job.follow_up for job, _attempt in self._in_flight.values())
-        yield from (call.follow_up for call in self._unsettled)
+    def _held(self) -> Iterator[RowT]:
+        yield from (job.row for job in self._waiting)
+        yield from (marked.job.row for marked in self._in_flight.values())
+        yield from (call.row for call in self._unsettled)
 
-    def _hand_back(self, jobs: list[Job]) -> bool:
+    def _hand_back(self, jobs: list[Job[RowT]]) -> bool:
         """Return whether it is done; if not, the rows' leases bring them back."""
         try:
             for token, group in groupby(jobs, key=lambda job: job.token):
-                lifecycle.hand_back([job.follow_up for job in group], token=token)
+                self._work.hand_back([job.row for job in group], token=token)
         except DatabaseError:
-            logger.exception("follow_ups_not_handed_back", count=len(jobs))
+            logger.exception("rows_not_handed_back", what=self._work.name, count=len(jobs))
             connection.close_if_unusable_or_obsolete()
             return False
         return True
 
 
-def _reference(attempt: FollowUpAttempt) -> str:
-    return references.build(references.Kind.ATTEMPT, attempt.pk)
-
-
-def _reserve_again(jobs: list[Job]) -> tuple[list[Job], list[Job]]:
+def _reserve_again(jobs: list[Job[RowT]]) -> tuple[list[Job[RowT]], list[Job[RowT]]]:
     """Return the jobs that got new moments, and those whose lines have none soon.
 
     This worker held them up: without new moments they would all leave at once.
     """
     renewed, left = [], []
-    jobs = sorted(jobs, key=lambda job: job.follow_up.channel_id)
-    for _channel_id, group in groupby(jobs, key=lambda job: job.follow_up.channel_id):
+    jobs = sorted(jobs, key=lambda job: job.row.channel_id)
+    for _channel_id, group in groupby(jobs, key=lambda job: job.row.channel_id):
         late = list(group)
-        slots = rate.reserve(late[0].follow_up.channel, len(late), ahead=NEW_SLOTS)
+        slots = rate.reserve(late[0].row.channel, len(late), ahead=NEW_SLOTS)
         renewed += [replace(job, at=at) for job, at in zip(late, slots.times(), strict=False)]
         left += late[slots.count :]
     return renewed, left
