@@ -11,12 +11,11 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from templates_app.models import Category, Template, TemplateQuerySet, TemplateStatus
+from templates_app.requested_sync import Syncs
+from trochai.clock import database_now
 from trochai.paging import Order, Page, page_of
-from trochai.whatsapp.models import Channel
 
 if TYPE_CHECKING:
-    import datetime as dt
-
     from django.http import QueryDict
 
     from trochai.accounts.models import Organization
@@ -101,12 +100,8 @@ class Listing:
         return self._page.rows
 
     @cached_property
-    def synced_at(self) -> dt.datetime | None:
-        """When all of the organization's channels were last synced; None if one never was."""
-        channels = Channel.objects.for_organization(self._organization)
-        moments = list(channels.values_list("templates_synced_at", flat=True))
-        known = [moment for moment in moments if moment is not None]
-        return min(known) if known and len(known) == len(moments) else None
+    def syncs(self) -> Syncs:
+        return Syncs.of(self._organization, now=database_now())
 
     @cached_property
     def _page(self) -> Page[Template]:

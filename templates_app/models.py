@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from templates_app import components as parts
 from templates_app import parameters, rendering
 from trochai.search import fold
+from trochai.whatsapp.cloud_api.failures import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -219,3 +220,27 @@ class Template(models.Model):
     @property
     def quality_label(self) -> str:
         return str(_QUALITIES[self.quality][1] if self.quality in _QUALITIES else _("Not rated yet"))
+
+
+class RequestedSync(models.Model):
+    """The last sync that somebody asked for on a channel, and what came of it; by the database's clock."""
+
+    channel = models.OneToOneField(
+        "whatsapp.Channel", on_delete=models.CASCADE, primary_key=True, related_name="requested_sync"
+    )
+    asked_at = models.DateTimeField()
+    began_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    added = models.PositiveIntegerField(default=0)
+    changed = models.PositiveIntegerField(default=0)
+    removed = models.PositiveIntegerField(default=0)
+    failure_code = models.IntegerField(null=True)
+    failure_cause = models.CharField(max_length=32, blank=True)
+    failure_values = models.JSONField(default=dict)
+
+    def __str__(self) -> str:
+        return f"sync of {self.channel_id}"
+
+    @property
+    def failure(self) -> Failure:
+        return Failure.of(self, "failure")

@@ -9,9 +9,11 @@ from celery import shared_task
 from django.core.cache import cache
 from django.db import transaction
 
-from templates_app.sync import sync_channel
+from templates_app import requested_sync
+from templates_app.sync import SyncResult, sync_channel
 from trochai.clock import database_now
 from trochai.whatsapp.cloud_api.errors import WhatsAppError
+from trochai.whatsapp.cloud_api.failures import Failure
 from trochai.whatsapp.models import Channel
 
 log = structlog.get_logger(__name__)
@@ -25,12 +27,27 @@ SYNC_PAUSE = 15
 def sync_templates(channel_id: int, **_: Any) -> None:
     """Sync one channel. A failure is only logged: the next hour tries again, and people can."""
     channel = Channel.objects.filter(pk=channel_id).first()
+    if channel is not None:
+        _sync(channel)
+
+
+@shared_task
+def sync_requested(channel_id: int, **_: Any) -> None:
+    """Sync one channel for somebody who waits for it: what comes of it is kept."""
+    channel = Channel.objects.filter(pk=channel_id).first()
     if channel is None:
         return
+    requested_sync.begin(channel, now=database_now())
+    outcome = _sync(channel)
+    requested_sync.end(channel, outcome, now=database_now())
+
+
+def _sync(channel: Channel) -> SyncResult | Failure:
     try:
-        sync_channel(channel, database_now())
+        return sync_channel(channel, database_now())
     except WhatsAppError as error:
-        log.warning("templates_sync_failed", channel=channel_id, code=error.code, cause=error.cause)
+        log.warning("templates_sync_failed", channel=channel.pk, code=error.code, cause=error.cause)
+        return error.failure
 
 
 def sync_soon(channel_id: int) -> None:

@@ -9,4 +9,5 @@ app_name = "templates"
 urlpatterns = [
     path("", views.index, name="index"),
     path("sync/", views.sync, name="sync"),
+    path("sync/result/", views.sync_result, name="sync_result"),
 ]

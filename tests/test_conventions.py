@@ -8,7 +8,9 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+import grimp
 import pytest
+from django.urls import URLPattern, URLResolver, get_resolver
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("trochai", "followups", "conversations", "templates_app", "notifications")
@@ -253,3 +255,26 @@ def test_every_file_that_the_architecture_names_is_there():
     named = set(re.findall(r"`([\w./-]+\.(?:py|html|js))`", text))
     assert len(named) > 20
     assert [name for name in sorted(named) if not (ROOT / name).is_file()] == []
+
+
+def test_a_view_reaches_meta_only_through_a_task():
+    """A web thread that waits for Meta answers nobody else; at run time ``cloud_api.guard`` sees to it."""
+    graph = grimp.build_graph(*PACKAGES, exclude_type_checking_imports=True)
+    for module in [each for each in graph.modules if each.split(".")[-1] == "tasks"]:
+        graph.remove_module(module)
+    views = {
+        pattern.callback.__module__
+        for pattern in patterns(get_resolver())
+        if pattern.callback.__module__.split(".")[0] in PACKAGES
+    }
+    assert len(views) > 6
+    client = "trochai.whatsapp.cloud_api.client"
+    assert {view: graph.find_shortest_chain(view, client) for view in views} == dict.fromkeys(views)
+
+
+def patterns(resolver: URLResolver) -> Iterator[URLPattern]:
+    for pattern in resolver.url_patterns:
+        if isinstance(pattern, URLResolver):
+            yield from patterns(pattern)
+        else:
+            yield pattern

@@ -208,7 +208,7 @@ def test_a_worker_serves_what_it_has_counted(settings):
     metrics.serve()
     served = fetch(settings.METRICS_PORT)
     assert 'trochai_follow_up_calls_total{outcome="accepted"}' in served
-    assert "trochai_run_seconds_bucket" in served
+    assert "trochai_settlement_seconds_bucket" in served
 
 
 def test_a_taken_port_is_one_line_in_the_log_and_no_dead_worker(settings):

@@ -60,6 +60,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "trochai.liveness.HealthzMiddleware",
     "trochai.headers.HeadersMiddleware",
+    "trochai.whatsapp.cloud_api.guard.NoCallsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",

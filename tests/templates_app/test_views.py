@@ -5,15 +5,16 @@ import json
 
 import pytest
 import time_machine
-from django.contrib.messages import get_messages
-from django.utils import timezone
 
-from templates_app import listing
+from templates_app import listing, tasks
+from templates_app.models import RequestedSync
 from tests.conftest import signed_in
 from tests.factories import ChannelFactory, TemplateFactory
 from tests.html import html_of
 from tests.templates_app import shapes
 from tests.templates_app.conftest import BODY, entry
+from trochai.clock import database_now
+from trochai.waking import waker
 from trochai.whatsapp.models import Channel
 
 HTMX = {"HX-Request": "true"}
@@ -228,41 +229,85 @@ def test_signing_in_comes_first(client, db):
     assert client.post("/templates/sync/").status_code == 302
 
 
+# Sync -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def woken(monkeypatch):
+    """The ids of the channels for which a worker was woken."""
+    ids = []
+    monkeypatch.setattr(tasks.sync_requested, "apply_async", lambda args, **_: ids.extend(args))
+    return ids
+
+
+def ask(membership, query="", **headers):
+    return signed_in(membership).post(f"/templates/sync/{query}", headers=headers)
+
+
+def result(membership, query=""):
+    return signed_in(membership).get(f"/templates/sync/result/{query}", headers=HTMX)
+
+
 @pytest.mark.parametrize("role", ["admin", "agent"])
-def test_members_who_write_can_sync(team, meta_lists, role):
+def test_members_who_write_can_sync_and_the_result_arrives_by_itself(team, meta_lists, woken, role):
     meta_lists(team.channel, [entry(), entry("fresh")])
-    response = signed_in(team.member(role)).post("/templates/sync/", headers=HTMX)
-    assert response.status_code == 200
-    assert "fresh" in text_of(response)
-    assert "<html" not in text_of(response)
-    assert toast(response)["title"] == "Templates synced"
-    assert toast(response)["text"] == "1 added, 1 changed."
+    asked = ask(team.member(role), **HTMX)
+    waker.wait_idle()
+    assert woken == [team.channel.pk]
+    for html in (text_of(asked), text_of(page(team.viewer))):
+        assert "Syncing…" in html
+        assert 'hx-get="/templates/sync/result/"' in html
+    assert "<html" not in text_of(asked)
+    assert result(team.member(role)).status_code == 204
+    tasks.sync_requested(team.channel.pk)
+    answer = result(team.member(role), "?q=fresh")
+    assert "fresh" in text_of(answer)
+    assert "visit_reminder" not in text_of(answer)
+    assert "Syncing…" not in text_of(answer)
+    assert toast(answer)["title"] == "Templates synced"
+    assert toast(answer)["text"] == "1 added, 1 changed."
+
+
+def test_asking_again_while_it_goes_on_wakes_nobody(team, woken):
+    ask(team.admin)
+    ask(team.agent)
+    waker.wait_idle()
+    assert woken == [team.channel.pk]
+
+
+@pytest.mark.parametrize(("began", "minutes"), [(False, 2), (True, 10)])
+def test_a_sync_of_which_nobody_hears_says_so_and_can_be_asked_for_again(team, woken, began, minutes):
+    ask(team.admin)
+    long_ago = database_now() - dt.timedelta(minutes=minutes)
+    RequestedSync.objects.update(asked_at=long_ago, began_at=long_ago if began else None)
+    assert toast(result(team.admin))["text"] == "Nothing came back. Try again."
+    assert "Syncing…" in text_of(ask(team.admin, **HTMX))
+    waker.wait_idle()
+    assert woken == [team.channel.pk] * 2
 
 
 def test_viewers_have_no_sync_button_and_may_not_sync(team):
     assert "/templates/sync/" in text_of(page(team.agent))
     assert "/templates/sync/" not in text_of(page(team.viewer))
-    assert signed_in(team.viewer).post("/templates/sync/").status_code == 403
+    assert ask(team.viewer).status_code == 403
 
 
 def test_syncing_is_never_a_get(team):
     assert signed_in(team.admin).get("/templates/sync/").status_code == 405
 
 
-def test_without_javascript_syncing_leads_back_to_the_same_list(team, meta_lists):
-    meta_lists(team.channel, [entry()])
-    response = signed_in(team.agent).post("/templates/sync/?status=approved&q=visit")
-    assert response.status_code == 302
-    assert response.url == "/templates/?status=approved&q=visit"
-    (message,) = get_messages(response.wsgi_request)
-    assert "Templates synced" in str(message)
+def test_without_javascript_syncing_leads_back_to_the_same_list(team):
+    response = ask(team.agent, "?status=approved&q=visit")
+    assert (response.status_code, response.url) == (302, "/templates/?status=approved&q=visit")
+    assert "Syncing…" in text_of(page(team.agent))
 
 
 def test_syncing_again_says_that_nothing_has_changed(team, meta_lists):
     meta_lists(team.channel, [entry("visit_reminder", language="es")])
-    client = signed_in(team.agent)
-    client.post("/templates/sync/", headers=HTMX)
-    assert toast(client.post("/templates/sync/", headers=HTMX))["text"] == "Nothing has changed."
+    for _turn in range(2):
+        ask(team.agent)
+        tasks.sync_requested(team.channel.pk)
+    assert toast(result(team.agent))["text"] == "Nothing has changed."
 
 
 @pytest.mark.parametrize(
@@ -278,22 +323,26 @@ def test_syncing_again_says_that_nothing_has_changed(team, meta_lists):
 )
 def test_a_failed_sync_says_so_plainly_and_keeps_the_list(team, meta_refuses, status, body):
     meta_refuses(team.channel, status, body)
-    response = signed_in(team.admin).post("/templates/sync/", headers=HTMX)
-    assert response.status_code == 200
-    assert toast(response)["tone"] == "error"
-    assert toast(response)["title"] == "Couldn’t sync the templates"
-    assert toast(response)["text"]
-    assert "Traceback" not in text_of(response)
-    assert "visit_reminder" in text_of(response)
+    ask(team.admin)
+    tasks.sync_requested(team.channel.pk)
+    answer = result(team.admin)
+    assert toast(answer)["tone"] == "error"
+    assert toast(answer)["title"] == "Couldn’t sync the templates"
+    assert toast(answer)["text"]
+    assert "Traceback" not in text_of(answer)
+    assert "visit_reminder" in text_of(answer)
 
 
 def test_one_numbers_failure_does_not_keep_the_others_from_syncing(team, meta_lists, meta_refuses):
     second = ChannelFactory(organization=team.organization, name="Zona Norte")
     meta_refuses(team.channel, 401, {"error": {"code": 190, "message": "expired"}})
     meta_lists(second, [entry("fresh")])
-    response = signed_in(team.admin).post("/templates/sync/", headers=HTMX)
-    assert team.channel.name in toast(response)["text"]
-    assert "fresh" in text_of(response)
+    ask(team.admin)
+    for channel in (team.channel, second):
+        tasks.sync_requested(channel.pk)
+    answer = result(team.admin)
+    assert team.channel.name in toast(answer)["text"]
+    assert "fresh" in text_of(answer)
 
 
 def test_without_a_number_there_is_nothing_to_sync(team):
@@ -301,18 +350,14 @@ def test_without_a_number_there_is_nothing_to_sync(team):
     team.conversation.delete()
     team.template.delete()
     team.channel.delete()
-    response = signed_in(team.admin).post("/templates/sync/", headers=HTMX)
-    assert toast(response)["title"] == "Nothing to sync"
+    assert toast(ask(team.admin, **HTMX))["title"] == "Nothing to sync"
 
 
-def test_syncing_leaves_other_organizations_alone(team, stranger, meta_lists):
-    meta_lists(team.channel, [entry()])
-    signed_in(team.admin).post("/templates/sync/", headers=HTMX)
-    stranger.channel.refresh_from_db()
-    assert stranger.channel.templates_synced_at is None
-    assert timezone.now() - Channel.objects.get(pk=team.channel.pk).templates_synced_at < dt.timedelta(
-        minutes=1
-    )
+def test_syncing_leaves_other_organizations_alone(team, stranger, woken):
+    ask(team.admin)
+    waker.wait_idle()
+    assert woken == [team.channel.pk]
+    assert "Syncing…" not in text_of(page(stranger.admin))
 
 
 def test_operators_can_look_at_templates_but_not_change_them(team, admin_client):

@@ -22,6 +22,7 @@ from trochai.whatsapp.cloud_api.errors import (
     TemporaryError,
     WhatsAppError,
 )
+from trochai.whatsapp.cloud_api.guard import NoCallsMiddleware
 from trochai.whatsapp.cloud_api.reader import Reader
 from trochai.whatsapp.cloud_api.transport import MAX_ANSWER, AsyncTransport, NoAnswer
 
@@ -448,3 +449,12 @@ def test_a_channels_client_is_kept_until_its_token_changes(channel):
     assert client_for(ChannelFactory()) is not first
     channel.access_token = "another"
     assert client_for(channel) is not first
+
+
+@pytest.mark.django_db
+def test_a_request_that_would_call_meta_breaks_before_it_does(rf):
+    channel = ChannelFactory()
+    answer = NoCallsMiddleware(lambda _request: client_for(channel))
+    with pytest.raises(RuntimeError, match="leave it to a worker"):
+        answer(rf.get("/"))
+    assert client_for(channel)  # afterwards, outside of it

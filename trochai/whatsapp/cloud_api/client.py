@@ -24,6 +24,7 @@ from trochai.whatsapp.cloud_api.errors import (
     used_up,
 )
 from trochai.whatsapp.cloud_api.failures import Cause
+from trochai.whatsapp.cloud_api.guard import refuse_in_request
 from trochai.whatsapp.cloud_api.reader import Reader
 from trochai.whatsapp.cloud_api.transport import Answer, AsyncTransport, NoAnswer, NotSent
 from trochai.whatsapp.fields import Secret
@@ -153,7 +154,8 @@ class WhatsAppClient:
 
 
 def client_for(channel: Channel) -> WhatsAppClient:
-    """Return the channel's client."""
+    """Return the channel's client. Raises ``RuntimeError`` where a request is being answered."""
+    refuse_in_request()
     base_url = f"{settings.WHATSAPP_API_URL}/{settings.WHATSAPP_API_VERSION}"
     reader = Reader(settings.WHATSAPP_CONNECT_TIMEOUT, settings.WHATSAPP_READ_TIMEOUT)
     return _client(channel.phone_number_id, channel.access_token, base_url, reader)
