@@ -18,7 +18,7 @@ from prometheus_client import CollectorRegistry, PlatformCollector, ProcessColle
 from prometheus_client.exposition import choose_encoder
 
 from followups.sending import ticks
-from followups.sending.backlog import BacklogCollector, broker_depth
+from followups.sending.backlog import BacklogCollector, broker_depths
 from trochai.clock import database_now
 
 
@@ -33,7 +33,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
     """
     state: dict[str, object] = {
         "database": _database_answers(),
-        "broker": broker_depth() is not None,
+        "broker": broker_depths() is not None,
         "beat": None,
     }
     is_silent = False

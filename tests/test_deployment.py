@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from trochai.celery import app
+from trochai.management.commands.up import _programs
+from trochai.queues import QUEUES, ROUTES
+
 ROOT = Path(__file__).resolve().parent.parent
 SERVICES = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
 SETTINGS = (ROOT / "trochai" / "settings.py").read_text(encoding="utf-8")
@@ -62,3 +66,29 @@ def test_every_variable_that_is_set_is_one_that_is_read(name):
 @pytest.mark.parametrize("variable", sorted(READ))
 def test_every_variable_is_in_the_manual(variable):
     assert f"`{variable}`" in MANUAL
+
+
+def queues_of(command: str) -> list[str]:
+    return re.search(r"--queues (\S+)", command)[1].split(",")
+
+
+def test_every_queue_has_workers_in_production_and_in_the_embedded_run():
+    in_compose = [
+        queue
+        for service in SERVICES.values()
+        if "worker --pool" in service.get("command", "")
+        for queue in queues_of(service["command"])
+    ]
+    in_up = [
+        queue
+        for program in _programs()
+        if "--queues" in program.command
+        for queue in queues_of(" ".join(program.command))
+    ]
+    assert sorted(in_compose) == sorted(in_up) == sorted(QUEUES)
+
+
+def test_every_route_leads_from_a_task_to_a_queue():
+    app.loader.import_default_modules()
+    assert set(ROUTES) - set(app.tasks) == set()
+    assert {route["queue"] for route in ROUTES.values()} < set(QUEUES)

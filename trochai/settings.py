@@ -13,6 +13,9 @@ import dj_database_url
 import structlog
 from csp.constants import NONE, SELF
 from django.urls import reverse_lazy
+from kombu.entity import Exchange, Queue
+
+from trochai import queues
 
 
 def env_bool(name: str, default: bool) -> bool:
@@ -163,6 +166,10 @@ else:
         "polling_interval": 0.2,
     }
 
+# A worker that is not told which queues to take takes all.
+CELERY_TASK_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in queues.QUEUES]
+CELERY_TASK_DEFAULT_QUEUE = queues.HOUSEKEEPING
+CELERY_TASK_ROUTES = queues.ROUTES
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SOFT_TIME_LIMIT = None

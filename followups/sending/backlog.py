@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from django.db import DatabaseError
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from kombu.connection import Connection
 from kombu.exceptions import ChannelError
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -19,6 +20,7 @@ from prometheus_client.registry import Collector
 from followups.models import FollowUp, Status
 from followups.sending import ticks
 from trochai.celery import app
+from trochai.queues import QUEUES
 from trochai.whatsapp.models import Channel, WebhookDelivery
 
 CAP = 10_000
@@ -51,8 +53,15 @@ class BacklogCollector(Collector):
             yield from [*self._from_database(), gauge(*DATABASE_UP, 1)]
         except DatabaseError:
             yield gauge(*DATABASE_UP, 0)
-        if (depth := broker_depth()) is not None:
-            yield gauge("trochai_broker_messages", "Messages in the broker that no worker has taken.", depth)
+        if (depths := broker_depths()) is not None:
+            messages = GaugeMetricFamily(
+                "trochai_broker_messages",
+                "Messages in the broker that no worker has taken, by queue.",
+                labels=["queue"],
+            )
+            for queue, depth in depths.items():
+                messages.add_metric([queue], depth)
+            yield messages
 
     def _from_database(self) -> Iterator[Metric]:
         yield from self._due()
@@ -116,19 +125,23 @@ def lines_with_due(now: dt.datetime) -> list[DueChannel]:
     ]
 
 
-def broker_depth() -> int | None:
-    """Return how many messages no worker has taken yet; None while the broker does not answer."""
+def broker_depths() -> dict[str, int] | None:
+    """Return how many messages of each queue no worker has taken; None while the broker does not answer."""
     impatient = {"socket_connect_timeout": PATIENCE, "socket_timeout": PATIENCE}
     try:
         with app.connection_for_read(connect_timeout=PATIENCE, transport_options=impatient) as broker:
-            try:
-                queue = broker.default_channel.queue_declare(app.conf.task_default_queue, passive=True)
-            except ChannelError as error:
-                # Redis keeps no empty lists.
-                return 0 if str(error.reply_code) == NOT_FOUND else None
-            return int(queue.message_count)
+            return {name: _depth(broker, name) for name in QUEUES}
     except Exception:  # each transport has errors of its own
         return None
+
+
+def _depth(broker: Connection, name: str) -> int:
+    try:
+        return int(broker.default_channel.queue_declare(name, passive=True).message_count)
+    except ChannelError as error:
+        if str(error.reply_code) != NOT_FOUND:
+            raise
+        return 0  # Redis keeps no empty lists
 
 
 def capped(rows: QuerySet) -> int:

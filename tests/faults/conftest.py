@@ -47,6 +47,11 @@ def kills(pytestconfig: pytest.Config) -> int:
     return 20 if pytestconfig.getoption("long", default=False) else 3
 
 
+@pytest.fixture(scope="session")
+def is_long(pytestconfig: pytest.Config) -> bool:
+    return bool(pytestconfig.getoption("long", default=False))
+
+
 @pytest.fixture
 def chance(pytestconfig: pytest.Config) -> random.Random:
     seed = pytestconfig.getoption("fault_seed", default=None)

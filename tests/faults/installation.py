@@ -15,11 +15,19 @@ from kombu import Connection
 from followups.tasks import send_due_follow_ups
 from tests.faults.cloud import Cloud
 from tests.faults.servers import Postgres, Redis, free_port, kill, wait_until
+from trochai.queues import HOUSEKEEPING, INTERACTIVE, SENDING, WEBHOOKS
 from trochai.whatsapp.tasks import process_waiting_webhooks
 
 ROOT = Path(__file__).resolve().parents[2]
 # Seconds that a call may take: few, so that silence is soon noticed.
 READ_TIMEOUT = 2
+
+
+def ready(workers: list[Process]) -> list[Process]:
+    """Wait until they take tasks."""
+    for worker in workers:
+        wait_until(lambda worker=worker: worker.said(" ready."), "the worker is ready")
+    return workers
 
 
 class Process:
@@ -73,7 +81,7 @@ class Installation:
         self.web_port = free_port()
         self._folder = folder
         self._processes: list[Process] = []
-        self._environment = {
+        self.environment = {
             **{name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ},
             "DATABASE_URL": postgres.url(database),
             "REDIS_URL": redis.url,
@@ -87,21 +95,24 @@ class Installation:
             "SECURE_SSL_REDIRECT": "0",
         }
 
-    def worker(self, *, clock_off_by: float = 0) -> Process:
-        """Start a worker without waiting for it; ``clock_off_by`` is in seconds."""
+    def worker(self, *queues: str, clock_off_by: float = 0) -> Process:
+        """Start a worker of these queues, or of all, without waiting for it; ``clock_off_by`` is in seconds."""
         program = ["celery", "--app", "trochai", "worker", "--pool", "threads", "--concurrency", "4"]
         name = f"worker{len(self._processes)}"
         program += ["--hostname", f"{name}@%h", "--loglevel", "INFO", "--without-gossip", "--without-mingle"]
+        program += ["--queues", ",".join(queues)] if queues else []
         if clock_off_by:
             program = ["tests.faults.shifted_clock", str(clock_off_by), *program]
         return self._start(name, program)
 
     def workers(self, count: int) -> list[Process]:
         """Start workers and wait until they take tasks."""
-        started = [self.worker() for _n in range(count)]
-        for worker in started:
-            wait_until(lambda worker=worker: worker.said(" ready."), "the worker is ready")
-        return started
+        return ready([self.worker() for _n in range(count)])
+
+    def workers_of_production(self) -> list[Process]:
+        """One of each kind, as in docker-compose.yml."""
+        kinds = [(SENDING, HOUSEKEEPING), (INTERACTIVE,), (WEBHOOKS,)]
+        return ready([self.worker(*queues) for queues in kinds])
 
     def beat(self) -> Process:
         name = f"beat{len(self._processes)}"
@@ -137,6 +148,6 @@ class Installation:
                 process.kill()
 
     def _start(self, name: str, command: list[str]) -> Process:
-        process = Process(name, command, self._environment, self._folder)
+        process = Process(name, command, self.environment, self._folder)
         self._processes.append(process)
         return process

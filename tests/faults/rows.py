@@ -52,6 +52,24 @@ def make_follow_ups(channel: Channel, count: int, *, due_for: dt.timedelta = dt.
     return [follow_up.pk for follow_up in follow_ups]
 
 
+def make_talks(channel: Channel, count: int) -> list[Conversation]:
+    """Make conversations in which the contact has just written."""
+    first = 20_000_000 + Contact.objects.count()
+    contacts = Contact.objects.bulk_create(
+        Contact(organization=channel.organization, name=f"Contact {n}", phone=f"+506{n}")
+        for n in range(first, first + count)
+    )
+    return Conversation.objects.bulk_create(
+        Conversation(
+            organization=channel.organization,
+            channel=channel,
+            contact=contact,
+            last_inbound_at=timezone.now(),
+        )
+        for contact in contacts
+    )
+
+
 def expire_leases() -> None:
     """As if two minutes had passed since the rows were claimed."""
     held = FollowUp.objects.filter(status=Status.PROCESSING)

@@ -14,6 +14,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
+from trochai import queues
 from trochai.supervisor import Program, Supervisor, is_free
 
 WELCOME = """
@@ -32,7 +33,8 @@ WELCOME = """
   Stop                 Ctrl-C. Your data stays in {var_dir}
 """
 PATIENCE_SECONDS = 3
-# There is only one worker: it has no others to greet or to listen to.
+CELERY = (sys.executable, "-m", "celery", "--app", "trochai", "--quiet")
+# The workers have nothing to tell each other.
 ALONE = ("--without-mingle", "--without-gossip", "--without-heartbeat")
 TO_SANDBOX = "Messages             go to the local WhatsApp sandbox; nothing leaves this machine."
 TO_API = "Messages             go to {url}: these are real."
@@ -89,8 +91,7 @@ def _claim_data(lock: TextIO) -> None:
 
 
 def _programs() -> list[Program]:
-    """Return what to run. The worker stops before the sandbox, so that it can finish its calls."""
-    celery = [sys.executable, "-m", "celery", "--app", "trochai", "--quiet"]
+    """Return what to run. The workers stop before the sandbox, so that they can finish their calls."""
     gunicorn = [sys.executable, "-m", "gunicorn", "trochai.wsgi", "--bind", f"127.0.0.1:{settings.PORT}"]
     programs = [
         Program(
@@ -98,17 +99,19 @@ def _programs() -> list[Program]:
             [*gunicorn, "--worker-class", "gthread", "--threads", "8", "--no-control-socket"],
             port=settings.PORT,
         ),
-        Program(
-            "worker",
-            [*celery, "worker", "--pool", "threads", "--concurrency", "4", "--loglevel", "INFO", *ALONE],
-            needs_others=True,
-        ),
-        Program("beat", [*celery, "beat", "--loglevel", "INFO"], needs_others=True),
+        _worker("worker", queues.SENDING, queues.HOUSEKEEPING),
+        _worker("interactive", queues.INTERACTIVE, queues.WEBHOOKS),
+        Program("beat", [*CELERY, "beat", "--loglevel", "INFO"], needs_others=True),
     ]
     if settings.WHATSAPP_API_URL == settings.SANDBOX_API_URL:
         sandbox = [sys.executable, str(settings.BASE_DIR / "manage.py"), "whatsapp_sandbox"]
         programs.insert(0, Program("sandbox", sandbox, port=settings.SANDBOX_PORT))
     return programs
+
+
+def _worker(name: str, *names: str) -> Program:
+    options = ["--pool", "threads", "--concurrency", "4", "--loglevel", "INFO", "--queues", ",".join(names)]
+    return Program(name, [*CELERY, "worker", "--hostname", f"{name}@%h", *options, *ALONE], needs_others=True)
 
 
 def _refuse_taken_ports(programs: list[Program]) -> None:
