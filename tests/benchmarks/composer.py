@@ -22,9 +22,9 @@ THREADS = 64
 
 
 def write(pk: int) -> tuple[float, bool]:
-    """Send one message as the composer's view does; return how long it took and whether it went out."""
+    """Write one message as the composer's view does; return how long Meta's answer took and what it was."""
     from conversations import outbox
-    from conversations.models import Conversation, Delivery
+    from conversations.models import Conversation, Delivery, Message
     from trochai.accounts.models import User
 
     begun = time.monotonic()
@@ -33,6 +33,9 @@ def write(pk: int) -> tuple[float, bool]:
         message = outbox.send_reply(
             conversation=conversation, text="Buenos días", by=User.objects.earliest("pk"), now=timezone.now()
         )
+        while message.delivery == Delivery.SENDING:
+            time.sleep(0.02)
+            message.delivery = Message.objects.values_list("delivery", flat=True).get(pk=message.pk)
     finally:
         connection.close()  # as at the end of a request: back into the pool
     return time.monotonic() - begun, message.delivery == Delivery.ACCEPTED

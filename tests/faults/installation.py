@@ -96,7 +96,7 @@ class Installation:
         }
 
     def worker(self, *queues: str, clock_off_by: float = 0) -> Process:
-        """Start a worker of these queues, or of all, without waiting for it; ``clock_off_by`` is in seconds."""
+        """Start a worker of these queues, or of all; ``clock_off_by`` is in seconds."""
         program = ["celery", "--app", "trochai", "worker", "--pool", "threads", "--concurrency", "4"]
         name = f"worker{len(self._processes)}"
         program += ["--hostname", f"{name}@%h", "--loglevel", "INFO", "--without-gossip", "--without-mingle"]

@@ -1,4 +1,4 @@
-"""Meta takes its time: ``pytest tests/faults/test_slow_meta.py --long -s`` for one that answers after 30 s."""
+"""Meta takes its time: ``pytest tests/faults/test_slow_meta.py --long -s`` for one that takes 30 seconds."""
 
 from __future__ import annotations
 
