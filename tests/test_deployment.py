@@ -41,10 +41,18 @@ def test_nothing_starts_before_the_migrations_are_done(name):
     assert SERVICES[name]["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
 
 
-def test_only_web_is_published_and_only_to_this_machine():
-    published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
-    assert list(published) == ["web"]
-    assert all(port.startswith("127.0.0.1:") for port in published["web"])
+def test_only_the_proxy_is_published():
+    assert [name for name, service in SERVICES.items() if "ports" in service] == ["proxy"]
+
+
+def test_the_proxy_replaces_what_web_believes_of_a_client():
+    """``SECURE_PROXY_SSL_HEADER``, ``TRUSTED_PROXIES`` and the like are only as good as this."""
+    conf = (ROOT / "deploy" / "nginx.conf").read_text(encoding="utf-8")
+    assert SERVICES["web"]["environment"]["TRUSTED_PROXIES"] == "${TRUSTED_PROXIES:-1}"
+    assert "X-Forwarded-For $remote_addr;" in conf
+    assert "X-Forwarded-Proto $scheme;" in conf
+    # One in a server or location would switch off all of the above.
+    assert not re.search(r"^ {8,}proxy_set_header", conf, re.MULTILINE)
 
 
 def test_no_secret_is_in_the_file():

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import os
 import pwd
 import random
@@ -21,6 +22,9 @@ from pathlib import Path
 
 import psycopg
 import redis
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 
 def free_port() -> int:
@@ -72,7 +76,11 @@ def postgresql_programs() -> Path | None:
 
 
 def missing_programs() -> list[str]:
-    found = {"postgresql": postgresql_programs(), "redis-server": shutil.which("redis-server")}
+    found = {
+        "postgresql": postgresql_programs(),
+        "redis-server": shutil.which("redis-server"),
+        "nginx": shutil.which("nginx", path="/usr/sbin:/usr/bin"),
+    }
     return [name for name, path in found.items() if path is None]
 
 
@@ -214,6 +222,83 @@ class Redis:
     def remove(self) -> None:
         if self._is_running:
             self.kill()
+
+
+class Proxy:
+    """nginx with the configuration of production, in front of a web server on this machine."""
+
+    def __init__(self, web_port: int) -> None:
+        self.port = free_port()
+        self.plain_port = free_port()
+        self._folder = Path(tempfile.mkdtemp(prefix="trochai-nginx-"))
+        self._web_port = web_port
+        self._process: subprocess.Popen | None = None
+
+    @property
+    def url(self) -> str:
+        return f"https://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        certificate, key = _self_signed()
+        (self._folder / "fullchain.pem").write_bytes(certificate)
+        (self._folder / "privkey.pem").write_bytes(key)
+        conf = (Path(__file__).resolve().parents[2] / "deploy" / "nginx.conf").read_text()
+        for old, new in (
+            (" /tmp/", f" {self._folder}/"),
+            ("web:8000", f"127.0.0.1:{self._web_port}"),
+            ("listen 8443", f"listen 127.0.0.1:{self.port}"),
+            ("listen 8080", f"listen 127.0.0.1:{self.plain_port}"),
+            ("listen 127.0.0.1:8081", f"listen 127.0.0.1:{free_port()}"),
+            ("/etc/nginx/certificates", str(self._folder)),
+            ("/var/www/acme", str(self._folder / "acme")),
+        ):
+            assert old in conf, f"{old} is not in the configuration any more"
+            conf = conf.replace(old, new)
+        (self._folder / "nginx.conf").write_text(conf)
+        challenge = self._folder / "acme" / ".well-known" / "acme-challenge"
+        challenge.mkdir(parents=True)
+        (challenge / "token").write_text("proof")
+        # nginx's workers are another user where it is started by root.
+        for path in (self._folder, *self._folder.rglob("*")):
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        self._process = subprocess.Popen(
+            ["/usr/sbin/nginx", "-c", self._folder / "nginx.conf", "-g", "daemon off;"],
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        wait_until(self._answers, "nginx answers")
+
+    def _answers(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, "nginx has ended"
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
+            return True
+        return False
+
+    def remove(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            kill(self._process)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _self_signed() -> tuple[bytes, bytes]:
+    """Return a certificate for this machine and its key, as PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = dt.datetime.now(dt.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    unencrypted = serialization.NoEncryption()
+    pem, pkcs8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    return certificate.public_bytes(pem), key.private_bytes(pem, pkcs8, unencrypted)
 
 
 def main(command: list[str]) -> int:
