@@ -17,7 +17,7 @@ RUN pip install --no-deps --require-hashes --requirement requirements/base.txt
 # Owned by root: what runs may read it and not change it.
 COPY . .
 # The settings that files with hashed names need; none of them stays in the image.
-RUN DEBUG=0 VAR_DIR=/tmp/build python manage.py collectstatic --noinput --verbosity 0 \
+RUN VAR_DIR=/tmp/build python manage.py collectstatic --noinput --verbosity 0 \
     && python -m compileall -q . \
     && rm -r /tmp/build
 

@@ -31,7 +31,6 @@ ALL_CORES = ("-n", "auto", "--maxprocesses", "8")
 # Pages look the same on either database, and the other two start their own servers.
 ON_SERVERS = "not browser and not end_to_end and not faults"
 PRODUCTION = {
-    "DEBUG": "0",
     "SECRET_KEY": secrets.token_urlsafe(50),
     "FIELD_ENCRYPTION_KEYS": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
     "ALLOWED_HOSTS": "trochai.example.com",
@@ -109,7 +108,7 @@ def check(with_tests: bool) -> int:
     failed = []
     for name, command in CHECKS.items():
         print(f"— {name}: {' '.join(command)}", flush=True)
-        if step(command, PRODUCTION if name in {"deployment", "static files"} else {}):
+        if step(command, PRODUCTION if name in {"deployment", "static files"} else {"DEBUG": "1"}):
             failed.append(name)
     if with_tests and test([]):
         failed.append("tests")

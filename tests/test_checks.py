@@ -100,18 +100,39 @@ def test_a_person_with_the_demo_password_is_refused_once_the_database_is_looked_
     assert found(databases=["default"]) == set()
 
 
-def test_a_production_start_with_defaults_is_refused_with_every_reason(tmp_path):
-    """No settings but DEBUG=0, in a real process: what an operator who forgot everything sees."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    result = subprocess.run(
-        [sys.executable, "manage.py", "migrate"],
-        cwd=ROOT,
-        env={**kept, "DEBUG": "0", "VAR_DIR": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["manage.py", "migrate"],
+        ["-c", "import trochai.wsgi"],
+        ["-m", "celery", "--app", "trochai", "worker", "--pool", "threads"],
+        ["-m", "celery", "--app", "trochai", "beat"],
+    ],
+    ids=["migrate", "wsgi", "worker", "beat"],
+)
+def test_a_production_start_with_defaults_is_refused_with_every_reason(tmp_path, command):
+    """With nothing set, in a real process: what an operator who forgot everything sees."""
+    result = started(command, tmp_path)
     assert result.returncode == 1
     for id_ in ("trochai.E001", "trochai.E003", "trochai.E004", "trochai.E005"):
         assert id_ in result.stderr
-    assert "Traceback" not in result.stderr
+    assert ("Traceback" in result.stderr) is (command[0] == "-c")
+
+
+def test_what_is_silenced_is_passed_over(tmp_path):
+    ids = "trochai.E001,trochai.E003,trochai.E004,trochai.E005"
+    result = started(["-c", "import trochai.wsgi"], tmp_path, SILENCED_SYSTEM_CHECKS=ids)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def started(command: list[str], folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    return subprocess.run(
+        [sys.executable, *command],
+        cwd=ROOT,
+        env={**kept, "VAR_DIR": str(folder), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )

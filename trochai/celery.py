@@ -4,16 +4,31 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from typing import Any
 
+import django
 from celery import Celery
-from celery.signals import worker_ready
+from celery.signals import after_setup_logger, worker_ready
+from django.core.exceptions import ImproperlyConfigured
+
+from trochai.preflight import refuse_unsafe
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "trochai.settings")
 
 app = Celery("trochai")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@after_setup_logger.connect
+def look_before_starting(**_signal: Any) -> None:
+    """End a worker or beat, which both set up their logs first; Celery would catch any other exception."""
+    django.setup()
+    try:
+        refuse_unsafe()
+    except ImproperlyConfigured as error:
+        sys.exit(str(error))
 
 
 @worker_ready.connect

@@ -1,7 +1,8 @@
 """System checks that refuse an unsafe production start (DEBUG off).
 
-``manage.py check`` and ``migrate`` run them, and so does a starting Celery worker. The one that looks into
-the database needs ``check --database default``; docker-compose.yml runs it before anything else starts.
+``manage.py check`` and ``migrate`` run them, and so do web, workers and beat before they start
+(``trochai.preflight``). The ones that look into the database need ``check --database default``, which
+docker-compose.yml runs before anything else starts.
 """
 
 from __future__ import annotations
