@@ -3,7 +3,6 @@ from __future__ import annotations
 import re
 
 import pytest
-from axes.models import AccessAttempt
 from django.template.loader import render_to_string
 from django.test import Client
 from django.urls import reverse
@@ -59,21 +58,19 @@ def test_one_message_for_every_reason_so_that_it_tells_nobody_who_has_an_account
 def test_no_account_has_a_name_as_long_as_that(db, door, username):
     response = Client().post(door, {"username": username, "password": "x" * 100_000})
     assert response.status_code == 200
-    assert not AccessAttempt.objects.filter(username__startswith="aaa").exists()
 
 
 def test_what_is_typed_into_the_sign_in_is_text(team):
     assert "<script>alert" not in words(sign_in(Client(), '"><script>alert(1)</script>', "x"))
 
 
-def test_too_many_wrong_passwords_lock_and_say_for_how_long(team, settings):
-    settings.AXES_FAILURE_LIMIT = 3
+def test_too_many_wrong_passwords_lock_and_say_for_how_long(team):
     client = Client()
-    for _ in range(3):
-        response = sign_in(client, team.agent.user.email, "wrong")
+    for _ in range(10):
+        assert sign_in(client, team.agent.user.email, "wrong").status_code == 200
+    response = sign_in(client, team.agent.user.email)
     assert response.status_code == 429
     assert "Wait 15 minutes" in words(response)
-    assert sign_in(client, team.agent.user.email).status_code == 429
     assert sign_in(client, team.admin.user.email).status_code == 302
 
 

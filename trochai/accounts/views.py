@@ -6,23 +6,26 @@ from urllib.parse import urlencode
 from django.conf import settings
 from django.contrib.auth import views as auth_views
 from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.forms import AuthenticationForm
+from django.core.exceptions import NON_FIELD_ERRORS
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, redirect
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
 from trochai.accounts.access import MemberRequest
-from trochai.accounts.forms import SignInForm
+from trochai.accounts.forms import THROTTLED, SignInForm
 from trochai.accounts.middleware import SESSION_KEY
 from trochai.accounts.models import Membership
+from trochai.accounts.throttling import remember_device
 from trochai.ui.addresses import path_on_screen
 
 
 @method_decorator(login_not_required, name="dispatch")
 class SignInView(auth_views.LoginView):
-    """Email and password. django-axes counts the failures."""
+    """Email and password."""
 
     form_class = SignInForm
     template_name = "accounts/sign_in.html"
@@ -36,17 +39,21 @@ class SignInView(auth_views.LoginView):
             return HttpResponseClientRedirect(f"{settings.LOGIN_URL}?{query}")
         return super().dispatch(request, *args, **kwargs)
 
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        response = super().form_valid(form)
+        remember_device(self.request, response, form.cleaned_data["username"])
+        return response
+
+    def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
+        response = super().form_invalid(form)
+        if form.has_error(NON_FIELD_ERRORS, THROTTLED):
+            response.status_code = 429
+        return response
+
 
 sign_in = SignInView.as_view()
 # Not for members alone: who is one no longer must be able to leave the browser to somebody else.
 sign_out = login_not_required(auth_views.LogoutView.as_view())
-
-
-def locked_out(request: HttpRequest, credentials: dict[str, Any] | None = None) -> HttpResponse:
-    """Answer a sign-in after too many wrong passwords (called by django-axes)."""
-    minutes = round(settings.AXES_COOLOFF_TIME * 60)
-    context = {"form": SignInForm(request), "locked": True, "minutes": minutes}
-    return render(request, "accounts/sign_in.html", context, status=429)
 
 
 @require_POST
