@@ -12,8 +12,11 @@ from followups.models import FollowUp, Status
 from tests import factories
 from trochai.whatsapp.models import Channel, WebhookDelivery
 
+# Messages a second.
+RATE = 200
 
-def make_channel(*, messages_per_second: int = 200) -> Channel:
+
+def make_channel(*, messages_per_second: int = RATE) -> Channel:
     """Make a number with an approved template, and a member who schedules."""
     channel = factories.ChannelFactory(messages_per_second=messages_per_second)
     factories.TemplateFactory(channel=channel)

@@ -31,9 +31,9 @@ logger = structlog.get_logger(__name__)
 # outcome waits at most SETTLE_EVERY. When one row's moment is only LEAD ahead, all whose moments come within
 # LEAD_OF_ALL are marked with it.
 GROUP = 50
-SETTLE_EVERY = 0.25
-LEAD = 0.05
-LEAD_OF_ALL = 0.15
+SETTLE_EVERY = 0.1
+LEAD = 0.04
+LEAD_OF_ALL = 0.1
 # The longest that ``work`` waits: in between its caller looks whether there is news.
 LOOK_UP_EVERY = 0.25
 # How far ahead new slots are looked for, for rows that missed theirs; rows that get none are handed back.
@@ -123,7 +123,8 @@ class SlidingWindow(Generic[RowT, AttemptT]):
 
     def _mark(self, jobs: list[Job[RowT]]) -> None:
         """Mark the rows, and begin their calls."""
-        # Committed before the calls: what is in doubt after a crash is never more than what was in flight.
+        # Committed before the calls. In doubt after a crash are, besides those in flight, the calls of the next
+        # LEAD_OF_ALL that were marked with these, and the answers of the last SETTLE_EVERY, or GROUP of them.
         self._call(self._work.mark(jobs, now=database_now()))
 
     def _call(self, marked: list[Marked[RowT, AttemptT]]) -> None:
