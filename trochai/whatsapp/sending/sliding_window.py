@@ -123,8 +123,8 @@ class SlidingWindow(Generic[RowT, AttemptT]):
 
     def _mark(self, jobs: list[Job[RowT]]) -> None:
         """Mark the rows, and begin their calls."""
-        # Committed before the calls. In doubt after a crash are, besides those in flight, the calls of the next
-        # LEAD_OF_ALL that were marked with these, and the answers of the last SETTLE_EVERY, or GROUP of them.
+        # Committed before the calls. In doubt after a crash are, besides those in flight, the calls of the
+        # next LEAD_OF_ALL that were marked with these, and the answers of the last SETTLE_EVERY.
         self._call(self._work.mark(jobs, now=database_now()))
 
     def _call(self, marked: list[Marked[RowT, AttemptT]]) -> None:
