@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from conversations import wording
 from trochai.search import fold_numbers, search_text
 from trochai.whatsapp.cloud_api.failures import Failure
+from trochai.whatsapp.json_reading import mapping, text
 
 if TYPE_CHECKING:
     from trochai.accounts.models import Organization
@@ -262,6 +263,11 @@ class Message(models.Model):
     # When it was sent or received, by Meta's clock where Meta says so.
     at = models.DateTimeField(default=timezone.now)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+    # What the contact did to it later, by Meta's clock. A reaction is an emoji; empty if it was taken back.
+    edited_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    reaction = models.CharField(max_length=64, blank=True)
+    reacted_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["at", "pk"]
@@ -294,11 +300,27 @@ class Message(models.Model):
         return self.attempt is not None
 
     @property
+    def is_echo(self) -> bool:
+        """Whether a colleague wrote it in the WhatsApp Business app, with the same number."""
+        return self.content.get("echo") is True
+
+    @property
+    def referral(self) -> str:
+        """What the ad or post said from which the contact began to write."""
+        said = (
+            text(mapping(self.content, "referral").get(key)) for key in ("headline", "body", "source_url")
+        )
+        return next(filter(None, said), "")
+
+    @property
     def shown_kind(self) -> str:
         """Its kind as people tell them apart: a voice message is not any audio."""
-        audio = self.content.get("audio")
-        is_voice = self.kind == "audio" and isinstance(audio, dict) and audio.get("voice") is True
-        return wording.VOICE if is_voice else self.kind
+        if self.revoked_at is not None:
+            return wording.REVOKED
+        if self.kind == "audio" and mapping(self.content, "audio").get("voice") is True:
+            return wording.VOICE
+        permission = text(mapping(self.content, "interactive", "call_permission_reply").get("response"))
+        return f"call_permission_{permission}" if permission in {"accept", "reject"} else self.kind
 
     @property
     def failure(self) -> Failure:

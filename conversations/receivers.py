@@ -7,26 +7,68 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import structlog
 from django.db import transaction
 from django.dispatch import receiver
 from django.utils import timezone
 
 from conversations import consent, recording
-from conversations.models import Contact, Direction, EarlyStatus, Message, MessageKind
+from conversations.kinds import Becomes, kind_of
+from conversations.models import Contact, Direction, EarlyStatus, Message
 from conversations.signals import contact_changed, message_received
 from trochai.whatsapp import references, verdicts
-from trochai.whatsapp.signals import inbound_message, marketing_preference, message_status
+from trochai.whatsapp.signals import inbound_message, marketing_preference, message_echo, message_status
 
 if TYPE_CHECKING:
     from trochai.whatsapp.models import Channel
-    from trochai.whatsapp.webhooks.parsing import InboundMessage, MarketingPreference, MessageStatus
+    from trochai.whatsapp.webhooks.parsing import (
+        InboundMessage,
+        MarketingPreference,
+        MessageEcho,
+        MessageStatus,
+    )
+
+logger = structlog.get_logger(__name__)
 
 
 @receiver(inbound_message)
 def record_message(channel: Channel, event: InboundMessage, **_signal: Any) -> None:
+    kind = kind_of(event.kind, in_group=event.in_group)
+    match kind.becomes:
+        case Becomes.BUBBLE | Becomes.EVENT:
+            _record(channel, event, is_answer=kind.is_answer)
+        case Becomes.EDIT | Becomes.REVOCATION | Becomes.REACTION:
+            _change(channel, event, kind.becomes)
+        case Becomes.NOTHING:
+            logger.info("message_left_out", channel=channel.pk, kind=event.kind, in_group=event.in_group)
+
+
+def _record(channel: Channel, event: InboundMessage, *, is_answer: bool) -> None:
     message = recording.record_inbound(channel=channel, event=event, now=timezone.now())
-    if message is not None and message.kind != MessageKind.SYSTEM:
+    if message is not None and is_answer:
         message_received.send(sender=Message, message=message)
+
+
+def _change(channel: Channel, event: InboundMessage, becomes: Becomes) -> None:
+    """Change the message that the event is about; one from before this number came here is left alone."""
+    about = Message.objects.filter(channel=channel, whatsapp_id=event.about) if event.about else None
+    # A contact changes what the contact has written, and reacts to either side.
+    if about is not None and becomes is not Becomes.REACTION:
+        about = about.filter(direction=Direction.INBOUND)
+    original = about.first() if about is not None else None
+    if original is None:
+        logger.info("message_not_here", channel=channel.pk, kind=event.kind)
+    elif becomes is Becomes.EDIT:
+        recording.edit(original, event)
+    elif becomes is Becomes.REVOCATION:
+        recording.revoke(original, at=event.at)
+    else:
+        recording.react(original, emoji=event.text, at=event.at)
+
+
+@receiver(message_echo)
+def record_echo(channel: Channel, event: MessageEcho, **_signal: Any) -> None:
+    recording.record_echo(channel=channel, event=event, now=timezone.now())
 
 
 @receiver(contact_changed)

@@ -15,7 +15,8 @@ from django.db import IntegrityError, transaction
 from django.db.models import Case, F, OuterRef, Q, Subquery, Value, When
 from django.db.models.functions import Concat
 
-from conversations import consent
+from conversations import consent, wording
+from conversations.kinds import kind_of
 from conversations.models import (
     Contact,
     Conversation,
@@ -34,7 +35,7 @@ from trochai.whatsapp.cloud_api.failures import Failure
 if TYPE_CHECKING:
     from templates_app.rendering import RenderedTemplate
     from trochai.whatsapp.models import Channel
-    from trochai.whatsapp.webhooks.parsing import InboundMessage, MessageStatus
+    from trochai.whatsapp.webhooks.parsing import InboundMessage, MessageEcho, MessageStatus
 
 _BEFORE_META = (Delivery.SENDING, Delivery.UNKNOWN)
 # What each status may follow. Meta promises no order and may skip "delivered" when "read" comes;
@@ -105,23 +106,16 @@ def record_template(
 def record_inbound(*, channel: Channel, event: InboundMessage, now: dt.datetime) -> Message | None:
     """Write a contact's message into the history; None when it is there already.
 
-    Contact and conversation are found or made, and a closed conversation opens again. A reaction is a
-    message like any other; a system note neither opens the 24-hour window nor counts as unread.
+    Contact and conversation are found or made. What it does to the conversation is its kind's
+    (``conversations.kinds``).
     """
     if Message.objects.filter(channel=channel, whatsapp_id=event.id).exists():
         return None
-    contact = _contact_of(channel, event)
-    conversation, _created = Conversation.objects.get_or_create(
-        channel=channel,
-        contact=contact,
-        defaults={
-            "organization_id": channel.organization_id,
-            "last_message_at": event.at,
-            "created_at": now,
-        },
+    contact = _contact_of(
+        channel, phone=event.from_phone, user_id=event.from_user_id, name=event.profile_name
     )
     message = Message(
-        conversation=conversation,
+        conversation=_conversation_of(channel, contact, at=event.at, now=now),
         channel=channel,
         direction=Direction.INBOUND,
         kind=event.kind[:32],
@@ -131,15 +125,84 @@ def record_inbound(*, channel: Channel, event: InboundMessage, now: dt.datetime)
         at=event.at,
         created_at=now,
     )
+    return _saved(message)
+
+
+def _saved(message: Message) -> Message | None:
     try:
         with transaction.atomic():
             message.save(force_insert=True)
     except IntegrityError:
-        if Message.objects.filter(channel=channel, whatsapp_id=event.id).exists():
+        if Message.objects.filter(channel=message.channel_id, whatsapp_id=message.whatsapp_id).exists():
             return None  # Meta delivered it twice at the same moment, and the other one won
         raise
-    move_conversation(message, preview=one_line(event.text))
+    move_conversation(message, preview=one_line(message.text))
     return message
+
+
+def _conversation_of(
+    channel: Channel, contact: Contact, *, at: dt.datetime, now: dt.datetime
+) -> Conversation:
+    conversation, _created = Conversation.objects.get_or_create(
+        channel=channel,
+        contact=contact,
+        defaults={"organization_id": channel.organization_id, "last_message_at": at, "created_at": now},
+    )
+    return conversation
+
+
+def record_echo(*, channel: Channel, event: MessageEcho, now: dt.datetime) -> Message | None:
+    """Write what a colleague sent from the WhatsApp Business app; None when it is there already."""
+    if Message.objects.filter(channel=channel, whatsapp_id=event.id).exists():
+        return None
+    contact = _contact_of(channel, phone=event.to_phone, user_id=event.to_user_id)
+    message = Message(
+        conversation=_conversation_of(channel, contact, at=event.at, now=now),
+        channel=channel,
+        direction=Direction.OUTBOUND,
+        kind=event.kind[:32],
+        text=event.text,
+        content={**event.content, "echo": True},
+        whatsapp_id=event.id,
+        delivery=Delivery.SENT,
+        at=event.at,
+        created_at=now,
+    )
+    return _saved(message)
+
+
+def edit(original: Message, event: InboundMessage) -> bool:
+    """Show the text that the contact has put in the place of the old one; False if that is no news."""
+    unheard = Q(edited_at__isnull=True) | Q(edited_at__lt=event.at)
+    words = {"text": event.text, "content": event.content, "edited_at": event.at}
+    if not Message.objects.filter(unheard, pk=original.pk, revoked_at__isnull=True).update(**words):
+        return False
+    _summarize_again(original, preview=one_line(event.text), kind=original.kind)
+    return True
+
+
+def revoke(original: Message, *, at: dt.datetime) -> bool:
+    """The contact has deleted it: what it said is forgotten. False if that was known."""
+    forgotten = {"text": "", "content": {}, "revoked_at": at}
+    if not Message.objects.filter(pk=original.pk, revoked_at__isnull=True).update(**forgotten):
+        return False
+    _summarize_again(original, preview="", kind=wording.REVOKED)
+    return True
+
+
+def react(message: Message, *, emoji: str, at: dt.datetime) -> bool:
+    """Show the contact's reaction beside a message of either side; an empty one takes it back."""
+    unheard = Q(reacted_at__isnull=True) | Q(reacted_at__lt=at)
+    reaction = {"reaction": emoji[:64], "reacted_at": at}
+    return bool(Message.objects.filter(unheard, pk=message.pk).update(**reaction))
+
+
+def _summarize_again(message: Message, *, preview: str, kind: str) -> None:
+    """Change the conversation's summary, if it is this message that it shows."""
+    shown = Conversation.objects.filter(
+        pk=message.conversation_id, last_message_at=message.at, preview_is_outbound=message.is_outbound
+    )
+    shown.update(preview=preview, preview_kind=kind, search_text=_with_contact(preview))
 
 
 def advance(
@@ -188,13 +251,14 @@ def apply_early_statuses(message: Message) -> None:
 
 def move_conversation(message: Message, *, preview: str) -> None:
     """Show ``message`` in the conversation's summary, unless that already shows a later one."""
-    outbound = message.is_outbound
+    outbound, kind = message.is_outbound, kind_of(message.kind)
     always: dict[str, Any] = {}
     moment: dict[str, dt.datetime] = {}
     if outbound:
         moment = {"last_outbound_at": message.at}
-    elif message.kind != MessageKind.SYSTEM:
+    elif kind.opens_window:
         moment = {"last_inbound_at": message.at}
+    if not outbound and kind.is_answer:
         always = {
             "unread_count": F("unread_count") + 1,
             "status": Case(
@@ -203,11 +267,10 @@ def move_conversation(message: Message, *, preview: str) -> None:
             ),
         }
     row = Conversation.objects.filter(pk=message.conversation_id)
-    contact_text = Subquery(Contact.objects.filter(pk=OuterRef("contact_id")).values("search_text"))
     moved = row.filter(Q(last_message_at__lte=message.at) | Q(preview_kind="")).update(
         last_message_at=message.at,
         preview=preview[:200],
-        search_text=Concat(contact_text, Value(preview_text(preview[:200]))),
+        search_text=_with_contact(preview[:200]),
         preview_is_outbound=outbound,
         preview_kind=message.shown_kind,
         **moment,
@@ -219,6 +282,11 @@ def move_conversation(message: Message, *, preview: str) -> None:
         row.update(**always)
     for field, value in moment.items():
         row.filter(Q(**{f"{field}__isnull": True}) | Q(**{f"{field}__lt": value})).update(**{field: value})
+
+
+def _with_contact(preview: str) -> Concat:
+    contact_text = Subquery(Contact.objects.filter(pk=OuterRef("contact_id")).values("search_text"))
+    return Concat(contact_text, Value(preview_text(preview)))
 
 
 def preview_text(preview: str) -> str:
@@ -248,45 +316,45 @@ def _advance(message: Message, *, status: str, at: dt.datetime, failure: Failure
     return True
 
 
-def _contact_of(channel: Channel, event: InboundMessage) -> Contact:
-    """Find the contact by phone, else by user id, else make it; learn what the event adds to it."""
-    contact = _find_contact(channel, event)
+def _contact_of(channel: Channel, *, phone: str, user_id: str, name: str = "") -> Contact:
+    """Find the contact by phone, else by user id, else make it; learn what is new about it."""
+
+    def find() -> Contact | None:
+        return Contact.objects.reachable_as(
+            organization_id=channel.organization_id, phone=phone, user_id=user_id
+        )
+
+    contact = find()
     if contact is None:
         try:
             with transaction.atomic():
                 return Contact.objects.create(
                     organization_id=channel.organization_id,
-                    name=event.profile_name[:200],
-                    phone=event.from_phone,
-                    whatsapp_user_id=event.from_user_id,
+                    name=name[:200],
+                    phone=phone,
+                    whatsapp_user_id=user_id,
                 )
         except IntegrityError:
-            contact = _find_contact(channel, event)  # another webhook made it meanwhile
+            contact = find()  # another webhook made it meanwhile
             if contact is None:
                 raise
-    _learn(contact, event)
+    _learn(contact, phone=phone, user_id=user_id, name=name)
     return contact
 
 
-def _find_contact(channel: Channel, event: InboundMessage) -> Contact | None:
-    return Contact.objects.reachable_as(
-        organization_id=channel.organization_id, phone=event.from_phone, user_id=event.from_user_id
-    )
-
-
-def _learn(contact: Contact, event: InboundMessage) -> None:
+def _learn(contact: Contact, *, phone: str, user_id: str, name: str) -> None:
     """Fill what the contact lacks; an existing name is a person's choice and stays.
 
     A new user id for a known number replaces the old one: Meta gives another when the number changes
     hands. An id or number of another contact is left with that contact.
     """
     news = {}
-    if event.profile_name and not contact.name:
-        news["name"] = event.profile_name[:200]
-    if event.from_phone and not contact.phone:
-        news["phone"] = event.from_phone
-    if event.from_user_id and contact.whatsapp_user_id != event.from_user_id:
-        news["whatsapp_user_id"] = event.from_user_id
+    if name and not contact.name:
+        news["name"] = name[:200]
+    if phone and not contact.phone:
+        news["phone"] = phone
+    if user_id and contact.whatsapp_user_id != user_id:
+        news["whatsapp_user_id"] = user_id
     learned = False
     for field, value in news.items():
         try:

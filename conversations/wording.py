@@ -14,6 +14,8 @@ from trochai.whatsapp.cloud_api.failures import SENTENCES as THEIRS
 
 # How an audio that was spoken into WhatsApp is told apart from other audio; Meta has no kind for it.
 VOICE = "voice"
+# Nor for one that the contact has deleted.
+REVOKED = "revoked"
 # What a message is called that holds no words; of every other kind the same is said.
 KINDS: Mapping[str, Promise | str] = {
     "text": "",
@@ -29,8 +31,12 @@ KINDS: Mapping[str, Promise | str] = {
     "system": gettext_lazy("Notice from WhatsApp"),
     "contacts": gettext_lazy("Contact card"),
     "order": gettext_lazy("Order"),
+    "call": gettext_lazy("Called this number"),
+    REVOKED: gettext_lazy("Deleted by the contact"),
+    "call_permission_accept": gettext_lazy("Allows calls"),
+    "call_permission_reject": gettext_lazy("Does not allow calls"),
 }
-OTHER = gettext_lazy("A message that can only be read in WhatsApp")
+OTHER = gettext_lazy("A message that can’t be shown here")
 
 
 class Cause(StrEnum):
@@ -58,11 +64,12 @@ class Picture(NamedTuple):
     """The icon that a bubble shows for what cannot be seen here, and what to do about that."""
 
     icon: str
-    hint: Promise
+    hint: Promise | str = ""
 
 
-_SEE = gettext_lazy("Open WhatsApp to see it")
-_HEAR = gettext_lazy("Open WhatsApp to hear it")
+# A number that lives in the API alone is in no phone where it could be seen.
+_SEE = gettext_lazy("Can’t be shown here yet")
+_HEAR = gettext_lazy("Can’t be played here yet")
 PICTURES: Mapping[str, Picture] = {
     "image": Picture("image", _SEE),
     "video": Picture("video", _SEE),
@@ -70,15 +77,19 @@ PICTURES: Mapping[str, Picture] = {
     VOICE: Picture("mic", _HEAR),
     "document": Picture("file-text", _SEE),
     "sticker": Picture("sticker", _SEE),
-    "location": Picture("map-pin", _SEE),
-    "contacts": Picture("contact", _SEE),
+    "location": Picture("map-pin"),
+    "contacts": Picture("contact"),
+    "order": Picture("shopping-cart"),
+    "call": Picture("phone-incoming"),
 }
 
 
 def in_words(kind: str, text: str) -> str:
     """Return a message's own words, or what kind of message it is; a reaction's text is its emoji."""
-    if kind == "reaction":
+    if kind == "reaction":  # a message of its own in histories of earlier versions
         return _("Reacted with %(emoji)s") % {"emoji": text} if text else _("Removed a reaction")
+    if kind == REVOKED:
+        return str(KINDS[REVOKED])
     return text or str(KINDS.get(kind, OTHER))
 
 

@@ -17,7 +17,8 @@ from trochai.accounts.models import Membership
 
 if TYPE_CHECKING:
     from templates_app.models import Template
-    from trochai.whatsapp.models import Channel
+    from trochai.whatsapp.models import Channel, UnknownNumber
+    from trochai.whatsapp.webhooks.parsing import AccountEvent
 
 
 def announce_sent(follow_ups: Sequence[FollowUp], *, now: dt.datetime) -> None:
@@ -68,12 +69,24 @@ def announce_template_unusable(template: Template, follow_ups: list[FollowUp], *
 
 
 def announce_channel_stopped(channel: Channel, *, now: dt.datetime) -> None:
+    _tell_admins(channel, Kind.CHANNEL_STOPPED, {"failure": asdict(channel.stop)}, now)
+
+
+def announce_account_event(channel: Channel, event: AccountEvent, *, now: dt.datetime) -> None:
+    _tell_admins(channel, Kind.ACCOUNT_EVENT, {"event": event.event, "details": event.details}, now)
+
+
+def announce_number_unknown(channel: Channel, number: UnknownNumber, *, now: dt.datetime) -> None:
+    _tell_admins(channel, Kind.NUMBER_UNKNOWN, {"number": str(number)}, now)
+
+
+def _tell_admins(channel: Channel, kind: Kind, values: Mapping[str, Any], now: dt.datetime) -> None:
     admins = Membership.objects.for_organization(channel.organization).admins()
     notify(
         organization=channel.organization,
         recipients=admins.values_list("user_id", flat=True),
-        kind=Kind.CHANNEL_STOPPED,
-        values={"channel": channel.name, "failure": asdict(channel.stop)},
+        kind=kind,
+        values={"channel": channel.name, **values},
         url=f"{reverse('followups:index')}?status=pending",
         now=now,
     )

@@ -27,9 +27,15 @@ from templates_app.signals import template_changed
 from trochai.clock import database_now
 from trochai.search import search_text
 from trochai.whatsapp import references
-from trochai.whatsapp.models import Channel
-from trochai.whatsapp.signals import channel_needs_trial, channel_stopped, message_status
-from trochai.whatsapp.webhooks.parsing import MessageStatus
+from trochai.whatsapp.models import Channel, UnknownNumber
+from trochai.whatsapp.signals import (
+    account_event,
+    channel_needs_trial,
+    channel_stopped,
+    message_status,
+    number_unknown,
+)
+from trochai.whatsapp.webhooks.parsing import AccountEvent, MessageStatus
 
 # An edit at Meta goes through a review: when that ends only the status changes.
 WHILE_APPROVED = {"status", "components", "parameter_format"}
@@ -106,6 +112,16 @@ def warn_about_template(template: Template, changed: set[str], **_signal: Any) -
 @receiver(channel_stopped)
 def tell_the_admins(channel: Channel, **_signal: Any) -> None:
     announcements.announce_channel_stopped(channel, now=timezone.now())
+
+
+@receiver(account_event)
+def tell_of_the_account(channel: Channel, event: AccountEvent, **_signal: Any) -> None:
+    announcements.announce_account_event(channel, event, now=timezone.now())
+
+
+@receiver(number_unknown)
+def tell_of_the_number(channel: Channel, number: UnknownNumber, **_signal: Any) -> None:
+    announcements.announce_number_unknown(channel, number, now=timezone.now())
 
 
 @receiver(channel_needs_trial)

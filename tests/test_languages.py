@@ -26,7 +26,8 @@ from tests.conftest import Team, signed_in
 from trochai.whatsapp import channels
 from trochai.whatsapp.cloud_api.failures import Cause as TheirCause
 from trochai.whatsapp.cloud_api.failures import Failure
-from trochai.whatsapp.webhooks.parsing import InboundMessage
+from trochai.whatsapp.models import UnknownNumber
+from trochai.whatsapp.webhooks.parsing import AccountEvent, InboundMessage
 
 # What is no text for people: placeholders, markup, entities.
 KEPT = re.compile(r"(%\(\w+\)\w|%[sd%]|<[^>]*>|&\w+;)")
@@ -264,6 +265,8 @@ def test_every_notification_is_in_the_readers_language(team, pseudo_locale):
         announcements.announce_template_unusable(team.template, [waiting], now=now)
         team.channel.stop_code = 190
         announcements.announce_channel_stopped(team.channel, now=now)
+        announcements.announce_account_event(team.channel, AccountEvent("ACCOUNT_RESTRICTION", {}), now=now)
+        announcements.announce_number_unknown(team.channel, UnknownNumber(phone_number_id="9"), now=now)
         announcements.announce_silence(since=now - dt.timedelta(hours=1), now=now)
         announcements.announce_sending_again(since=now - dt.timedelta(hours=1), now=now)
         Notification.objects.update(recipient=team.admin.user)

@@ -28,6 +28,9 @@ UNSENT = Counter(
     "Follow-ups that failed without a call: the check before sending refused them, or they were missed.",
     ["kind"],
 )
+UNKNOWN_FIELDS = Counter(
+    "trochai_webhook_fields_unknown", "Changes that Meta reported in fields of which nothing is known here."
+)
 REPLIES = Counter(
     "trochai_reply_calls",
     "Calls to Meta for what people wrote, by how they ended: accepted, failed, unknown.",

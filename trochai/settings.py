@@ -123,8 +123,9 @@ else:
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
     DATABASES["default"]["OPTIONS"] = {
         **DATABASES["default"].get("OPTIONS", {}),
-        # Our queries take milliseconds; compiling one takes hundreds.
-        "options": "-c jit=off",
+        # Our queries take milliseconds; compiling one takes hundreds. Nor does a transaction wait for
+        # anything: one that does is of a process that hangs, and what it has locked is set free.
+        "options": "-c jit=off -c idle_in_transaction_session_timeout=20s",
         "connect_timeout": max(2, round(DATABASE_PATIENCE)),
         # Milliseconds until a connection counts as broken whose other end answers no packet.
         "tcp_user_timeout": round(DATABASE_PATIENCE * 1000),

@@ -40,7 +40,7 @@ class Bubble:
         return (
             message.delivery in {Delivery.FAILED, Delivery.UNKNOWN}
             and message.kind == MessageKind.TEXT
-            and not message.is_from_follow_up
+            and not (message.is_from_follow_up or message.is_echo)
         )
 
 

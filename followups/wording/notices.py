@@ -7,7 +7,7 @@ value that is no longer stored must stay understood.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -21,6 +21,7 @@ from notifications.wording import Words, words_for
 from templates_app.models import Template, TemplateStatus
 from trochai.ui.formatting import day_time
 from trochai.whatsapp.cloud_api.failures import Failure
+from trochai.whatsapp.json_reading import mapping, mappings, text_or_number
 
 CAUSES: Mapping[str, Promise] = {
     CancelCause.REPLY: gettext_lazy("the contact replied. You can restore it on the Follow-ups page."),
@@ -35,6 +36,8 @@ class Kind(StrEnum):
     TEMPLATE_UNUSABLE = "template_unusable"
     CHANNEL_STOPPED = "channel_stopped"
     SENDING_INTERRUPTED = "sending_interrupted"
+    ACCOUNT_EVENT = "account_event"
+    NUMBER_UNKNOWN = "number_unknown"
 
 
 @words_for(Kind.FOLLOW_UP_SENT, icon="circle-check")
@@ -102,6 +105,41 @@ def sending_interrupted(values: Mapping[str, Any]) -> Words:
         "Trochai should look after its beat and worker processes."
     )
     return Words(_("Nothing is being sent"), text % moments)
+
+
+# Meta’s events of an account that say by themselves what they mean; any other is shown by its name.
+ACCOUNT_EVENTS: Mapping[str, Promise] = {
+    "DISABLED_UPDATE": gettext_lazy("WhatsApp disables the account, or has announced it."),
+    "ACCOUNT_RESTRICTION": gettext_lazy("WhatsApp has restricted what the account may send."),
+    "ACCOUNT_VIOLATION": gettext_lazy("WhatsApp says that the account has broken its rules."),
+    "ACCOUNT_DELETED": gettext_lazy("The WhatsApp Business account has been deleted."),
+    "VERIFIED_ACCOUNT": gettext_lazy("WhatsApp has verified the account."),
+}
+
+
+@words_for(Kind.ACCOUNT_EVENT, icon="triangle-alert", tone="bad")
+def account_event(values: Mapping[str, Any]) -> Words:
+    """Values: channel (its name), event and details (Meta's)."""
+    said = ACCOUNT_EVENTS.get(values["event"], values["event"])
+    text = " ".join([f"{values['channel']}: {said}", *_details(values["details"])])
+    return Words(_("News of the WhatsApp account"), text)
+
+
+@words_for(Kind.NUMBER_UNKNOWN, icon="circle-question-mark", tone="bad")
+def number_unknown(values: Mapping[str, Any]) -> Words:
+    """Values: channel (its name), number (Meta's id of a number or an account)."""
+    text = _(
+        "WhatsApp reports to the address of %(channel)s about the number with the id %(number)s, which is "
+        "not connected here. What it reports is kept for 30 days; an operator can add the number."
+    )
+    return Words(_("A number is not connected"), text % values)
+
+
+def _details(details: object) -> Iterator[str]:
+    """Yield what Meta tells with an event: "waba ban date: 2026-11-30"."""
+    for info in mapping(details).values():
+        for part in mappings(info if isinstance(info, list) else [info]):
+            yield from (f"{key.replace('_', ' ')}: {text_or_number(value)}." for key, value in part.items())
 
 
 def _names(values: Mapping[str, Any]) -> dict[str, str]:

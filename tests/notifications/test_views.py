@@ -28,6 +28,9 @@ VALUES = {
     "since": "2026-11-24T15:00:00+00:00",
     "at": "2026-11-24T16:30:00+00:00",
     "is_over": True,
+    "event": "ACCOUNT_RESTRICTION",
+    "details": {"restriction_info": [{"restriction_type": "x"}]},
+    "number": "10845520770001",
 }
 
 

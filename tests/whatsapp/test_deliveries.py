@@ -136,8 +136,8 @@ def test_it_recovers_when_the_cause_is_gone(channel, only, heard):
     assert (heard, delivery.error, delivery.next_attempt_at) == (["a"], "", None)
 
 
-def test_another_channels_events_are_not_handed_on(channel, heard):
-    other = ChannelFactory()
+def test_another_organizations_events_are_not_handed_on(channel, heard):
+    other = ChannelFactory(app_secret="another-secret")
     payload = change(channel, number=other.phone_number_id, messages=inbound("a"))
     deliveries.process(stored(channel, payload).pk, now=NOW)
     assert heard == []

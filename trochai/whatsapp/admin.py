@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from trochai.ui.admin import ReadOnly
 from trochai.whatsapp import channels
 from trochai.whatsapp.fields import UnreadableSecret
-from trochai.whatsapp.models import Channel, WebhookDelivery
+from trochai.whatsapp.models import Channel, UnknownNumber, WebhookDelivery
 
 SECRETS = ("access_token", "app_secret", "verify_token")
 UNREADABLE = _(
@@ -97,6 +97,15 @@ class ChannelAdmin(admin.ModelAdmin):
     def resume(self, request: HttpRequest, queryset: models.QuerySet[Channel]) -> None:
         resumed = sum(channels.resume(pk) for pk in queryset.values_list("pk", flat=True))
         self.message_user(request, _("%(count)d channels resumed.") % {"count": resumed})
+
+
+@admin.register(UnknownNumber)
+class UnknownNumberAdmin(ReadOnly, admin.ModelAdmin):
+    """Numbers that report to a channel's address and are not connected here."""
+
+    list_display = ["phone_number_id", "waba_id", "channel", "count", "first_at", "last_at"]
+    list_select_related = ["channel"]
+    ordering = ["-last_at"]
 
 
 @admin.register(WebhookDelivery)

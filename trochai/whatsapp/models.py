@@ -102,9 +102,36 @@ def has_unread(channel: models.OuterRef) -> models.Exists:
     """
     return models.Exists(
         WebhookDelivery.objects.filter(
-            channel=channel, processed_at__isnull=True, next_attempt_at__isnull=False, claims=0
+            # They may have come to the address of another number.
+            channel__organization__channels=channel,
+            processed_at__isnull=True,
+            next_attempt_at__isnull=False,
+            claims=0,
         )
     )
+
+
+class UnknownNumber(models.Model):
+    """A number, or an account, of which Meta reports to a channel's address and which is no channel here."""
+
+    channel = models.ForeignKey(Channel, on_delete=models.CASCADE, related_name="unknown_numbers")
+    # Empty where Meta names only the account.
+    phone_number_id = models.CharField(max_length=255, blank=True)
+    waba_id = models.CharField(max_length=255)
+    # Events.
+    count = models.PositiveBigIntegerField()
+    first_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["channel", "phone_number_id", "waba_id"], name="unknown_number_once_per_channel"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.phone_number_id or self.waba_id
 
 
 class WebhookDelivery(models.Model):

@@ -21,6 +21,12 @@ template_quality = Signal()
 template_category = Signal()
 # event: MarketingPreference. A customer stopped or resumed marketing messages.
 marketing_preference = Signal()
+# event: MessageEcho. A colleague wrote to a customer from the WhatsApp Business app.
+message_echo = Signal()
+# event: AccountEvent. Meta says something of the account.
+account_event = Signal()
+# channel: Channel, number: UnknownNumber. To its address came the first event of a number that is no channel.
+number_unknown = Signal()
 # channel: Channel. It cannot send, and its stop_code or stop_cause says why; its admins should know.
 channel_stopped = Signal()
 # channel: Channel. It is stopped for a reason of which only a message can tell whether it is over.

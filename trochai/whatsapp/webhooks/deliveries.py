@@ -16,11 +16,16 @@ from django.db import models, transaction
 from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.expressions import Combinable
 
+from trochai import metrics
 from trochai.whatsapp import signals
 from trochai.whatsapp.models import Channel, WebhookDelivery
 from trochai.whatsapp.webhooks import parsing
+from trochai.whatsapp.webhooks.routing import Router
 
 logger = structlog.get_logger(__name__)
+
+# An event and the channel that it concerns.
+Routed = tuple[Channel, parsing.Event]
 
 # A worker that died while processing leaves the delivery to others after this long.
 LEASE = dt.timedelta(minutes=5)
@@ -30,6 +35,9 @@ PIECE = 100
 MOST_EVENTS = 5_000
 # A body whose processing never came to an end, neither good nor bad, is given up after so many tries.
 MOST_BREAKS = 5
+# Names of fields that Meta has invented, for the log.
+MOST_LOGGED_FIELDS = 100
+_logged_fields: set[str] = set()
 # A sweep takes so many deliveries of each channel at a time, so that a flood on one holds up no other.
 SHARE = 20
 # Waits after the first, second, … failure; after the last one the delivery is given up.
@@ -39,6 +47,8 @@ KEEP_FAILED = dt.timedelta(days=30)
 
 SIGNALS = {
     parsing.InboundMessage: signals.inbound_message,
+    parsing.MessageEcho: signals.message_echo,
+    parsing.AccountEvent: signals.account_event,
     parsing.MessageStatus: signals.message_status,
     parsing.TemplateStatusUpdate: signals.template_status,
     parsing.TemplateQuality: signals.template_quality,
@@ -82,8 +92,9 @@ def process(delivery_id: int, *, now: dt.datetime) -> bool:
         logger.error("webhook delivery given up", delivery=delivery_id, claims=delivery.claims)
         lease.end(processed_at=now, next_attempt_at=None, error="Processing it never came to an end.")
         return True
+    router = Router(delivery.channel)
     try:
-        events = _events(delivery)
+        events = _events(delivery, router)
     except _SetAside as reason:
         logger.error("webhook delivery set aside", delivery=delivery_id, reason=str(reason))
         lease.end(processed_at=now, next_attempt_at=None, error=str(reason))
@@ -93,9 +104,11 @@ def process(delivery_id: int, *, now: dt.datetime) -> bool:
         logger.exception("webhook body cannot be read", delivery=delivery_id)
         _settle(lease, delivery, f"parser: {type(error).__name__}", now)
         return True
+    if delivery.claims == 1:
+        router.note_unknown(now=now)
     outcome = _hand_on(delivery, events, lease)
     if outcome is not None:
-        _settle(lease, delivery, outcome, now)
+        _settle(lease, delivery, outcome, now, kept="Of unknown numbers." if router.unknown else "")
     return True
 
 
@@ -143,33 +156,38 @@ class _Lease:
         )
 
 
-def _events(delivery: WebhookDelivery) -> list[parsing.Event]:
+def _events(delivery: WebhookDelivery, router: Router) -> list[Routed]:
     try:
         payload = parsing.decode(bytes(delivery.body))
     except ValueError:
         # Meta would repeat it for a week.
         raise _SetAside("The body is not JSON.") from None
-    channel = delivery.channel
-    events = parsing.events(
-        payload,
-        phone_number_id=channel.phone_number_id,
-        waba_id=channel.waba_id,
-        received_at=delivery.received_at,
-    )
-    found = list(islice(events, MOST_EVENTS + 1))
+    found = list(islice(parsing.events(payload, received_at=delivery.received_at), MOST_EVENTS + 1))
     if len(found) > MOST_EVENTS:
         raise _SetAside(f"More than {MOST_EVENTS} events.")
-    return found
+    if delivery.claims == 1:
+        _count_unknown_fields(payload)
+    routed = ((router.channel_of(address), event) for address, event in found)
+    return [(channel, event) for channel, event in routed if channel is not None]
 
 
-def _hand_on(delivery: WebhookDelivery, events: list[parsing.Event], lease: _Lease) -> str | None:
+def _count_unknown_fields(payload: object) -> None:
+    """Meta may add fields at any time: each is logged once in the life of this process."""
+    for field in parsing.unknown_fields(payload):
+        metrics.UNKNOWN_FIELDS.inc()
+        if field not in _logged_fields and len(_logged_fields) < MOST_LOGGED_FIELDS:
+            _logged_fields.add(field)
+            logger.warning("webhook field unknown", field=field)
+
+
+def _hand_on(delivery: WebhookDelivery, events: list[Routed], lease: _Lease) -> str | None:
     """Send one signal an event, each in its own transaction.
 
     Return what went wrong, or nothing; None if another worker has taken over.
     """
     failures: list[str] = []
     for done, piece in _pieces(events, begin=delivery.done):
-        failures += [failure for event in piece if (failure := _send(delivery, event))]
+        failures += [failure for routed in piece if (failure := _send(delivery, *routed))]
         more = done < len(events)
         # After a failure the whole body is tried again.
         if more and not lease.renew(done=0 if failures else done):
@@ -178,16 +196,16 @@ def _hand_on(delivery: WebhookDelivery, events: list[parsing.Event], lease: _Lea
     return "; ".join(failures)
 
 
-def _pieces(events: list[parsing.Event], *, begin: int) -> Iterator[tuple[int, list[parsing.Event]]]:
+def _pieces(events: list[Routed], *, begin: int) -> Iterator[tuple[int, list[Routed]]]:
     for start in range(begin, len(events), PIECE):
         piece = events[start : start + PIECE]
         yield start + len(piece), piece
 
 
-def _send(delivery: WebhookDelivery, event: parsing.Event) -> str:
+def _send(delivery: WebhookDelivery, channel: Channel, event: parsing.Event) -> str:
     try:
         with transaction.atomic():
-            SIGNALS[type(event)].send(sender=Channel, channel=delivery.channel, event=event)
+            SIGNALS[type(event)].send(sender=Channel, channel=channel, event=event)
     except Exception as error:
         # Whatever it is, the other events of this body must not wait for it.
         kind = type(event).__name__
@@ -196,9 +214,12 @@ def _send(delivery: WebhookDelivery, event: parsing.Event) -> str:
     return ""
 
 
-def _settle(lease: _Lease, delivery: WebhookDelivery, error: str, now: dt.datetime) -> None:
+def _settle(
+    lease: _Lease, delivery: WebhookDelivery, error: str, now: dt.datetime, *, kept: str = ""
+) -> None:
+    """``kept``: why a body that was read all the same is worth keeping for longer."""
     if not error:
-        lease.end(processed_at=now, next_attempt_at=None, error="")
+        lease.end(processed_at=now, next_attempt_at=None, error=kept)
         return
     failures, error = delivery.failures + 1, error[:500]
     known = {"failures": failures, "claims": failures, "done": 0, "error": error}

@@ -12,13 +12,13 @@ import hmac
 import json
 import math
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from trochai.whatsapp.cloud_api.errors import DETAILS_LENGTH
 from trochai.whatsapp.cloud_api.failures import Failure
-from trochai.whatsapp.json_reading import first, mapping, mappings, text_or_number
+from trochai.whatsapp.json_reading import first, mapping, mappings, text, text_or_number
 from trochai.whatsapp.webhooks.message_text import text_of
 
 MAX_ID = 255
@@ -36,7 +36,11 @@ _EARLIEST = dt.datetime(2009, 1, 1, tzinfo=dt.UTC)
 
 @dataclass(frozen=True)
 class InboundMessage:
-    """A customer wrote. ``from_phone`` is E.164 with its plus sign, or empty if Meta hides it."""
+    """A customer wrote, or did something to a message. ``from_phone`` is E.164, or empty if Meta hides it.
+
+    ``about`` is the id of the message that is edited, revoked or reacted to. An edit has the new text and
+    content.
+    """
 
     id: str
     from_phone: str
@@ -46,6 +50,29 @@ class InboundMessage:
     kind: str
     text: str
     content: dict[str, Any]
+    about: str = ""
+    in_group: bool = False
+
+
+@dataclass(frozen=True)
+class MessageEcho:
+    """A colleague wrote to a customer from the WhatsApp Business app, with the same number."""
+
+    id: str
+    to_phone: str
+    to_user_id: str
+    at: dt.datetime
+    kind: str
+    text: str
+    content: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class AccountEvent:
+    """Meta says something of the account; ``details`` are what came with it."""
+
+    event: str
+    details: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -94,12 +121,22 @@ class MarketingPreference:
 
 Event = (
     InboundMessage
+    | MessageEcho
+    | AccountEvent
     | MessageStatus
     | TemplateStatusUpdate
     | TemplateQuality
     | TemplateCategory
     | MarketingPreference
 )
+
+
+@dataclass(frozen=True)
+class Address:
+    """Whom an event concerns: a number, or where there is none a WhatsApp Business account."""
+
+    phone_number_id: str
+    waba_id: str
 
 
 def is_signed(body: bytes, header: str, app_secret: str) -> bool:
@@ -119,26 +156,37 @@ def decode(body: bytes) -> Any:
         raise ValueError("nested too deeply") from error
 
 
-def events(payload: Any, *, phone_number_id: str, waba_id: str, received_at: dt.datetime) -> Iterator[Event]:
-    """Yield the facts in a posted body that concern this number, in their order."""
+def events(payload: Any, *, received_at: dt.datetime) -> Iterator[tuple[Address, Event]]:
+    """Yield the facts in a posted body with whom they concern, in their order."""
     for entry in mappings(mapping(payload).get("entry")):
-        own_account = text_or_number(entry.get("id")) == waba_id
+        account = Address("", text_or_number(entry.get("id"))[:MAX_ID])
         for change in mappings(entry.get("changes")):
-            value = mapping(change, "value")
-            number = text_or_number(mapping(value, "metadata").get("phone_number_id"))
-            own = number == phone_number_id if number else own_account
-            field = change.get("field")
-            if field == "messages" and number == phone_number_id:
-                yield from _messages(value, received_at)
-            elif field == "user_preferences" and own:
-                yield from _preferences(value, received_at)
-            elif own_account:
-                yield from _template_event(field, value)
+            value, field = mapping(change, "value"), text(change.get("field"))
+            number = text_or_number(mapping(value, "metadata").get("phone_number_id"))[:MAX_ID]
+            address = replace(account, phone_number_id=number)
+            if field in _OF_A_NUMBER:
+                found = _OF_A_NUMBER[field](value, received_at) if number else iter(())
+            elif field == "user_preferences":
+                found = _preferences(value, received_at)
+            else:
+                address = account
+                found = _account_event(value) if field == "account_update" else _template_event(field, value)
+            yield from ((address, event) for event in found)
+
+
+def unknown_fields(payload: Any) -> Iterator[str]:
+    """Yield the fields of a posted body that ``events`` knows nothing of."""
+    for entry in mappings(mapping(payload).get("entry")):
+        for change in mappings(entry.get("changes")):
+            field = text_or_number(change.get("field"))[:64]
+            if field not in KNOWN_FIELDS:
+                yield field
 
 
 def _messages(value: dict[str, Any], received_at: dt.datetime) -> Iterator[Event]:
-    contacts = _Contacts(mappings(value.get("contacts")))
-    for message in mappings(value.get("messages")):
+    messages = mappings(value.get("messages"))
+    contacts = _Contacts(mappings(value.get("contacts")), of_one_message=len(messages) == 1)
+    for message in messages:
         inbound = _inbound(message, contacts, received_at)
         if inbound is not None:
             yield inbound
@@ -148,15 +196,57 @@ def _messages(value: dict[str, Any], received_at: dt.datetime) -> Iterator[Event
             yield known
 
 
+def _calls(value: dict[str, Any], received_at: dt.datetime) -> Iterator[Event]:
+    """Yield the calls that customers began; that they ended is no news."""
+    calls = mappings(value.get("calls"))
+    contacts = _Contacts(mappings(value.get("contacts")), of_one_message=len(calls) == 1)
+    for call in calls:
+        began = text(call.get("direction")) == "USER_INITIATED" and text(call.get("event")) == "connect"
+        known = _inbound({**call, "type": "call"}, contacts, received_at) if began else None
+        if known is not None:
+            yield known
+
+
+def _echoes(value: dict[str, Any], received_at: dt.datetime) -> Iterator[Event]:
+    for message in mappings(value.get("message_echoes")):
+        message_id, recipient = text_or_number(message.get("id")), text_or_number(message.get("to"))
+        phone, user_id = _phone(recipient), _user_id(message.get("to_user_id")) or _user_id(recipient)
+        if message_id and len(message_id) <= MAX_ID and (phone or user_id):
+            kind, words, content = _content_of(message)
+            at = _moment(message.get("timestamp"), received_at)
+            yield MessageEcho(message_id, phone, user_id, at, kind, words, content)
+
+
+# The fields that are about one number, and what they say.
+_OF_A_NUMBER: Mapping[str, Callable[[dict[str, Any], dt.datetime], Iterator[Event]]] = {
+    "messages": _messages,
+    "calls": _calls,
+    "smb_message_echoes": _echoes,
+}
+KNOWN_FIELDS = frozenset(_OF_A_NUMBER) | {
+    "user_preferences",
+    "account_update",
+    "message_template_status_update",
+    "message_template_quality_update",
+    "message_template_components_update",
+    "template_category_update",
+}
+
+
 def _inbound(message: dict[str, Any], contacts: _Contacts, received_at: dt.datetime) -> InboundMessage | None:
     message_id, sender = text_or_number(message.get("id")), text_or_number(message.get("from"))
-    phone, user_id = _phone(sender), _user_id(message.get("from_user_id"))
+    phone, user_id = _phone(sender), _user_id(message.get("from_user_id")) or _user_id(sender)
     contact = contacts.who(sender, user_id)
     user_id = user_id or _user_id(contact.get("user_id"))
     if not message_id or len(message_id) > MAX_ID or not (phone or user_id):
         return None
-    kind = text_or_number(message.get("type"))[:32] or "unsupported"
-    content = {key: message[key] for key in (kind, "context", "errors") if key in message}
+    kind, words, content = _content_of(message)
+    about = ""
+    if kind in _ABOUT:
+        change = mapping(message, kind)
+        about = text_or_number(change.get(_ABOUT[kind]))[:MAX_ID]
+        if kind == "edit":
+            _inner, words, content = _content_of(mapping(change, "message"))
     return InboundMessage(
         id=message_id,
         from_phone=phone,
@@ -164,16 +254,33 @@ def _inbound(message: dict[str, Any], contacts: _Contacts, received_at: dt.datet
         profile_name=text_or_number(mapping(contact, "profile").get("name")).strip()[:MAX_NAME],
         at=_moment(message.get("timestamp"), received_at),
         kind=kind,
-        text=text_of(kind, content.get(kind)),
+        text=words,
         content=content,
+        about=about,
+        in_group=bool(text_or_number(message.get("group_id"))),
     )
 
 
-class _Contacts:
-    """The people that an update describes, by number and by user id; the first of several counts."""
+# Where each kind that is about another message names that one.
+_ABOUT = {"edit": "original_message_id", "revoke": "original_message_id", "reaction": "message_id"}
 
-    def __init__(self, contacts: list[dict[str, Any]]) -> None:
+
+def _content_of(message: dict[str, Any]) -> tuple[str, str, dict[str, Any]]:
+    """Return kind, words and what is kept of a message."""
+    kind = text_or_number(message.get("type"))[:32] or "unsupported"
+    content = {key: message[key] for key in (kind, "context", "errors", "referral") if key in message}
+    return kind, text_of(kind, content.get(kind)), content
+
+
+class _Contacts:
+    """The people that an update describes, by number and by user id; the first of several counts.
+
+    ``of_one_message``: nothing but one message is in the update, so its only contact has written it.
+    """
+
+    def __init__(self, contacts: list[dict[str, Any]], *, of_one_message: bool) -> None:
         self._contacts = contacts
+        self._only = contacts[0] if of_one_message and len(contacts) == 1 else {}
         self._by_number: dict[str, int] = {}
         self._by_user_id: dict[str, int] = {}
         for place, contact in enumerate(contacts):
@@ -184,7 +291,10 @@ class _Contacts:
         """Return who wrote, or nothing."""
         places = (self._by_number.get(sender) if sender else None, self._by_user_id.get(user_id))
         known = [place for place in places[: 2 if user_id else 1] if place is not None]
-        return self._contacts[min(known)] if known else {}
+        if known:
+            return self._contacts[min(known)]
+        # Meta may spell the number in another way there than here.
+        return self._only
 
 
 def _status(status: dict[str, Any], received_at: dt.datetime) -> MessageStatus | None:
@@ -234,6 +344,12 @@ def _template_reason(value: dict[str, Any]) -> str:
     explained = text_or_number(mapping(value, "rejection_info").get("reason"))
     other = text_or_number(mapping(value, "other_info").get("description"))
     return (explained or reason or other)[:500]
+
+
+def _account_event(value: dict[str, Any]) -> Iterator[Event]:
+    event = text_or_number(value.get("event")).upper()[:64]
+    if event:
+        yield AccountEvent(event, {key: item for key, item in value.items() if key.endswith("_info")})
 
 
 def _preferences(value: dict[str, Any], received_at: dt.datetime) -> Iterator[Event]:

@@ -1,0 +1,58 @@
+"""Posts what Meta posts, over HTTP and signed, and has a worker read it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from django.test import Client
+
+from tests.whatsapp.conftest import signed
+from trochai.clock import database_now
+from trochai.whatsapp.models import Channel, WebhookDelivery
+from trochai.whatsapp.webhooks import deliveries
+
+PERSON = "50688990011"
+
+
+def post(channel: Channel, field: str = "messages", *, to: Channel | None = None, **value: Any) -> None:
+    """Post one change of ``field`` about ``channel`` to its own address, or to that of ``to``."""
+    value.setdefault("metadata", {"phone_number_id": channel.phone_number_id})
+    change = {"field": field, "value": {"messaging_product": "whatsapp", **value}}
+    addressee = to or channel
+    entry = {"id": channel.waba_id, "changes": [change]}
+    body = json.dumps({"object": "whatsapp_business_account", "entry": [entry]}).encode()
+    answer = Client().post(
+        f"/webhooks/whatsapp/{addressee.uuid}/",
+        body,
+        content_type="application/json",
+        headers={"X-Hub-Signature-256": signed(body, addressee.app_secret)},
+    )
+    assert answer.status_code == 200
+    for pk in list(_waiting()):
+        deliveries.process(pk, now=database_now())
+    assert not list(_waiting())
+
+
+def _waiting() -> Iterator[int]:
+    return WebhookDelivery.objects.filter(processed_at=None).values_list("pk", flat=True).iterator()
+
+
+def message(kind: str = "text", node: Any = None, **more: Any) -> dict[str, Any]:
+    """Return one of the person's messages as Meta writes it; ``node`` stands under the kind's name."""
+    return {
+        "id": more.pop("id", f"wamid.{time.monotonic_ns()}"),
+        "from": PERSON,
+        "timestamp": str(int(time.time())),
+        "type": kind,
+        **({kind: node} if node is not None else {}),
+        **more,
+    }
+
+
+def say(channel: Channel, kind: str = "text", node: Any = None, **more: Any) -> None:
+    """Post one message of the person's."""
+    contacts = more.pop("contacts", [{"profile": {"name": "Cliente Inventado"}, "wa_id": PERSON}])
+    post(channel, contacts=contacts, messages=[message(kind, node, **more)])

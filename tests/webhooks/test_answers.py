@@ -1,0 +1,301 @@
+"""What people send and do, posted as Meta posts it: what is an answer, and what shows in the thread."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+
+import pytest
+from django.utils import timezone
+
+from conversations import kinds
+from conversations.models import Conversation, ConversationStatus, Message
+from followups.models import FollowUp, Status
+from tests import factories
+from tests.conftest import signed_in
+from tests.html import html_of
+from tests.webhooks.meta import PERSON, post, say
+
+ORIGINAL = "wamid.ORIGINAL"
+
+
+@pytest.fixture
+def talk(team) -> Conversation:
+    """The person has written, two days ago; it was read and the conversation closed."""
+    at = timezone.now() - dt.timedelta(days=2)
+    contact = factories.ContactFactory(organization=team.organization, phone=f"+{PERSON}")
+    conversation = factories.ConversationFactory(
+        organization=team.organization,
+        channel=team.channel,
+        contact=contact,
+        status=ConversationStatus.CLOSED,
+        last_inbound_at=at,
+        last_message_at=at,
+        preview="puedo ir el día 12",
+    )
+    factories.MessageFactory(
+        conversation=conversation, direction="in", text="puedo ir el día 12", whatsapp_id=ORIGINAL, at=at
+    )
+    return conversation
+
+
+@pytest.fixture
+def waiting(team, talk) -> FollowUp:
+    """A follow-up that is canceled by an answer."""
+    return factories.FollowUpFactory(
+        organization=team.organization,
+        conversation=talk,
+        template=team.template,
+        created_by=team.agent.user,
+        cancel_on_reply=True,
+        created_at=timezone.now() - dt.timedelta(days=1),
+    )
+
+
+def thread(team, talk) -> str:
+    return html_of(signed_in(team.agent).get(f"/inbox/{talk.pk}/"))
+
+
+def texts(talk) -> list[str]:
+    return list(talk.messages.order_by("pk").values_list("text", flat=True))
+
+
+# One row for each kind: what arrives, and what it is taken for ------------------------------------------
+
+ANSWERS = {
+    "text": {"body": "Ya no hace falta"},
+    "image": {"id": "1"},
+    "video": {"id": "1"},
+    "audio": {"id": "1", "voice": True},
+    "document": {"id": "1", "filename": "a.pdf"},
+    "sticker": {"id": "1"},
+    "location": {"latitude": 9.93, "longitude": -84.08},
+    "contacts": [{"name": {"formatted_name": "Notario Inventado"}}],
+    "order": {"product_items": [{"product_retailer_id": "A1", "quantity": 2}]},
+    "button": {"text": "Sí"},
+    "interactive": {"type": "list_reply", "list_reply": {"title": "Sábado"}},
+    "unsupported": None,
+    "hologram": {"x": 1},
+}
+NO_ANSWERS = {
+    "reaction": {"message_id": ORIGINAL, "emoji": "👍"},
+    "edit": {"original_message_id": ORIGINAL, "message": {"type": "text", "text": {"body": "el 21"}}},
+    "revoke": {"original_message_id": ORIGINAL},
+    "request_welcome": None,
+    "system": {"body": "They changed their number", "type": "customer_changed_number"},
+}
+
+
+def test_every_kind_in_the_table_is_tried_here():
+    assert set(kinds.KINDS) == set(NO_ANSWERS) | {"call"}
+
+
+@pytest.mark.parametrize("kind", ANSWERS)
+def test_an_answer_cancels_reopens_raises_unread_and_opens_the_window(team, talk, waiting, kind):
+    say(team.channel, kind, ANSWERS[kind])
+    waiting.refresh_from_db()
+    talk.refresh_from_db()
+    assert (waiting.status, talk.status, talk.unread_count) == (Status.CANCELED, "open", 1)
+    assert talk.last_inbound_at > timezone.now() - dt.timedelta(minutes=5)
+
+
+@pytest.mark.parametrize("kind", NO_ANSWERS)
+def test_what_is_no_answer_changes_none_of_this(team, talk, waiting, kind):
+    before = talk.last_inbound_at
+    say(team.channel, kind, NO_ANSWERS[kind])
+    waiting.refresh_from_db()
+    talk.refresh_from_db()
+    assert (waiting.status, talk.status, talk.unread_count) == (Status.PENDING, "closed", 0)
+    assert talk.last_inbound_at == before
+
+
+@pytest.mark.parametrize("kind", ["text", "image", "hologram"])
+def test_a_message_to_a_group_is_no_private_one(team, talk, waiting, kind):
+    say(team.channel, kind, ANSWERS[kind], group_id="Y2FwaV9ncm91cDox")
+    waiting.refresh_from_db()
+    assert waiting.status == Status.PENDING
+    assert texts(talk) == ["puedo ir el día 12"]
+
+
+def call(**more):
+    at = str(int(timezone.now().timestamp()))
+    return {"id": "wacid.1", "from": PERSON, "event": "connect", "timestamp": at, **more}
+
+
+def test_a_call_is_an_answer(team, talk, waiting):
+    for event in ("connect", "terminate", "connect"):  # the last one is a repetition
+        post(team.channel, "calls", calls=[call(event=event, direction="USER_INITIATED")])
+    waiting.refresh_from_db()
+    talk.refresh_from_db()
+    assert waiting.status == Status.CANCELED
+    assert talk.last_inbound_at > timezone.now() - dt.timedelta(minutes=5)
+    assert thread(team, talk).count("Called this number") == 2  # in the list and in the thread
+
+
+def test_our_own_call_is_none(team, talk, waiting):
+    post(team.channel, "calls", calls=[call(direction="BUSINESS_INITIATED")])
+    waiting.refresh_from_db()
+    assert waiting.status == Status.PENDING
+    assert talk.messages.count() == 1
+
+
+# What changes a message --------------------------------------------------------------------------------
+
+
+def edit(channel, body, seconds=0, **more):
+    node = {"original_message_id": ORIGINAL, "message": {"type": "text", "text": {"body": body}}}
+    at = int(timezone.now().timestamp()) + seconds
+    say(channel, "edit", {**node, **more}, timestamp=str(at))
+
+
+def test_an_edit_changes_the_bubble_and_the_list_and_says_so(team, talk):
+    edit(team.channel, "puedo ir el día 21")
+    html = thread(team, talk)
+    assert "puedo ir el día 12" not in html
+    assert html.count("puedo ir el día 21") == 2
+    assert "Edited" in html
+    talk.refresh_from_db()
+    assert Conversation.objects.search("día 21").get() == talk
+
+
+def test_the_last_edit_counts_in_whatever_order_they_arrive(team, talk):
+    edit(team.channel, "second", seconds=20)
+    edit(team.channel, "first", seconds=10)
+    assert texts(talk) == ["second"]
+
+
+def test_a_revoked_message_says_so_and_is_forgotten(team, talk):
+    say(team.channel, "revoke", {"original_message_id": ORIGINAL})
+    edit(team.channel, "too late")
+    html = thread(team, talk)
+    assert html.count("Deleted by the contact") == 2
+    assert "puedo ir" not in html
+    assert "too late" not in html
+    assert texts(talk) == [""]
+
+
+def test_a_reaction_stands_at_its_message_and_can_be_taken_back(team, talk):
+    say(team.channel, "reaction", {"message_id": ORIGINAL, "emoji": "👍"})
+    assert "👍" in thread(team, talk)
+    assert talk.messages.count() == 1
+    at = str(int(timezone.now().timestamp()) + 5)
+    say(team.channel, "reaction", {"message_id": ORIGINAL}, timestamp=at)
+    assert "👍" not in thread(team, talk)
+
+
+def test_a_reaction_to_what_we_have_sent_stands_there(team, talk):
+    factories.MessageFactory(conversation=talk, whatsapp_id="wamid.OUT")
+    say(team.channel, "reaction", {"message_id": "wamid.OUT", "emoji": "❤️"})
+    assert "❤️" in thread(team, talk)
+
+
+@pytest.mark.parametrize("kind", ["edit", "revoke"])
+def test_nobody_changes_what_we_have_sent_or_what_another_number_has(team, stranger, talk, kind):
+    ours = factories.MessageFactory(conversation=talk, whatsapp_id="wamid.OUT", text="Ours")
+    theirs = factories.MessageFactory(
+        conversation=stranger.conversation, direction="in", whatsapp_id="wamid.THEIRS", text="Theirs"
+    )
+    for whatsapp_id in ("wamid.OUT", "wamid.THEIRS", "", "wamid.NEVER"):
+        say(team.channel, kind, {**NO_ANSWERS[kind], "original_message_id": whatsapp_id})
+    assert [Message.objects.get(pk=each.pk).text for each in (ours, theirs)] == ["Ours", "Theirs"]
+
+
+# In words ----------------------------------------------------------------------------------------------
+
+
+def reply(**answer):
+    kind = next(iter(answer))
+    return {"type": kind, **answer}
+
+
+@pytest.mark.parametrize(
+    ("kind", "node", "words"),
+    [
+        (
+            "interactive",
+            reply(
+                nfm_reply={
+                    "response_json": json.dumps(
+                        {
+                            "screen_0_Rating_0": "Excelente",
+                            "screen_0_Tell_us_1": ["a", "b"],
+                            "flow_token": "x",
+                        }
+                    ),
+                    "body": "Sent",
+                }
+            ),
+            ["Rating: Excelente", "Tell us: a, b"],
+        ),
+        ("interactive", reply(nfm_reply={"response_json": "no JSON", "body": "Sent"}), ["Sent"]),
+        ("interactive", reply(list_reply={"title": "Sábado", "description": "10:00"}), ["Sábado", "10:00"]),
+        ("interactive", reply(call_permission_reply={"response": "accept"}), ["Allows calls"]),
+        (
+            "contacts",
+            [{"name": {"formatted_name": "Notario Inventado"}, "phones": [{"phone": "+506 8711 2233"}]}],
+            ["Notario Inventado", "+506 8711 2233"],
+        ),
+        (
+            "order",
+            {
+                "text": "Para mañana",
+                "product_items": [
+                    {"product_retailer_id": "SKU-1", "quantity": 2, "item_price": 10.5, "currency": "USD"}
+                ],
+            },
+            ["Para mañana", "2 × SKU-1 · 10.5 USD"],
+        ),
+        (
+            "location",
+            {"name": "Parque", "latitude": 9.93, "longitude": -84.08},
+            ["Parque", "9.93, -84.08"],
+        ),
+    ],
+)
+def test_what_is_stored_can_be_read(team, talk, kind, node, words):
+    say(team.channel, kind, node)
+    html = thread(team, talk)
+    for line in words:
+        assert line in html
+    assert "Open WhatsApp" not in html
+
+
+def test_nothing_points_to_a_phone_where_the_number_is_not(team, talk):
+    for kind in ("image", "video", "audio", "document", "sticker", "hologram"):
+        say(team.channel, kind, {"id": "1"})
+    html = thread(team, talk)
+    assert "Open WhatsApp" not in html
+    assert "Can’t be shown here yet" in html
+
+
+def test_which_ad_somebody_came_from_can_be_read(team, talk):
+    ad = {"source_type": "ad", "headline": "Casa en Escazú", "source_url": "https://fb.me/abc"}
+    say(team.channel, "text", {"body": "Quiero más información"}, referral=ad)
+    assert "From an ad: Casa en Escazú" in thread(team, talk)
+
+
+# From the Business app ---------------------------------------------------------------------------------
+
+
+def echo(channel, **more):
+    at = str(int(timezone.now().timestamp()))
+    written = {"id": "wamid.ECHO", "to": PERSON, "type": "text", "text": {"body": "Desde el celular"}}
+    post(channel, "smb_message_echoes", message_echoes=[{**written, "timestamp": at, **more}])
+
+
+def test_what_a_colleague_sent_from_the_app_is_seen(team, talk, waiting):
+    for _turn in range(2):
+        echo(team.channel)
+    html = thread(team, talk)
+    assert html.count("Desde el celular") == 2
+    assert "From the WhatsApp app" in html
+    talk.refresh_from_db()
+    waiting.refresh_from_db()
+    assert (talk.unread_count, waiting.status) == (0, Status.PENDING)
+    assert talk.last_inbound_at < timezone.now() - dt.timedelta(days=1)
+
+
+def test_an_echo_to_somebody_new_makes_the_conversation(team):
+    echo(team.channel, to="50670000001")
+    message = Message.objects.get(whatsapp_id="wamid.ECHO")
+    assert (message.direction, message.conversation.contact.phone) == ("out", "+50670000001")
