@@ -257,6 +257,8 @@ class Message(models.Model):
     error_code = models.IntegerField(null=True, blank=True)
     error_cause = models.CharField(max_length=32, blank=True)
     error_values = models.JSONField(default=dict, blank=True)
+    # What Meta says that it bills for it: billable, type, category, pricing_model.
+    pricing = models.JSONField(null=True, editable=False)
     sent_by = models.ForeignKey(
         "accounts.User", on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
@@ -363,6 +365,7 @@ class EarlyStatus(models.Model):
     error_code = models.IntegerField(null=True)
     error_cause = models.CharField(max_length=32, blank=True)
     error_values = models.JSONField(default=dict)
+    pricing = models.JSONField(default=dict)
     received_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

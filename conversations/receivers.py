@@ -91,6 +91,7 @@ def follow_message(channel: Channel, event: MessageStatus, **_signal: Any) -> No
         whatsapp_id=event.id,
         status=event.status[:16],
         at=event.at,
+        pricing=event.pricing,
         **event.failure.columns("error"),
     )
     EarlyStatus.objects.bulk_create([early], ignore_conflicts=True)

@@ -7,6 +7,7 @@ same at that moment: rows are changed by conditional UPDATEs, never by reading a
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -211,12 +212,13 @@ def advance(
     status: str,
     at: dt.datetime,
     failure: Failure = NO_FAILURE,
+    pricing: Mapping[str, Any] | None = None,
 ) -> bool:
     """Move a message's delivery forward to ``status``; False where that would be no step forward.
 
     Emits ``message_status_changed`` when it moved. A status that Meta may invent later is ignored.
     """
-    if not _advance(message, status=status, at=at, failure=failure):
+    if not _advance(message, status=status, at=at, failure=failure, pricing=pricing):
         return False
     message_status_changed.send(sender=Message, message=message, at=at)
     return True
@@ -224,7 +226,7 @@ def advance(
 
 def follow(message: Message, news: MessageStatus | EarlyStatus) -> bool:
     """``advance`` by what a webhook says, now or as it was kept."""
-    return advance(message, status=news.status, at=news.at, failure=news.failure)
+    return advance(message, status=news.status, at=news.at, failure=news.failure, pricing=news.pricing)
 
 
 def accept(message: Message, *, whatsapp_id: str) -> bool:
@@ -245,7 +247,7 @@ def apply_early_statuses(message: Message) -> None:
     """Apply the statuses that came before ``message`` was recorded, and forget them. No signal is sent."""
     early = EarlyStatus.objects.filter(channel_id=message.channel_id, whatsapp_id=message.whatsapp_id)
     for status in early.order_by("pk"):
-        _advance(message, status=status.status, at=status.at, failure=status.failure)
+        _advance(message, status=status.status, at=status.at, failure=status.failure, pricing=status.pricing)
         status.delete()
 
 
@@ -299,7 +301,14 @@ def one_line(text: str) -> str:
     return " ".join(text.split())[:200]
 
 
-def _advance(message: Message, *, status: str, at: dt.datetime, failure: Failure) -> bool:
+def _advance(
+    message: Message,
+    *,
+    status: str,
+    at: dt.datetime,
+    failure: Failure,
+    pricing: Mapping[str, Any] | None,
+) -> bool:
     try:
         delivery = Delivery(status)
         before = _MAY_FOLLOW[delivery]
@@ -307,6 +316,8 @@ def _advance(message: Message, *, status: str, at: dt.datetime, failure: Failure
         return False
     failed = delivery == Delivery.FAILED
     fields = {"delivery": delivery, **(failure if failed else NO_FAILURE).columns("error")}
+    if pricing:
+        fields["pricing"] = dict(pricing)
     if not Message.objects.filter(pk=message.pk, delivery__in=before).update(**fields):
         return False
     for name, value in fields.items():

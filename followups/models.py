@@ -315,6 +315,9 @@ class FollowUpAttempt(models.Model):
     cause = models.CharField(max_length=32, blank=True)
     # Meta's own words, for operators.
     details = models.CharField(max_length=1000, blank=True)
+    # What was sent: template, language, values, and the message as the contact sees it. The template may be
+    # another by the time at which it is known how the call ended.
+    sent = models.JSONField(null=True, editable=False)
 
     class Meta:
         ordering = ["requested_at", "pk"]

@@ -111,8 +111,9 @@ def problems_with_moment(
 
 
 def is_offered(template: Template, conversation: Conversation) -> bool:
-    """Whether it can be sent there: of the same channel, approved, and Trochai can fill in all of it."""
-    return template.channel_id == conversation.channel_id and template.is_approved and template.is_sendable
+    """Whether it can be sent there, and later: approved for the same channel, and Trochai can fill it in."""
+    can_be_sent = template.is_approved and template.is_sendable and not template.is_for_now
+    return can_be_sent and template.channel_id == conversation.channel_id
 
 
 def _problems_with_template(wanted: Wanted) -> Iterator[Problem]:
@@ -121,5 +122,6 @@ def _problems_with_template(wanted: Wanted) -> Iterator[Problem]:
     elif not is_offered(wanted.template, wanted.conversation):
         yield Problem(Field.TEMPLATE, Code.NOT_SENDABLE)
     else:
-        for problem in wanted.template.problems_with(wanted.parameters):
+        by = wanted.scheduled_for
+        for problem in wanted.template.problems_with(wanted.parameters, until=by):
             yield replace(problem, field=f"{Field.PARAMETERS}.{problem.field}")

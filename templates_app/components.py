@@ -79,6 +79,14 @@ def read(components: object, parameter_format: str) -> Components:
     return _with_support(parts, known=known)
 
 
+def format_of(components: object) -> str:
+    """Return the kind of placeholders where Meta does not name it: names are no numbers."""
+    found = read(components, "NAMED")
+    texts = (found.header, found.body, *(button.url for button in found.buttons))
+    names = [name for text in texts for name in placeholders(text)]
+    return "NAMED" if names and not any(name.isdigit() for name in names) else "POSITIONAL"
+
+
 def placeholders(text: str) -> list[str]:
     """Return the names in ``{{…}}``, each once, in order of appearance."""
     return list(dict.fromkeys(PLACEHOLDER.findall(text)))

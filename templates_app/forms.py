@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -37,6 +40,10 @@ WORDS = {
     Refusal.NO_LINK: gettext_lazy("Enter a link that begins with https:// and that anybody can open."),
     Refusal.SPACE_IN_LINK: gettext_lazy("A link can’t contain spaces."),
     Refusal.WHOLE_LINK: gettext_lazy("Enter only the ending: the link already begins with %(prefix)s"),
+    Refusal.SAMPLE_LINK: gettext_lazy(
+        "This is the address of Meta’s own sample, which can’t be sent. Enter one of your own file."
+    ),
+    Refusal.EXPIRES: gettext_lazy("This link stops working on %(at)s, before the message is sent."),
     Refusal.SPACE_IN_CODE: gettext_lazy("A coupon code can’t contain spaces."),
     Refusal.HEADER_TOO_LONG: gettext_lazy(
         "With this the header has %(length)d characters and WhatsApp takes %(limit)d. Shorten it."
@@ -52,7 +59,12 @@ WORDS = {
 
 def words(problem: Problem) -> str:
     """Return what is wrong with a value as a sentence for people."""
-    return str(WORDS[Refusal(problem.code)]) % problem.values
+    values = {name: _in_words(value) for name, value in problem.values.items()}
+    return str(WORDS[Refusal(problem.code)]) % values
+
+
+def _in_words(value: Any) -> Any:
+    return date_format(timezone.localtime(value), "j M Y") if isinstance(value, dt.datetime) else value
 
 
 def field_name(key: str) -> str:

@@ -14,6 +14,7 @@ from trochai.search import fold
 from trochai.whatsapp.cloud_api.failures import Failure
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Mapping
 
     from templates_app.parameters import Problem
@@ -40,6 +41,13 @@ class Category(models.TextChoices):
     MARKETING = "MARKETING", _("Marketing")
     UTILITY = "UTILITY", _("Utility")
     AUTHENTICATION = "AUTHENTICATION", _("Authentication")
+
+
+def category_label(category: str) -> str:
+    try:
+        return str(Category(category).label)
+    except ValueError:
+        return category.replace("_", " ").capitalize()
 
 
 # The tone of a status badge where it isn't plain grey.
@@ -115,6 +123,11 @@ class Template(models.Model):
     rejected_reason = models.CharField(max_length=500, blank=True)
     # When Meta last reported on this template, by listing it or by webhook.
     synced_at = models.DateTimeField(default=timezone.now)
+    # As of when the last webhook about it spoke, by Meta's clock: what comes later may be older.
+    told_at = models.DateTimeField(null=True, blank=True)
+    # Meta has announced that it gets another category, and when.
+    announced_category = models.CharField(max_length=32, blank=True)
+    category_changes_at = models.DateTimeField(null=True, blank=True)
     # Name and text, folded: what the templates page and the dialog's picker search in.
     search_text = models.TextField(blank=True, editable=False)
 
@@ -174,9 +187,12 @@ class Template(models.Model):
         """Whether Trochai can fill every part of it (carousels and the like it cannot, yet)."""
         return self.parts.is_supported
 
-    def problems_with(self, values: Mapping[str, Any]) -> list[Problem]:
-        """Return what Meta would refuse in ``values``, by parameter key, if they were sent with it."""
-        return parameters.problems_with(self.parts, self.parameter_format, values)
+    def problems_with(self, values: Mapping[str, Any], *, until: dt.datetime | None = None) -> list[Problem]:
+        """Return what Meta would refuse in ``values``, by parameter key, if they were sent with it.
+
+        ``until``: when they are sent, if that is known; a link must work until then.
+        """
+        return parameters.problems_with(self.parts, self.parameter_format, values, until=until)
 
     def render(self, values: dict[str, Any]) -> rendering.RenderedTemplate:
         """Return the message as the contact will see it, with ``values`` by parameter key."""
@@ -196,10 +212,19 @@ class Template(models.Model):
 
     @property
     def category_label(self) -> str:
-        try:
-            return str(Category(self.category).label)
-        except ValueError:
-            return self.category.replace("_", " ").capitalize()
+        return category_label(self.category)
+
+    @property
+    def is_for_now(self) -> bool:
+        """Whether it holds a code that is worth nothing a few minutes later."""
+        return self.category == Category.AUTHENTICATION
+
+    @property
+    def announced_category_label(self) -> str:
+        """The category that Meta has announced; empty while it stays as it is."""
+        if self.announced_category in {"", self.category}:
+            return ""
+        return category_label(self.announced_category)
 
     @property
     def badge(self) -> str:

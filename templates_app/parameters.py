@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.utils.translation import gettext as _
 
 from templates_app import components as parts
+from templates_app import links
 from templates_app.components import PLACEHOLDER, Button, Components
 
 # Meta's limits on the finished text, in characters.
@@ -57,6 +58,8 @@ class Refusal(StrEnum):
     NO_LINK = "no_link"
     SPACE_IN_LINK = "space_in_link"
     WHOLE_LINK = "whole_link"
+    SAMPLE_LINK = "sample_link"
+    EXPIRES = "expires"
     SPACE_IN_CODE = "space_in_code"
     HEADER_TOO_LONG = "header_too_long"
     TEXT_TOO_LONG = "text_too_long"
@@ -120,16 +123,24 @@ def is_supported(components: object, parameter_format: str | None = None) -> boo
     return any(parts.read(components, each).is_supported for each in formats)
 
 
-def problems_with(components: object, parameter_format: str, values: Mapping[str, Any]) -> list[Problem]:
+def problems_with(
+    components: object,
+    parameter_format: str,
+    values: Mapping[str, Any],
+    *,
+    until: dt.datetime | None = None,
+) -> list[Problem]:
     """Return what Meta would refuse in ``values`` (by parameter key); each problem's field is a key.
 
-    The length of the finished message is checked only once every value is valid by itself.
+    ``until``: the moment at which Meta fetches what is linked. The length of the finished message is checked
+    only once every value is valid by itself.
     """
     parameters = parameters_of(components, parameter_format)
     unknown = values.keys() - {parameter.key for parameter in parameters}
     problems = [Problem(key, Refusal.UNKNOWN) for key in sorted(unknown)]
     for parameter in parameters:
-        problem = problem_with(parameter, values.get(parameter.key))
+        value = values.get(parameter.key)
+        problem = problem_with(parameter, value) or _expires(parameter, value, until)
         if problem is not None:
             problems.append(problem)
     return problems or rendered_problems(components, parameter_format, values)
@@ -146,6 +157,15 @@ def problem_with(parameter: Parameter, value: object) -> Problem | None:
     if len(value) > limit:
         return Problem(parameter.key, Refusal.TOO_LONG, {"length": len(value), "limit": limit})
     return None
+
+
+def _expires(parameter: Parameter, value: object, until: dt.datetime | None) -> Problem | None:
+    if parameter.kind != ParameterKind.HEADER_MEDIA or until is None or not isinstance(value, str):
+        return None
+    expires_at = links.expires_at(value)
+    if expires_at is None or expires_at > until:
+        return None
+    return Problem(parameter.key, Refusal.EXPIRES, {"at": expires_at})
 
 
 def rendered_problems(components: object, parameter_format: str, values: Mapping[str, Any]) -> list[Problem]:
@@ -257,19 +277,13 @@ def _refusal_of_kind(parameter: Parameter, value: str) -> Refusal | None:
     has_space = re.search(r"\s", value) is not None
     match parameter.kind:
         case ParameterKind.HEADER_MEDIA:
-            return Refusal.NO_LINK if has_space or not _is_link(value) else None
+            if has_space or not links.is_public(value):
+                return Refusal.NO_LINK
+            return Refusal.SAMPLE_LINK if links.is_metas(value) else None
         case ParameterKind.URL_BUTTON if has_space:
             return Refusal.SPACE_IN_LINK
-        case ParameterKind.URL_BUTTON if parameter.prefix and value.startswith(parameter.prefix):
+        case ParameterKind.URL_BUTTON if links.is_whole(value, prefix=parameter.prefix):
             return Refusal.WHOLE_LINK
         case ParameterKind.COPY_CODE if has_space:
             return Refusal.SPACE_IN_CODE
     return None
-
-
-def _is_link(value: str) -> bool:
-    try:
-        address = urlsplit(value)
-        return address.scheme == "https" and bool(address.hostname)
-    except ValueError:
-        return False

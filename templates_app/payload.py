@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from templates_app.links import file_name
 from templates_app.parameters import Parameter, ParameterKind
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def components_payload(
             case ParameterKind.HEADER_TEXT:
                 header.append(_text(parameter, value, is_named=is_named))
             case ParameterKind.HEADER_MEDIA:
-                header.append({"type": parameter.name, parameter.name: {"link": value}})
+                header.append({"type": parameter.name, parameter.name: _media(parameter, value)})
             case ParameterKind.BODY:
                 body.append(parameter)
             case ParameterKind.URL_BUTTON:
@@ -56,6 +57,12 @@ def components_payload(
         if entries
     ]
     return [*top, *buttons]
+
+
+def _media(parameter: Parameter, link: str) -> dict[str, str]:
+    """A document has a name as well: without one the contact sees "Untitled"."""
+    name = file_name(link) if parameter.name == "document" else ""
+    return {"link": link, "filename": name} if name else {"link": link}
 
 
 def _text(parameter: Parameter, value: str, *, is_named: bool) -> dict[str, str]:

@@ -74,6 +74,18 @@ class RenderedTemplate:
             "buttons": [asdict(button) for button in self.buttons],
         }
 
+    @classmethod
+    def of(cls, message: Mapping[str, Any]) -> RenderedTemplate:
+        """Return what ``as_dict`` has made JSON of."""
+        media = message.get("header_media")
+        return cls(
+            header_pieces=(Piece(message["header"]),) if message["header"] else (),
+            header_media=RenderedMedia(**media) if media else None,
+            body_pieces=(Piece(message["body"]),) if message["body"] else (),
+            footer=message["footer"],
+            buttons=tuple(RenderedButton(**button) for button in message["buttons"]),
+        )
+
 
 def render(components: object, parameter_format: str, values: Mapping[str, Any]) -> RenderedTemplate:
     """Fill ``values`` (by parameter key) in; placeholders without a value stay visible as ``{{1}}``."""

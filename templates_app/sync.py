@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from django.db import transaction
 
+from templates_app.components import format_of
 from templates_app.models import Template, TemplateStatus
 from templates_app.signals import template_changed
 from trochai.whatsapp.cloud_api.client import client_for
@@ -111,7 +112,7 @@ def _fields(entry: dict[str, Any]) -> dict[str, Any]:
         "status": text(entry.get("status"))[:32].upper() or TemplateStatus.PENDING.value,
         "category": text(entry.get("category"))[:32].upper(),
         "quality": text(mapping(entry, "quality_score").get("score"))[:16].upper() or "UNKNOWN",
-        "parameter_format": text(entry.get("parameter_format"))[:16].upper() or "POSITIONAL",
+        "parameter_format": text(entry.get("parameter_format"))[:16].upper() or format_of(components),
         "components": components if isinstance(components, list) else [],
         # Meta says NONE for none.
         "rejected_reason": "" if reason.upper() == "NONE" else reason,

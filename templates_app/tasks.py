@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import structlog
 from celery import shared_task
 from django.core.cache import cache
 from django.db import transaction
+from django.db.models import F, Q
 
 from templates_app import requested_sync
 from templates_app.sync import SyncResult, sync_channel
@@ -21,6 +23,8 @@ log = structlog.get_logger(__name__)
 # Many templates that changed, or thousands of messages that one of them fails, are one reason to sync.
 # Seconds.
 SYNC_PAUSE = 15
+# A list that cannot be fetched for so long is left to the hourly sync.
+WANTED_FOR = dt.timedelta(minutes=15)
 
 
 @shared_task
@@ -51,14 +55,28 @@ def _sync(channel: Channel) -> SyncResult | Failure:
 
 
 def sync_soon(channel_id: int) -> None:
-    """Wake a sync of the channel once what is being written is committed, unless one was woken just now."""
+    """Have the channel synced once what is being written is committed.
+
+    Within moments, or where a sync was woken just now and may know too little, within the next minute.
+    """
+    Channel.objects.filter(pk=channel_id).update(templates_wanted_at=database_now())
 
     def wake() -> None:
         if cache.add(f"templates-sync-soon-{channel_id}", value=True, timeout=SYNC_PAUSE):
             sync_templates.delay(channel_id)
 
-    # A broker that is down is no reason to undo anything: the next hour syncs.
+    # A broker or cache that is down is no reason to undo anything: the next minute syncs.
     transaction.on_commit(wake, robust=True)
+
+
+@shared_task
+def sync_wanted_templates(**_: Any) -> None:
+    """Every minute: what a lost task, or an event during a sync, has left behind."""
+    now = database_now()
+    wanted = Channel.objects.filter(stopped_at__isnull=True, templates_wanted_at__gt=now - WANTED_FOR)
+    unheard = Q(templates_synced_at__isnull=True) | Q(templates_synced_at__lte=F("templates_wanted_at"))
+    for channel_id in wanted.filter(unheard).values_list("pk", flat=True):
+        sync_templates.delay(channel_id)
 
 
 @shared_task

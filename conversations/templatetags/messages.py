@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from django import template
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from conversations.models import Delivery, Message
 from conversations.wording import KINDS, PICTURES
+from trochai.ui import marks
 from trochai.ui.template_tags import icon
 from trochai.whatsapp.json_reading import mapping, text
 
@@ -35,6 +37,19 @@ def tick(delivery: str) -> SafeString | str:
         return ""
     name, css = TICKS[delivery]
     return icon(name, "sm", css, Delivery(delivery).label)
+
+
+@register.simple_tag
+def whatsapp_text(text: str) -> SafeString:
+    """``{% whatsapp_text bubble.text %}``: with WhatsApp's formatting; line breaks are left to the CSS."""
+    return format_html_join("", "{}", ((_html(part),) for part in marks.parse(text)))
+
+
+def _html(part: str | marks.Marked) -> SafeString | str:
+    if isinstance(part, str):
+        return part
+    inside = format_html_join("", "{}", ((_html(each),) for each in part.parts))
+    return format_html("<{0}>{1}</{0}>", marks.TAGS[part.mark], inside)
 
 
 @register.inclusion_tag("conversations/_attachment.html")

@@ -12,7 +12,7 @@ from followups.lifecycle.acceptance import (
     settle_all_sent,
     settle_sent,
 )
-from followups.lifecycle.changes import TransitionRefused
+from followups.lifecycle.changes import TransitionRefused, what_is_sent
 from followups.lifecycle.claims import (
     LEASE,
     RECONCILIATION,
@@ -72,5 +72,6 @@ __all__ = [
     "settle_sent",
     "settle_unknown",
     "tidy_up",
+    "what_is_sent",
     "withdraw",
 ]

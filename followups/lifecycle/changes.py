@@ -20,6 +20,7 @@ from followups.models import (
     Status,
 )
 from followups.wording.refusals import REFUSALS, Refusal
+from templates_app.rendering import RenderedTemplate
 from trochai.whatsapp.cloud_api.failures import Failure
 from trochai.whatsapp.sending.work import MovedOn
 
@@ -121,15 +122,27 @@ def finish(attempt: FollowUpAttempt, outcome: Outcome, *, now: dt.datetime, **co
     FollowUpAttempt.objects.filter(pk=attempt.pk).update(outcome=outcome, finished_at=now, **columns)
 
 
+def what_is_sent(follow_up: FollowUp) -> dict[str, Any]:
+    """Return what an attempt keeps of the message that it sends."""
+    template = follow_up.template
+    return {
+        "template": template.name,
+        "language": template.language,
+        "values": follow_up.parameters,
+        "message": template.render(follow_up.parameters).as_dict(),
+    }
+
+
 def template_record(
     follow_up: FollowUp, attempt: FollowUpAttempt, *, whatsapp_id: str
 ) -> recording.TemplateRecord:
     """Return what stands in the conversation's history once Meta has accepted the attempt."""
+    sent = attempt.sent or what_is_sent(follow_up)
     return recording.TemplateRecord(
         conversation=follow_up.conversation,
-        rendered=follow_up.template.render(follow_up.parameters),
-        template_name=follow_up.template.name,
-        language=follow_up.template.language,
+        rendered=RenderedTemplate.of(sent["message"]),
+        template_name=sent["template"],
+        language=sent["language"],
         whatsapp_id=whatsapp_id,
         sent_by_id=follow_up.created_by_id,
         attempt=attempt.pk,

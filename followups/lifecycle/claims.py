@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from django.db import transaction
 from django.db.models import OuterRef, Q, Subquery
@@ -123,16 +124,17 @@ def withdraw(attempts: Sequence[FollowUpAttempt]) -> None:
 
 
 def request(
-    follow_ups: Sequence[FollowUp], *, token: uuid.UUID, now: dt.datetime
+    sent: Mapping[int, dict[str, Any]], *, token: uuid.UUID, now: dt.datetime
 ) -> dict[int, FollowUpAttempt]:
     """Record durably that the calls are about to be made; return the attempts by follow-up id.
 
+    ``sent`` has ``what_is_sent`` by the same ids.
     Rows that this worker no longer holds, or whose lease has run out, are left out: they must not be
     called. A requested row is never claimed again, so this must be committed before the call.
     """
     with transaction.atomic():
         held = FollowUp.objects.filter(
-            pk__in=[follow_up.pk for follow_up in follow_ups],
+            pk__in=sent,
             status=Status.PROCESSING,
             claim_token=token,
             requested_at__isnull=True,
@@ -141,6 +143,6 @@ def request(
         ids = list(held.values_list("pk", flat=True))
         FollowUp.objects.filter(pk__in=ids).update(requested_at=now, reconcile_until=now + RECONCILIATION)
         attempts = FollowUpAttempt.objects.bulk_create(
-            FollowUpAttempt(follow_up_id=pk, claim_token=token, requested_at=now) for pk in ids
+            FollowUpAttempt(follow_up_id=pk, claim_token=token, requested_at=now, sent=sent[pk]) for pk in ids
         )
     return {attempt.follow_up_id: attempt for attempt in attempts}

@@ -81,7 +81,8 @@ class FollowUps:
             metrics.LINE_WAIT_SECONDS.labels("contact").inc((free_at - now).total_seconds())
             return None
         content = payloads.template(template_payload(row.template, row.parameters))
-        return work.Job(row, token, client_for(row.channel), row.conversation.contact.recipient, content)
+        recipient, kept = row.conversation.contact.recipient, lifecycle.what_is_sent(row)
+        return work.Job(row, token, client_for(row.channel), recipient, content, kept)
 
     def fail_broken(self, row: FollowUp, *, token: uuid.UUID, now: dt.datetime) -> None:
         failure = Failure(cause=Cause.BROKEN)
@@ -89,8 +90,8 @@ class FollowUps:
         metrics.UNSENT.labels(FailureKind.RECHECK).inc()
 
     def mark(self, jobs: Sequence[Job], *, now: dt.datetime) -> list[Marked]:
-        rows = [job.row for job in jobs]
-        attempts = lifecycle.request(rows, token=jobs[0].token, now=now)
+        sent = {job.row.pk: job.kept for job in jobs}
+        attempts = lifecycle.request(sent, token=jobs[0].token, now=now)
         return [_marked(job, attempts[job.row.pk]) for job in jobs if job.row.pk in attempts]
 
     def mark_again(self, marked: Sequence[Marked], *, now: dt.datetime) -> list[Marked]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from django import template
@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from templates_app.rendering import Piece
+from trochai.ui import marks
 
 register = template.Library()
 
@@ -27,6 +28,10 @@ BUTTON_ICONS: Mapping[str, str] = {
     "voice_call": "phone",
     "copy_code": "copy",
 }
+
+
+# From the private use area: no text that people write has it.
+SLOT = "\ue000"
 
 
 @register.inclusion_tag("parts/_template_media.html", takes_context=True)
@@ -48,14 +53,27 @@ def message_text(pieces: Iterable[Piece], text: str) -> SafeString:
 
     The schedule dialog's live preview writes into the marked places (js/schedule.js).
     """
-    if not pieces:
-        return linebreaksbr(text)
-    return format_html_join("", "{}", ((_marked(piece),) for piece in pieces))
+    slots = [piece for piece in pieces or () if piece.key is not None]
+    if slots:
+        # A value stands for one character, so that a mark may begin before it and end after it.
+        text = "".join(piece.text.replace(SLOT, "") if piece.key is None else SLOT for piece in pieces)
+    values = iter(slots)
+    return format_html_join("", "{}", ((_html(part, values),) for part in marks.parse(text)))
 
 
-def _marked(piece: Piece) -> SafeString:
-    if piece.key is None:
-        return linebreaksbr(piece.text)
+def _html(part: str | marks.Marked, values: Iterator[Piece]) -> SafeString:
+    if isinstance(part, marks.Marked):
+        inside = format_html_join("", "{}", ((_html(each, values),) for each in part.parts))
+        return format_html("<{0}>{1}</{0}>", marks.TAGS[part.mark], inside)
+    around = part.split(SLOT)
+    html = [linebreaksbr(around[0])]
+    for text in around[1:]:
+        value = next(values, None)
+        html += [_slot(value) if value else SafeString(""), linebreaksbr(text)]
+    return format_html_join("", "{}", ((each,) for each in html))
+
+
+def _slot(piece: Piece) -> SafeString:
     css = "var" if piece.filled else "var var--empty"
     slot = '<span class="{}" data-slot="{}" data-empty="{}">{}</span>'
     return format_html(slot, css, piece.key, piece.placeholder, piece.text)

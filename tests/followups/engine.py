@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from followups import lifecycle
 from followups.models import FollowUp
 from followups.tasks import send_due_follow_ups
 
@@ -9,6 +10,11 @@ from followups.tasks import send_due_follow_ups
 def tick() -> None:
     """Run the beat job in this process, without a broker."""
     send_due_follow_ups(wake_others=False)
+
+
+def sent_of(claim) -> dict[int, dict]:
+    """Return what is to be kept of each message of a claim, as ``lifecycle.request`` takes it."""
+    return {row.pk: lifecycle.what_is_sent(row) for row in claim.rows}
 
 
 def refreshed(follow_up: FollowUp) -> FollowUp:

@@ -19,8 +19,9 @@ from followups.sending.work import dispatcher
 from followups.wording.failures import attempt_failure, reason_for
 from followups.wording.notices import Kind
 from notifications.models import Notification
+from templates_app.models import Template
 from tests import factories
-from tests.followups.engine import refreshed, tick
+from tests.followups.engine import refreshed, sent_of, tick
 from tests.meta import accepted
 from trochai.whatsapp.cloud_api.failures import Failure
 from trochai.whatsapp.models import Channel
@@ -390,7 +391,7 @@ def test_a_late_webhook_while_the_retry_is_under_way_records_both_messages_truth
     lifecycle.retry(refreshed(follow_up), by=team.agent, now=timezone.now() - dt.timedelta(hours=1))
     meta.answer(lambda _body: (200, accepted("wamid.SECOND")))
     claim = lifecycle.claim(limit=1, now=timezone.now())
-    (attempt,) = lifecycle.request(claim.rows, token=claim.token, now=timezone.now()).values()
+    (attempt,) = lifecycle.request(sent_of(claim), token=claim.token, now=timezone.now()).values()
     status_of(follow_up, "sent", whatsapp_id="wamid.FIRST")
     lifecycle.settle_sent(attempt, whatsapp_id="wamid.SECOND", at=timezone.now(), now=timezone.now())
     assert refreshed(follow_up).status == Status.SENT
@@ -547,3 +548,23 @@ def test_two_workers_never_claim_the_same_row(team, due):
     for thread in threads:
         thread.join()
     assert sorted(row.pk for row in claims) == sorted(row.pk for row in rows)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_history_shows_what_was_sent_also_after_an_edit_at_meta(meta, due, team):
+    """The template is edited while the call is under way: the contact got the old text."""
+    row = due()
+    sent = row.template.render(row.parameters).text
+
+    def edit_meanwhile(_body):
+        edited = [{"type": "BODY", "text": "Otra cosa: {{1}}, {{2}}, {{3}}."}]
+        Template.objects.filter(pk=row.template_id).update(components=edited, name="renamed")
+        connection.close()
+        return 200, accepted("wamid.OLD")
+
+    meta.answer(edit_meanwhile)
+    tick()
+    message = refreshed(row).message
+    assert (message.text, message.template_name) == (sent, row.template.name)
+    attempt = row.attempts.get()
+    assert attempt.sent["values"] == row.parameters

@@ -18,7 +18,7 @@ from followups.wording.notices import Kind
 from notifications.models import Notification
 from templates_app.rendering import RenderedTemplate
 from tests import factories
-from tests.followups.engine import refreshed, tick
+from tests.followups.engine import refreshed, sent_of, tick
 from trochai.whatsapp import rate
 from trochai.whatsapp.cloud_api.failures import Failure
 from trochai.whatsapp.models import Channel
@@ -54,12 +54,12 @@ def test_a_row_that_cannot_even_be_failed_holds_up_no_other(meta, due, monkeypat
 
 def test_an_outcome_that_cannot_be_recorded_holds_up_no_other(meta, due, monkeypatch):
     broken, fine = due(minutes=5, parameters={"body.1": "Ñ", "body.2": "EC", "body.3": "hoy"}), due()
-    as_dict = RenderedTemplate.as_dict
+    of = RenderedTemplate.of
 
-    def break_one(rendered):
-        return _raise() if "Ñ" in rendered.body else as_dict(rendered)
+    def break_one(message):
+        return _raise() if "Ñ" in message["body"] else of(message)
 
-    monkeypatch.setattr(RenderedTemplate, "as_dict", break_one)
+    monkeypatch.setattr(RenderedTemplate, "of", break_one)
     tick()
     tick()
     assert refreshed(fine).status == Status.SENT
@@ -102,7 +102,7 @@ def test_a_row_that_cannot_be_given_up_keeps_neither_others_nor_the_sending(meta
 def test_an_unknown_outcome_does_not_overwrite_what_the_webhook_has_proved(due):
     follow_up = due()
     claim = lifecycle.claim(limit=1, now=timezone.now())
-    (attempt,) = lifecycle.request(claim.rows, token=claim.token, now=timezone.now()).values()
+    (attempt,) = lifecycle.request(sent_of(claim), token=claim.token, now=timezone.now()).values()
     event = MessageStatus(
         id="wamid.W",
         status="sent",
@@ -192,7 +192,7 @@ def test_a_contact_whose_message_has_not_come_back_is_left_alone_for_6_seconds(d
     second = due(conversation=first.conversation)
     now = timezone.now()
     claim = lifecycle.claim(limit=1, now=now)
-    lifecycle.request(claim.rows, token=claim.token, now=now)
+    lifecycle.request(sent_of(claim), token=claim.token, now=now)
     assert lifecycle.claim(limit=5, now=now + dt.timedelta(seconds=5)).rows == []
     assert lifecycle.claim(limit=5, now=now + dt.timedelta(seconds=7)).rows == [second]
 

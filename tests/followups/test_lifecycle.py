@@ -28,6 +28,7 @@ from followups.wording.failures import reason_for
 from notifications.models import Notification
 from tests import factories
 from tests.conftest import make_team
+from tests.followups.engine import sent_of
 from trochai.whatsapp.cloud_api.failures import Failure
 from trochai.whatsapp.models import WebhookDelivery
 
@@ -382,7 +383,7 @@ def test_temporary_errors_are_retried_after_5_15_and_60_minutes_and_the_fourth_f
         assert follow_up.scheduled_for == NOW  # the date that people chose stays visible
         now = follow_up.next_attempt_at
         claim = lifecycle.claim(limit=10, now=now)
-        attempt = lifecycle.request(claim.rows, token=claim.token, now=now)[follow_up.pk]
+        attempt = lifecycle.request(sent_of(claim), token=claim.token, now=now)[follow_up.pk]
     fail_temporarily(attempt, now)
     follow_up.refresh_from_db()
     assert follow_up.status == Status.FAILED
@@ -493,7 +494,7 @@ def test_a_row_whose_worker_vanished_before_the_call_comes_back(make):
 def test_a_row_whose_call_had_begun_is_never_claimed_again(make):
     follow_up = make(scheduled_for=NOW)
     claim = lifecycle.claim(limit=1, now=NOW)
-    lifecycle.request(claim.rows, token=claim.token, now=NOW)
+    lifecycle.request(sent_of(claim), token=claim.token, now=NOW)
     assert lifecycle.release_expired(now=NOW + dt.timedelta(days=1)) == 0
     follow_up.refresh_from_db()
     assert follow_up.status == Status.PROCESSING
@@ -502,7 +503,7 @@ def test_a_row_whose_call_had_begun_is_never_claimed_again(make):
 def test_no_call_is_made_under_a_lease_that_has_run_out(make):
     make(scheduled_for=NOW)
     claim = lifecycle.claim(limit=1, now=NOW)
-    assert lifecycle.request(claim.rows, token=claim.token, now=NOW + lifecycle.LEASE) == {}
+    assert lifecycle.request(sent_of(claim), token=claim.token, now=NOW + lifecycle.LEASE) == {}
 
 
 def test_an_unknown_outcome_is_left_to_a_person_after_the_reconciliation_time(team, make):

@@ -17,7 +17,7 @@ from followups.models import FailureKind, FollowUp, Status
 from followups.sending.work import FollowUps, dispatcher
 from followups.tasks import help_to_send
 from tests import factories
-from tests.followups.engine import refreshed, tick
+from tests.followups.engine import refreshed, sent_of, tick
 from tests.meta import accepted
 from trochai.whatsapp import rate
 from trochai.whatsapp.cloud_api import transport
@@ -87,7 +87,7 @@ def test_a_marked_row_whose_call_was_surely_not_made_waits_again(due):
     row = due()
     now = timezone.now()
     claim = lifecycle.claim(limit=1, now=now)
-    attempts = lifecycle.request(claim.rows, token=claim.token, now=now)
+    attempts = lifecycle.request(sent_of(claim), token=claim.token, now=now)
     lifecycle.withdraw(list(attempts.values()))
     assert (refreshed(row).status, refreshed(row).failures) == (Status.PENDING, 0)
     assert not row.attempts.exists()
@@ -245,7 +245,7 @@ def test_the_old_tokens_error_counts_as_the_old_tokens_whatever_else_came_back(d
     now = timezone.now()
     before, after = due(), due()
     claim = lifecycle.claim(limit=2, now=now)
-    attempts = lifecycle.request(claim.rows, token=claim.token, now=now)
+    attempts = lifecycle.request(sent_of(claim), token=claim.token, now=now)
     error = Call(before, attempts[before.pk], ChannelError(190))
     assert error.row.channel.access_token == team.channel.access_token
     channel = Channel.objects.get(pk=team.channel.pk)

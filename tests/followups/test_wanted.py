@@ -111,3 +111,9 @@ def test_a_quick_option_may_be_sooner_than_the_window_but_means_its_own_moment_a
 def test_each_code_has_words(code: Code) -> None:
     values = {"contact": "María", "option": "tomorrow_9", "at": NOW, "now": NOW, "length": 501, "limit": 500}
     assert words(Problem(Field.MOMENT, code, values), OWNER)
+
+
+def test_a_code_that_is_valid_for_minutes_is_not_scheduled():
+    codes = template(category="AUTHENTICATION", components=[{"type": "BODY", "text": "{{1}} es su código."}])
+    (problem,) = problems_with(wanted(template=codes, parameters={"body.1": "123456"}), now=NOW)
+    assert (problem.field, problem.code) == (Field.TEMPLATE, Code.NOT_SENDABLE)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -276,5 +278,6 @@ def test_how_long_the_whole_is_is_said_once_each_value_is_right():
 
 @pytest.mark.parametrize("refusal", Refusal)
 def test_each_refusal_has_words(refusal):
-    values = {"length": 61, "limit": 60, "prefix": "https://casaverde.cr/"}
+    at = dt.datetime(2026, 12, 1, tzinfo=dt.UTC)
+    values = {"length": 61, "limit": 60, "prefix": "https://casaverde.cr/", "at": at}
     assert words_for(p.Problem("body.1", refusal, values))

@@ -57,7 +57,9 @@ def test_media_links_and_buttons_have_metas_shapes():
     assert payload(components, values)["components"] == [
         {
             "type": "header",
-            "parameters": [{"type": "document", "document": {"link": "https://casaverde.cr/a.pdf"}}],
+            "parameters": [
+                {"type": "document", "document": {"link": "https://casaverde.cr/a.pdf", "filename": "a.pdf"}}
+            ],
         },
         {
             "type": "button",
@@ -82,7 +84,7 @@ def test_a_missing_value_is_an_error_here_not_at_meta():
 @given(template=shapes.templates())
 def test_as_many_parameters_are_sent_as_the_template_has(template):
     found = parameters_of(template.components, template.parameter_format)
-    values = {each.key: f"value of {each.key}" for each in found}
+    values = {each.key: f"value of {each.key}/" for each in found}
     sent = components_payload(found, values, is_named=template.parameter_format == "NAMED")
     assert sum(len(component["parameters"]) for component in sent) == len(found)
     written = json.dumps(sent)

@@ -8,6 +8,7 @@ from templates_app.signals import template_changed
 from templates_app.sync import sync_channel
 from tests.factories import ChannelFactory, TemplateFactory
 from tests.templates_app.conftest import BODY, entry
+from trochai.clock import database_now
 from trochai.whatsapp import signals
 from trochai.whatsapp.webhooks.parsing import TemplateCategory, TemplateQuality, TemplateStatusUpdate
 
@@ -35,7 +36,7 @@ def told():
 
 
 def status(channel, event, *, reason="NONE", name="visit_reminder", language="en-US"):
-    fact = TemplateStatusUpdate(meta_id="1", name=name, language=language, status=event, reason=reason)
+    fact = TemplateStatusUpdate("", name, language, database_now(), event, reason)
     signals.template_status.send(sender=type(channel), channel=channel, event=fact)
 
 
@@ -71,12 +72,12 @@ def test_the_same_webhook_twice_is_told_once(template, told):
 
 
 def test_quality_and_category_are_written(template, told):
-    names = {"meta_id": "1", "name": template.name, "language": "en-US"}
+    names = {"meta_id": template.meta_id, "name": template.name, "language": "en-US"}
     channel = template.channel
-    quality = TemplateQuality(**names, score="yellow")
+    quality = TemplateQuality(**names, at=database_now(), score="yellow")
     signals.template_quality.send(sender=type(channel), channel=channel, event=quality)
     assert told == []
-    category = TemplateCategory(**names, category="MARKETING")
+    category = TemplateCategory(**names, at=database_now(), category="MARKETING")
     signals.template_category.send(sender=type(channel), channel=channel, event=category)
     template.refresh_from_db()
     assert (template.quality, template.category) == ("YELLOW", "MARKETING")

@@ -209,3 +209,22 @@ def test_the_hourly_sync_is_installed():
     task = PeriodicTask.objects.get(task="templates_app.tasks.sync_all_templates")
     assert task.enabled
     assert task.crontab.hour == "*"
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("Hola {{customer_name}}, llega el {{day}} sin falta.", "NAMED"),
+        ("Hola {{1}}, llega el {{2}}.", "POSITIONAL"),
+        ("Hola.", "POSITIONAL"),
+    ],
+)
+def test_where_meta_does_not_say_how_placeholders_are_written_the_text_does(
+    channel, meta_lists, body, expected
+):
+    listed = entry(components=[{"type": "BODY", "text": body}])
+    del listed["parameter_format"]
+    meta_lists(channel, [listed])
+    sync(channel)
+    template = Template.objects.get()
+    assert (template.parameter_format, template.is_sendable) == (expected, True)

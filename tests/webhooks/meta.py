@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-import time
 from collections.abc import Iterator
 from typing import Any
 
 from django.test import Client
+from django.utils import timezone
 
 from tests.whatsapp.conftest import signed
 from trochai.clock import database_now
@@ -15,14 +16,25 @@ from trochai.whatsapp.models import Channel, WebhookDelivery
 from trochai.whatsapp.webhooks import deliveries
 
 PERSON = "50688990011"
+_numbers = itertools.count()
 
 
-def post(channel: Channel, field: str = "messages", *, to: Channel | None = None, **value: Any) -> None:
-    """Post one change of ``field`` about ``channel`` to its own address, or to that of ``to``."""
+def post(
+    channel: Channel,
+    field: str = "messages",
+    *,
+    to: Channel | None = None,
+    time: int | None = None,
+    **value: Any,
+) -> None:
+    """Post one change of ``field`` about ``channel`` to its own address, or to that of ``to``.
+
+    ``time`` is the moment of the whole entry, in unix seconds.
+    """
     value.setdefault("metadata", {"phone_number_id": channel.phone_number_id})
     change = {"field": field, "value": {"messaging_product": "whatsapp", **value}}
     addressee = to or channel
-    entry = {"id": channel.waba_id, "changes": [change]}
+    entry = {"id": channel.waba_id, "changes": [change]} | ({} if time is None else {"time": time})
     body = json.dumps({"object": "whatsapp_business_account", "entry": [entry]}).encode()
     answer = Client().post(
         f"/webhooks/whatsapp/{addressee.uuid}/",
@@ -43,9 +55,9 @@ def _waiting() -> Iterator[int]:
 def message(kind: str = "text", node: Any = None, **more: Any) -> dict[str, Any]:
     """Return one of the person's messages as Meta writes it; ``node`` stands under the kind's name."""
     return {
-        "id": more.pop("id", f"wamid.{time.monotonic_ns()}"),
+        "id": more.pop("id", f"wamid.{next(_numbers)}"),
         "from": PERSON,
-        "timestamp": str(int(time.time())),
+        "timestamp": str(int(timezone.now().timestamp())),
         "type": kind,
         **({kind: node} if node is not None else {}),
         **more,

@@ -8,7 +8,7 @@ import json
 import pytest
 from django.utils import timezone
 
-from conversations import kinds
+from conversations import kinds, recording
 from conversations.models import Conversation, ConversationStatus, Message
 from followups.models import FollowUp, Status
 from tests import factories
@@ -299,3 +299,24 @@ def test_an_echo_to_somebody_new_makes_the_conversation(team):
     echo(team.channel, to="50670000001")
     message = Message.objects.get(whatsapp_id="wamid.ECHO")
     assert (message.direction, message.conversation.contact.phone) == ("out", "+50670000001")
+
+
+# What it costs -----------------------------------------------------------------------------------------
+
+
+def test_what_meta_bills_is_kept_whether_the_message_is_recorded_yet_or_not(team, talk):
+    sent = factories.MessageFactory(conversation=talk, whatsapp_id="wamid.OUT", delivery="accepted")
+    pricing = {"billable": True, "type": "regular", "category": "utility", "pricing_model": "PMP", "x": 1}
+    at = str(int(timezone.now().timestamp()))
+    post(
+        team.channel,
+        statuses=[{"id": "wamid.OUT", "status": "delivered", "timestamp": at, "pricing": pricing}],
+    )
+    sent.refresh_from_db()
+    assert sent.pricing == {key: pricing[key] for key in ("billable", "type", "category", "pricing_model")}
+    early = {"id": "wamid.EARLY", "status": "sent", "timestamp": at, "pricing": pricing}
+    post(team.channel, statuses=[early])
+    late = factories.MessageFactory(conversation=talk, whatsapp_id="wamid.EARLY", delivery="accepted")
+    recording.apply_early_statuses(late)
+    late.refresh_from_db()
+    assert late.pricing["category"] == "utility"

@@ -179,7 +179,7 @@ def test_what_meta_would_refuse_is_refused_with_metas_code(client, sent, code):
     with pytest.raises(PermanentError) as raised:
         send(client, template=sent)
     assert raised.value.code == code
-    assert raised.value.template_unusable is (code in {132001, 132005})
+    assert raised.value.template_unusable is (code in {132000, 132001, 132005, 132012})
 
 
 @pytest.mark.parametrize(

@@ -271,7 +271,7 @@ IDENTITY = ("594425479261596", "visit_reminder", "en_US")
 )
 def test_a_templates_status(event, status):
     payload = body("message_template_status_update", "", event=event, reason="NONE", **TEMPLATE)
-    assert events(payload) == [TemplateStatusUpdate(*IDENTITY, status, "")]
+    assert events(payload) == [TemplateStatusUpdate(*IDENTITY, NOW, status, "")]
 
 
 def test_a_rejected_template_says_why():
@@ -286,8 +286,8 @@ def test_a_templates_quality_and_category():
     quality = body("message_template_quality_update", "", new_quality_score="red", **TEMPLATE)
     category = body("template_category_update", "", new_category="MARKETING", **TEMPLATE)
     upcoming = body("template_category_update", "", correct_category="MARKETING", **TEMPLATE)
-    assert events(quality) == [TemplateQuality(*IDENTITY, "RED")]
-    assert events(category) == [TemplateCategory(*IDENTITY, "MARKETING")]
+    assert events(quality) == [TemplateQuality(*IDENTITY, NOW, "RED")]
+    assert events(category) == [TemplateCategory(*IDENTITY, NOW, "MARKETING")]
     assert events(upcoming) == []
 
 

@@ -57,7 +57,9 @@ class Channel(models.Model):
     next_probe_at = models.DateTimeField(null=True, blank=True, editable=False)
     # The line's rate over all workers: the next free slot. See trochai.whatsapp.rate.
     next_slot_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # When the list of templates was last fetched, and since when there is a reason to fetch it again.
     templates_synced_at = models.DateTimeField(null=True, blank=True, editable=False)
+    templates_wanted_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = ChannelQuerySet.as_manager()

@@ -15,6 +15,8 @@ inbound_message = Signal()
 message_status = Signal()
 # event: TemplateStatusUpdate. A template was approved, rejected, paused, …
 template_status = Signal()
+# event: TemplateEdit. A template's text was changed.
+template_edit = Signal()
 # event: TemplateQuality. A template's quality score changed.
 template_quality = Signal()
 # event: TemplateCategory. Meta moved a template to another category.

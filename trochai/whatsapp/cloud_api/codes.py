@@ -35,6 +35,8 @@ class Meaning:
     slow_down: dt.timedelta | None = None
     retry_after: dt.timedelta | None = None
     opted_out: bool = False
+    # What is known of the template here is no longer so at Meta.
+    template_changed: bool = False
 
 
 SECOND = dt.timedelta(seconds=1)
@@ -127,15 +129,15 @@ CODES: dict[int, Meaning] = {
     131062: Meaning(
         _X, _("This message needs the contact’s phone number, which is not known. Ask the contact for it.")
     ),
-    131063: Meaning(_P, _("Marketing messages are turned off at Meta. An admin can turn them on.")),
+    131063: Meaning(_X, _("Marketing messages are turned off at Meta. An admin can turn them on.")),
     131064: Meaning(
         _W, _("WhatsApp limits the account because of its templates’ categories. Try again later.")
     ),
-    132000: Meaning(_X, _PARAMETERS),
+    132000: Meaning(_X, _PARAMETERS, template_changed=True),
     132001: Meaning(_T, _("The template is not approved in this language. Choose another template.")),
     132005: Meaning(_T, _("The message is longer than WhatsApp allows. Shorten the values.")),
     132007: Meaning(_T, _("The template breaks a WhatsApp policy. Choose another template.")),
-    132012: Meaning(_X, _PARAMETERS),
+    132012: Meaning(_X, _PARAMETERS, template_changed=True),
     132015: Meaning(_T, _("WhatsApp has paused the template for low quality. Choose another template.")),
     132016: Meaning(_T, _("WhatsApp has disabled the template for low quality. Choose another template.")),
     132018: Meaning(_X, _PARAMETERS),

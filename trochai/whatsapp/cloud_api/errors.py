@@ -141,7 +141,7 @@ def _known(code: int, meaning: Meaning, headers: Mapping[str, str]) -> WhatsAppE
         case Act.CHANNEL:
             return ChannelError(code)
         case Act.MESSAGE | Act.TEMPLATE:
-            unusable = meaning.act is Act.TEMPLATE
+            unusable = meaning.act is Act.TEMPLATE or meaning.template_changed
             return PermanentError(code, template_unusable=unusable, opted_out=meaning.opted_out)
         case _ if meaning.retry_after:
             return PermanentError(code, retry_after=meaning.retry_after)

@@ -59,8 +59,8 @@ class Claim(Generic[RowT]):
 class Job(Generic[RowT]):
     """A row that may be sent: what goes to Meta, from which number, and under which claim.
 
-    ``content`` is the part of Meta's body that says what is sent (``payloads``); ``at`` is when its line lets
-    it go, by this process's monotonic clock.
+    ``content`` is the part of Meta's body that says what is sent (``payloads``); ``kept`` is what the app
+    writes down of it with the mark. ``at`` is when its line lets it go, by this process's monotonic clock.
     """
 
     row: RowT
@@ -68,6 +68,7 @@ class Job(Generic[RowT]):
     client: WhatsAppClient
     recipient: Mapping[str, str]
     content: Mapping[str, Any]
+    kept: Any = None
     at: float = math.inf
 
 

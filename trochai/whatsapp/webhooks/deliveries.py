@@ -51,6 +51,7 @@ SIGNALS = {
     parsing.AccountEvent: signals.account_event,
     parsing.MessageStatus: signals.message_status,
     parsing.TemplateStatusUpdate: signals.template_status,
+    parsing.TemplateEdit: signals.template_edit,
     parsing.TemplateQuality: signals.template_quality,
     parsing.TemplateCategory: signals.template_category,
     parsing.MarketingPreference: signals.marketing_preference,

@@ -13,7 +13,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from trochai.whatsapp.cloud_api.errors import DETAILS_LENGTH
@@ -84,31 +84,43 @@ class MessageStatus:
     at: dt.datetime
     reference: str
     failure: Failure
+    # What Meta bills: billable, type, category, pricing_model.
+    pricing: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class TemplateStatusUpdate:
+class TemplateEvent:
+    """Meta says something of a template; ``at`` is by Meta's clock."""
+
     meta_id: str
     name: str
     language: str
+    at: dt.datetime
+
+
+@dataclass(frozen=True)
+class TemplateStatusUpdate(TemplateEvent):
     status: str
     reason: str
 
 
 @dataclass(frozen=True)
-class TemplateQuality:
-    meta_id: str
-    name: str
-    language: str
+class TemplateEdit(TemplateEvent):
+    """Its text has been changed."""
+
+
+@dataclass(frozen=True)
+class TemplateQuality(TemplateEvent):
     score: str
 
 
 @dataclass(frozen=True)
-class TemplateCategory:
-    meta_id: str
-    name: str
-    language: str
+class TemplateCategory(TemplateEvent):
+    """``announced`` is the category that it gets at ``changes_at``; empty where it has changed already."""
+
     category: str
+    announced: str = ""
+    changes_at: dt.datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -125,6 +137,7 @@ Event = (
     | AccountEvent
     | MessageStatus
     | TemplateStatusUpdate
+    | TemplateEdit
     | TemplateQuality
     | TemplateCategory
     | MarketingPreference
@@ -161,16 +174,18 @@ def events(payload: Any, *, received_at: dt.datetime) -> Iterator[tuple[Address,
     for entry in mappings(mapping(payload).get("entry")):
         account = Address("", text_or_number(entry.get("id"))[:MAX_ID])
         for change in mappings(entry.get("changes")):
-            value, field = mapping(change, "value"), text(change.get("field"))
+            value, name = mapping(change, "value"), text(change.get("field"))
             number = text_or_number(mapping(value, "metadata").get("phone_number_id"))[:MAX_ID]
             address = replace(account, phone_number_id=number)
-            if field in _OF_A_NUMBER:
-                found = _OF_A_NUMBER[field](value, received_at) if number else iter(())
-            elif field == "user_preferences":
+            if name in _OF_A_NUMBER:
+                found = _OF_A_NUMBER[name](value, received_at) if number else iter(())
+            elif name == "user_preferences":
                 found = _preferences(value, received_at)
             else:
-                address = account
-                found = _account_event(value) if field == "account_update" else _template_event(field, value)
+                address, at = account, _moment(entry.get("time"), received_at)
+                found = (
+                    _account_event(value) if name == "account_update" else _template_event(name, value, at)
+                )
             yield from ((address, event) for event in found)
 
 
@@ -178,9 +193,9 @@ def unknown_fields(payload: Any) -> Iterator[str]:
     """Yield the fields of a posted body that ``events`` knows nothing of."""
     for entry in mappings(mapping(payload).get("entry")):
         for change in mappings(entry.get("changes")):
-            field = text_or_number(change.get("field"))[:64]
-            if field not in KNOWN_FIELDS:
-                yield field
+            name = text_or_number(change.get("field"))[:64]
+            if name not in KNOWN_FIELDS:
+                yield name
 
 
 def _messages(value: dict[str, Any], received_at: dt.datetime) -> Iterator[Event]:
@@ -307,7 +322,14 @@ def _status(status: dict[str, Any], received_at: dt.datetime) -> MessageStatus |
         at=_moment(status.get("timestamp"), received_at),
         reference=text_or_number(status.get("biz_opaque_callback_data"))[:MAX_REFERENCE],
         failure=_failure(status) if name == "failed" else Failure(),
+        pricing=_pricing(mapping(status, "pricing")),
     )
+
+
+def _pricing(pricing: dict[str, Any]) -> dict[str, Any]:
+    known = {key: text(pricing.get(key))[:64] for key in ("type", "category", "pricing_model")}
+    billable = {"billable": pricing["billable"]} if isinstance(pricing.get("billable"), bool) else {}
+    return billable | {key: value for key, value in known.items() if value}
 
 
 def _failure(status: dict[str, Any]) -> Failure:
@@ -319,22 +341,32 @@ def _failure(status: dict[str, Any]) -> Failure:
     return Failure.reported(error.get("code"), details)
 
 
-def _template_event(field: object, value: dict[str, Any]) -> Iterator[Event]:
+def _template_event(name_of_field: str, value: dict[str, Any], at: dt.datetime) -> Iterator[Event]:
     meta_id = text_or_number(value.get("message_template_id"))
     name = text_or_number(value.get("message_template_name"))
     # Meta's own example says en-US here and en_US everywhere else.
     language = text_or_number(value.get("message_template_language")).replace("-", "_")
     if not meta_id and not (name and language):
         return
-    match field:
+    known = (meta_id, name, language, at)
+    match name_of_field:
         case "message_template_status_update" if event := text_or_number(value.get("event")).upper()[:32]:
-            yield TemplateStatusUpdate(meta_id, name, language, event, _template_reason(value))
-        case "message_template_quality_update" if score := text_or_number(
-            value.get("new_quality_score")
-        ).upper():
-            yield TemplateQuality(meta_id, name, language, score[:16])
-        case "template_category_update" if category := text_or_number(value.get("new_category")).upper():
-            yield TemplateCategory(meta_id, name, language, category[:32])
+            yield TemplateStatusUpdate(*known, event, _template_reason(value))
+        case "message_template_components_update":
+            yield TemplateEdit(*known)
+        case "message_template_quality_update" if score := _upper(value.get("new_quality_score")):
+            yield TemplateQuality(*known, score[:16])
+        case "template_category_update" if category := _upper(value.get("new_category")):
+            announced = _upper(value.get("correct_category"))
+            if announced in {"", category}:
+                yield TemplateCategory(*known, category)
+            else:
+                changes_at = _seconds(value.get("category_update_timestamp"))
+                yield TemplateCategory(*known, category, announced, changes_at)
+
+
+def _upper(value: object) -> str:
+    return text_or_number(value).upper()[:32]
 
 
 def _template_reason(value: dict[str, Any]) -> str:
@@ -364,11 +396,16 @@ def _preferences(value: dict[str, Any], received_at: dt.datetime) -> Iterator[Ev
 
 def _moment(value: object, received_at: dt.datetime) -> dt.datetime:
     """Read unix seconds (a string or a number); what cannot be true counts as just received."""
+    moment = _seconds(value)
+    is_true = moment is not None and _EARLIEST <= moment <= received_at + dt.timedelta(days=1)
+    return moment if moment is not None and is_true else received_at
+
+
+def _seconds(value: object) -> dt.datetime | None:
     seconds = text_or_number(value)
     if not (seconds.isascii() and seconds.isdigit() and len(seconds) <= 11):
-        return received_at
-    moment = dt.datetime.fromtimestamp(int(seconds), tz=dt.UTC)
-    return moment if _EARLIEST <= moment <= received_at + dt.timedelta(days=1) else received_at
+        return None
+    return dt.datetime.fromtimestamp(int(seconds), tz=dt.UTC)
 
 
 def _phone(value: str) -> str:
