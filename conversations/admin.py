@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -12,13 +14,31 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from conversations import consent
-from conversations.models import Contact, Conversation, Message
+from conversations.models import NO_NUMBER, Contact, Conversation, Message
 from conversations.signals import contact_changed
 from trochai.ui.admin import ReadOnly
+from trochai.whatsapp import phone_numbers
+
+
+class ContactForm(forms.ModelForm):
+    # As people write it, which is longer than how it is kept.
+    phone = forms.CharField(max_length=40, required=False)
+
+    class Meta:
+        model = Contact
+        fields = ["organization", "name", "phone", "whatsapp_user_id"]
+
+    def clean_phone(self) -> str:
+        typed = self.cleaned_data["phone"]
+        try:
+            return phone_numbers.normalized(typed) if typed else ""
+        except ValueError:
+            raise ValidationError(NO_NUMBER) from None
 
 
 @admin.register(Contact)
 class ContactAdmin(admin.ModelAdmin):
+    form = ContactForm
     list_display = ["__str__", "phone", "organization", "opted_out_at", "created_at"]
     list_select_related = ["organization"]
     search_fields = ["name", "phone", "whatsapp_user_id"]

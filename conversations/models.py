@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Self
 
 import phonenumbers
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -17,6 +18,8 @@ from django.utils.translation import gettext_lazy as _
 
 from conversations import wording
 from trochai.search import fold_numbers, search_text
+from trochai.whatsapp import phone_numbers
+from trochai.whatsapp.cloud_api import payloads
 from trochai.whatsapp.cloud_api.failures import Failure
 from trochai.whatsapp.json_reading import mapping, text
 
@@ -24,17 +27,26 @@ if TYPE_CHECKING:
     from trochai.accounts.models import Organization
 
 
+NO_NUMBER = _("Enter the number with its country code, such as +506 8888 1234.")
+
+
 class ContactQuerySet(models.QuerySet["Contact"]):
     def for_organization(self, organization: Organization) -> Self:
         return self.filter(organization=organization)
 
     def reachable_as(self, *, organization_id: int, phone: str, user_id: str) -> Contact | None:
-        """Return the organization's contact with this number, else with this user id of Meta's."""
+        """Return the organization's contact with this number, else with this user id of Meta's.
+
+        A mobile's number is found in whichever way it is spelled; of two contacts, the one that has it as
+        given.
+        """
         contacts = self.filter(organization_id=organization_id)
-        found = contacts.filter(phone=phone).first() if phone else None
-        if found is None and user_id:
-            found = contacts.filter(whatsapp_user_id=user_id).first()
-        return found
+        if phone:
+            spelled = list(contacts.filter(phone__in=phone_numbers.spellings(phone)).order_by("pk"))
+            as_given = [contact for contact in spelled if contact.phone == phone]
+            if spelled:
+                return (as_given or spelled)[0]
+        return contacts.filter(whatsapp_user_id=user_id).first() if user_id else None
 
 
 class Contact(models.Model):
@@ -80,6 +92,20 @@ class Contact(models.Model):
         self.search_text = search_text(*self.known_as)
         super().save(*args, **kwargs)
 
+    def clean(self) -> None:
+        """Bring a typed number into the form in which it is kept and sent, or refuse it."""
+        if not self.phone:
+            return
+        try:
+            self.phone = phone_numbers.normalized(self.phone)
+        except ValueError:
+            raise ValidationError({"phone": NO_NUMBER}) from None
+        same = Contact.objects.reachable_as(
+            organization_id=self.organization_id, phone=self.phone, user_id=""
+        )
+        if same is not None and same.pk != self.pk:
+            raise ValidationError({"phone": _("Another contact has this number.")})
+
     @property
     def known_as(self) -> tuple[str, str, str]:
         """What people search a contact by; whoever changes it sends ``contact_changed``."""
@@ -107,6 +133,11 @@ class Contact(models.Model):
     @property
     def is_opted_out(self) -> bool:
         return self.opted_out_at is not None
+
+    @property
+    def can_be_written_to(self) -> bool:
+        """Whether Meta would take ``recipient`` for one."""
+        return payloads.is_address(self.recipient)
 
     @property
     def recipient(self) -> dict[str, str]:

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.dispatch import receiver
 from django.utils import timezone
 
-from conversations import consent, recording
+from conversations import consent, identity, recording
 from conversations.kinds import Becomes, kind_of
 from conversations.models import Contact, Direction, EarlyStatus, Message
 from conversations.signals import contact_changed, message_received
@@ -35,8 +35,10 @@ logger = structlog.get_logger(__name__)
 def record_message(channel: Channel, event: InboundMessage, **_signal: Any) -> None:
     kind = kind_of(event.kind, in_group=event.in_group)
     match kind.becomes:
-        case Becomes.BUBBLE | Becomes.EVENT:
+        case Becomes.BUBBLE:
             _record(channel, event, is_answer=kind.is_answer)
+        case Becomes.EVENT:
+            _note(channel, event)
         case Becomes.EDIT | Becomes.REVOCATION | Becomes.REACTION:
             _change(channel, event, kind.becomes)
         case Becomes.NOTHING:
@@ -47,6 +49,15 @@ def _record(channel: Channel, event: InboundMessage, *, is_answer: bool) -> None
     message = recording.record_inbound(channel=channel, event=event, now=timezone.now())
     if message is not None and is_answer:
         message_received.send(sender=Message, message=message)
+
+
+def _note(channel: Channel, event: InboundMessage) -> None:
+    """Record what WhatsApp says of somebody who is known here, once, and move the person if it says so."""
+    contact = identity.find(channel, phone=event.from_phone, user_id=event.from_user_id)
+    if contact is None or recording.record_inbound(channel=channel, event=event, now=timezone.now()) is None:
+        return
+    if event.moved_to_phone or event.moved_to_user_id:
+        identity.move(contact, phone=event.moved_to_phone, user_id=event.moved_to_user_id)
 
 
 def _change(channel: Channel, event: InboundMessage, becomes: Becomes) -> None:
@@ -95,6 +106,16 @@ def follow_message(channel: Channel, event: MessageStatus, **_signal: Any) -> No
         **event.failure.columns("error"),
     )
     EarlyStatus.objects.bulk_create([early], ignore_conflicts=True)
+
+
+@receiver(message_status)
+def learn_recipient(channel: Channel, event: MessageStatus, **_signal: Any) -> None:
+    """Meta may tell number and user id of a recipient together: later one of them may come alone."""
+    if not (event.phone and event.user_id):
+        return
+    contact = identity.find(channel, phone=event.phone, user_id="")
+    if contact is not None:
+        identity.learn(contact, phone=event.phone, user_id=event.user_id)
 
 
 @receiver(message_status)

@@ -16,7 +16,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Case, F, OuterRef, Q, Subquery, Value, When
 from django.db.models.functions import Concat
 
-from conversations import consent, wording
+from conversations import consent, identity, wording
 from conversations.kinds import kind_of
 from conversations.models import (
     Contact,
@@ -28,7 +28,7 @@ from conversations.models import (
     Message,
     MessageKind,
 )
-from conversations.signals import contact_changed, message_status_changed
+from conversations.signals import message_status_changed
 from trochai.search import BETWEEN_PARTS, fold_numbers
 from trochai.whatsapp.cloud_api.errors import opts_out
 from trochai.whatsapp.cloud_api.failures import Failure
@@ -112,9 +112,7 @@ def record_inbound(*, channel: Channel, event: InboundMessage, now: dt.datetime)
     """
     if Message.objects.filter(channel=channel, whatsapp_id=event.id).exists():
         return None
-    contact = _contact_of(
-        channel, phone=event.from_phone, user_id=event.from_user_id, name=event.profile_name
-    )
+    contact = identity.sender_of(channel, event)
     message = Message(
         conversation=_conversation_of(channel, contact, at=event.at, now=now),
         channel=channel,
@@ -156,7 +154,7 @@ def record_echo(*, channel: Channel, event: MessageEcho, now: dt.datetime) -> Me
     """Write what a colleague sent from the WhatsApp Business app; None when it is there already."""
     if Message.objects.filter(channel=channel, whatsapp_id=event.id).exists():
         return None
-    contact = _contact_of(channel, phone=event.to_phone, user_id=event.to_user_id)
+    contact = identity.contact_of(channel, phone=event.to_phone, user_id=event.to_user_id)
     message = Message(
         conversation=_conversation_of(channel, contact, at=event.at, now=now),
         channel=channel,
@@ -325,58 +323,3 @@ def _advance(
     if failed and opts_out(failure.code):
         consent.opt_out(message.conversation.contact, at=at, now=at)
     return True
-
-
-def _contact_of(channel: Channel, *, phone: str, user_id: str, name: str = "") -> Contact:
-    """Find the contact by phone, else by user id, else make it; learn what is new about it."""
-
-    def find() -> Contact | None:
-        return Contact.objects.reachable_as(
-            organization_id=channel.organization_id, phone=phone, user_id=user_id
-        )
-
-    contact = find()
-    if contact is None:
-        try:
-            with transaction.atomic():
-                return Contact.objects.create(
-                    organization_id=channel.organization_id,
-                    name=name[:200],
-                    phone=phone,
-                    whatsapp_user_id=user_id,
-                )
-        except IntegrityError:
-            contact = find()  # another webhook made it meanwhile
-            if contact is None:
-                raise
-    _learn(contact, phone=phone, user_id=user_id, name=name)
-    return contact
-
-
-def _learn(contact: Contact, *, phone: str, user_id: str, name: str) -> None:
-    """Fill what the contact lacks; an existing name is a person's choice and stays.
-
-    A new user id for a known number replaces the old one: Meta gives another when the number changes
-    hands. An id or number of another contact is left with that contact.
-    """
-    news = {}
-    if name and not contact.name:
-        news["name"] = name[:200]
-    if phone and not contact.phone:
-        news["phone"] = phone
-    if user_id and contact.whatsapp_user_id != user_id:
-        news["whatsapp_user_id"] = user_id
-    learned = False
-    for field, value in news.items():
-        try:
-            with transaction.atomic():
-                Contact.objects.filter(pk=contact.pk).update(**{field: value})
-        except IntegrityError:
-            continue
-        learned = True
-    if not learned:
-        return
-    # Read again: the row is locked by now, and another webhook may have added to it before.
-    contact.refresh_from_db()
-    contact.save(update_fields=["search_text"])
-    contact_changed.send(sender=Contact, contact=contact)

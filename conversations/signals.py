@@ -12,3 +12,7 @@ message_status_changed = Signal()
 contact_opted_out = Signal()
 # contact: Contact. What it is known as (name, number or user id) has changed.
 contact_changed = Signal()
+# contact: Contact, before: str (its number, as people write it). It is found under another number or id now.
+contact_moved = Signal()
+# contact: Contact. WhatsApp says that it has a number or id that another contact has here.
+contact_conflict = Signal()

@@ -51,6 +51,19 @@ def announce_canceled(follow_up: FollowUp, *, now: dt.datetime) -> None:
     _tell_creator(follow_up, Kind.FOLLOW_UP_CANCELED, {"cause": follow_up.cancel_cause}, now)
 
 
+def announce_held(follow_up: FollowUp, *, now: dt.datetime) -> None:
+    _tell_creator(follow_up, Kind.FOLLOW_UP_HELD, {"reason": follow_up.held_reason}, now)
+
+
+def announce_moved(follow_ups: Sequence[FollowUp], before: str, *, now: dt.datetime) -> None:
+    """Tell each creator once that what waits for a contact goes to another number."""
+    creators = {follow_up.created_by_id: follow_up for follow_up in follow_ups}
+    for follow_up in creators.values():
+        contact = follow_up.conversation.contact
+        numbers = {"before": before, "number": contact.display_phone}
+        _tell_creator(follow_up, Kind.CONTACT_MOVED, numbers, now)
+
+
 def announce_template_unusable(template: Template, follow_ups: list[FollowUp], *, now: dt.datetime) -> None:
     """Tell each creator, before the send date, how many of their follow-ups wait on the template."""
     organization = template.channel.organization

@@ -61,6 +61,12 @@ class CancelCause(models.TextChoices):
     OPT_OUT = "opt_out", _("The contact opted out")
 
 
+class HeldReason(models.TextChoices):
+    """Why a pending follow-up is not sent when its time comes, until a person decides."""
+
+    CONTACT = "contact", _("Nobody knows whose the contact’s number is now")
+
+
 class FollowUpQuerySet(models.QuerySet["FollowUp"]):
     def for_organization(self, organization: Organization) -> Self:
         return self.visible().filter(organization=organization)
@@ -69,8 +75,12 @@ class FollowUpQuerySet(models.QuerySet["FollowUp"]):
         """Leave out deleted rows, which wait 30 days for late webhooks before they are purged."""
         return self.filter(deleted_at__isnull=True)
 
+    def waiting(self) -> Self:
+        """Those that are sent when their time comes: pending, and not held."""
+        return self.filter(status=Status.PENDING, held_reason="")
+
     def due(self, now: dt.datetime) -> Self:
-        return self.filter(status=Status.PENDING, next_attempt_at__lte=now)
+        return self.waiting().filter(next_attempt_at__lte=now)
 
     def lease_expired(self, now: dt.datetime) -> Self:
         """Claimed, but no call was begun before the lease ran out: safe to claim again."""
@@ -118,6 +128,8 @@ class FollowUp(models.Model):
     # When a pending row is due: scheduled_for, or the retry after a temporary error. A processing
     # row keeps it, so that it can be handed back as it was.
     next_attempt_at = models.DateTimeField(null=True)
+    # Not empty: it is left alone, and cannot be missed, until somebody releases it.
+    held_reason = models.CharField(max_length=16, choices=HeldReason, blank=True, default="")
     # Temporary errors since it was scheduled, or since a person retried it.
     failures = models.PositiveSmallIntegerField(default=0)
 
@@ -151,6 +163,9 @@ class FollowUp(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["organization", "submission"], name="follow_up_once_per_submission"
+            ),
+            models.CheckConstraint(
+                condition=Q(held_reason="") | Q(status=Status.PENDING), name="follow_up_held_while_pending"
             ),
             models.CheckConstraint(
                 condition=Q(
@@ -216,13 +231,13 @@ class FollowUp(models.Model):
             # lifecycle.claim: due rows, oldest first. With id, so that a burst of ties is not sorted.
             models.Index(
                 fields=["channel", "next_attempt_at", "id"],
-                condition=Q(status=Status.PENDING),
+                condition=Q(status=Status.PENDING, held_reason=""),
                 name="follow_up_due",
             ),
             # lifecycle.claim: a stopped channel's rows that met the stop, among all that wait for it.
             models.Index(
                 fields=["channel", "next_attempt_at", "id"],
-                condition=Q(status=Status.PENDING, failure_kind=FailureKind.CHANNEL),
+                condition=Q(status=Status.PENDING, held_reason="", failure_kind=FailureKind.CHANNEL),
                 name="follow_up_met_a_stop",
             ),
             # lifecycle.release_expired and lifecycle.give_up_on_unknown: rows that somebody holds.
@@ -331,6 +346,8 @@ class ChangeKind(models.TextChoices):
     CANCELED = "canceled", _("Canceled")
     RETRIED = "retried", _("Retried")
     RESTORED = "restored", _("Restored")
+    HELD = "held", _("Held")
+    RELEASED = "released", _("Released")
     DELETED = "deleted", _("Deleted")
 
 
@@ -350,7 +367,7 @@ class FollowUpChange(models.Model):
         ordering = ["at", "pk"]
         constraints = [
             models.CheckConstraint(
-                condition=Q(kind__in=["scheduled", "canceled", "retried", "restored", "deleted"]),
+                condition=Q(kind__in=ChangeKind.values),
                 name="follow_up_change_kind_is_known",
             )
         ]

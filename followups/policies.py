@@ -14,6 +14,7 @@ class Action(StrEnum):
     CANCEL = "cancel"
     RETRY = "retry"
     RESTORE = "restore"
+    RELEASE = "release"
     DELETE = "delete"
 
 
@@ -51,7 +52,7 @@ def _possible_actions(follow_up: FollowUp, now: dt.datetime) -> frozenset[Action
     """Return what its state alone permits."""
     match follow_up.status:
         case Status.PENDING:
-            return frozenset({Action.CANCEL})
+            return frozenset({Action.CANCEL, Action.RELEASE} if follow_up.held_reason else {Action.CANCEL})
         case Status.FAILED:
             too_soon = follow_up.retry_allowed_at is not None and now < follow_up.retry_allowed_at
             return frozenset({Action.DELETE} if too_soon else {Action.RETRY, Action.DELETE})

@@ -15,12 +15,14 @@ from conversations import recording
 from conversations.models import Contact, Delivery, Message
 from conversations.signals import (
     contact_changed,
+    contact_conflict,
+    contact_moved,
     contact_opted_out,
     message_received,
     message_status_changed,
 )
 from followups import announcements, lifecycle
-from followups.models import CancelCause, FollowUp, FollowUpAttempt, Status
+from followups.models import CancelCause, FollowUp, FollowUpAttempt, HeldReason, Status
 from followups.sending import trials
 from templates_app.models import Template
 from templates_app.signals import template_changed
@@ -85,6 +87,20 @@ def cancel_on_reply(message: Message, **_signal: Any) -> None:
 def cancel_on_opt_out(contact: Contact, now: dt.datetime, **_signal: Any) -> None:
     waiting = FollowUp.objects.visible().filter(conversation__contact=contact)
     lifecycle.cancel_by_system(waiting, cause=CancelCause.OPT_OUT, now=now)
+
+
+@receiver(contact_conflict)
+def hold_what_waits(contact: Contact, **_signal: Any) -> None:
+    """Nobody knows any more whom its number reaches."""
+    waiting = FollowUp.objects.visible().filter(conversation__contact=contact)
+    lifecycle.hold(waiting, reason=HeldReason.CONTACT, now=timezone.now())
+
+
+@receiver(contact_moved)
+def tell_where_it_goes(contact: Contact, before: str, **_signal: Any) -> None:
+    waiting = FollowUp.objects.visible().filter(conversation__contact=contact, status=Status.PENDING)
+    rows = list(waiting.select_related("organization", "template", "conversation__contact"))
+    announcements.announce_moved(rows, before, now=timezone.now())
 
 
 @receiver(contact_changed)

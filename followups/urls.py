@@ -13,6 +13,7 @@ urlpatterns = [
     path("<int:pk>/cancel/", action_views.cancel, name="cancel"),
     path("<int:pk>/retry/", action_views.retry, name="retry"),
     path("<int:pk>/restore/", action_views.restore, name="restore"),
+    path("<int:pk>/release/", action_views.release, name="release"),
     path("<int:pk>/delete/", action_views.delete, name="delete"),
     path("channels/<int:pk>/resume/", action_views.resume_channel, name="resume_channel"),
     path("schedule/<int:conversation_id>/", schedule_views.schedule, name="schedule"),

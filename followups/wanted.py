@@ -40,6 +40,7 @@ class Code(StrEnum):
     """What is wrong, apart from the values (``templates_app.parameters.Refusal``)."""
 
     OPTED_OUT = "opted_out"
+    UNREACHABLE = "unreachable"
     TOO_MANY = "too_many"
     NO_TEMPLATE = "no_template"
     NOT_SENDABLE = "not_sendable"
@@ -75,6 +76,8 @@ def problems_with(wanted: Wanted, *, now: dt.datetime, waiting: int = 0) -> list
     problems = []
     if contact.is_opted_out:
         problems.append(Problem(Field.CONTACT, Code.OPTED_OUT, {"contact": contact.display_name}))
+    elif not contact.can_be_written_to:
+        problems.append(Problem(Field.CONTACT, Code.UNREACHABLE, {"contact": contact.display_name}))
     if waiting >= limit:
         values = {"contact": contact.display_name, "limit": limit}
         problems.append(Problem(Field.CONTACT, Code.TOO_MANY, values))

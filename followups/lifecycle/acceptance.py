@@ -50,6 +50,7 @@ def settle_sent(attempt: FollowUpAttempt, *, whatsapp_id: str, at: dt.datetime, 
             sent_at=at,
             message=message,
             next_attempt_at=None,
+            held_reason="",
             **RELEASED,
             **NO_FAILURE,
         )

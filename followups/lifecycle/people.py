@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Q, QuerySet, Value
+from django.db.models.functions import Greatest
 
 from followups import announcements
 from followups.lifecycle.ceiling import count_waiting
 from followups.lifecycle.changes import NO_FAILURE, TransitionRefused, change, loaded, record
-from followups.models import CancelCause, ChangeKind, FollowUp, FollowUpChange, Status
+from followups.models import CancelCause, ChangeKind, FollowUp, FollowUpChange, HeldReason, Status
 from followups.wanted import Wanted, problems_with
 from followups.wording.refusals import Refusal
 from trochai.search import search_text
@@ -87,6 +88,7 @@ def cancel(follow_up: FollowUp, *, by: Membership, now: dt.datetime) -> FollowUp
         now=now,
         status=Status.CANCELED,
         next_attempt_at=None,
+        held_reason="",
         canceled_at=now,
         canceled_by=by.user,
         cancel_cause=CancelCause.MEMBER,
@@ -144,6 +146,34 @@ def _wait_again(
     return changed
 
 
+def release(follow_up: FollowUp, *, by: Membership, now: dt.datetime) -> FollowUp:
+    """Let a held row be sent after all: at its time, or now if that has passed. It cannot be missed by it."""
+    return change(
+        follow_up,
+        Q(status=Status.PENDING) & ~Q(held_reason=""),
+        kind=ChangeKind.RELEASED,
+        by=by.user,
+        now=now,
+        held_reason="",
+        next_attempt_at=Greatest("next_attempt_at", Value(now)),
+    )
+
+
+def hold(follow_ups: QuerySet[FollowUp], *, reason: HeldReason, now: dt.datetime) -> int:
+    """Leave all of ``follow_ups`` that still wait until somebody decides; their creators are told."""
+    with transaction.atomic():
+        waiting = follow_ups.filter(status=Status.PENDING, held_reason="").select_for_update(of=("self",))
+        ids = list(waiting.values_list("pk", flat=True))
+        FollowUp.objects.filter(pk__in=ids).update(held_reason=reason)
+        FollowUpChange.objects.bulk_create(
+            FollowUpChange(follow_up_id=pk, kind=ChangeKind.HELD, at=now, values={"reason": reason})
+            for pk in ids
+        )
+        for follow_up in loaded().filter(pk__in=ids):
+            announcements.announce_held(follow_up, now=now)
+    return len(ids)
+
+
 def delete(follow_up: FollowUp, *, by: Membership, now: dt.datetime) -> FollowUp:
     """Hide a failed or canceled row at once; ``purge_deleted`` removes it 30 days later."""
     final = Q(status__in=[Status.FAILED, Status.CANCELED])
@@ -156,7 +186,11 @@ def cancel_by_system(follow_ups: QuerySet[FollowUp], *, cause: CancelCause, now:
         pending = follow_ups.filter(status=Status.PENDING).select_for_update(of=("self",))
         ids = list(pending.values_list("pk", flat=True))
         FollowUp.objects.filter(pk__in=ids).update(
-            status=Status.CANCELED, next_attempt_at=None, canceled_at=now, cancel_cause=cause
+            status=Status.CANCELED,
+            next_attempt_at=None,
+            held_reason="",
+            canceled_at=now,
+            cancel_cause=cause,
         )
         FollowUpChange.objects.bulk_create(
             FollowUpChange(follow_up_id=pk, kind=ChangeKind.CANCELED, at=now, values={"cause": cause})

@@ -80,6 +80,18 @@ RESTORE = Verb(
     done=gettext_lazy("Follow-up restored"),
     outcome=lambda f: _("%(contact)s will get %(template)s on %(when)s.") % _words(f),
 )
+RELEASE = Verb(
+    action=Action.RELEASE,
+    change=lifecycle.release,
+    question=gettext_lazy("Release this follow-up?"),
+    warning=lambda f: (
+        _("%(contact)s may no longer have the number %(number)s. It will be sent there.") % _words(f)
+    ),
+    button=gettext_lazy("Release"),
+    icon="play",
+    done=gettext_lazy("Follow-up released"),
+    outcome=lambda f: _("%(contact)s will get %(template)s at its time.") % _words(f),
+)
 DELETE = Verb(
     action=Action.DELETE,
     change=lifecycle.delete,
@@ -106,6 +118,11 @@ def retry(request: MemberRequest, pk: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def restore(request: MemberRequest, pk: int) -> HttpResponse:
     return _act(request, pk, RESTORE)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def release(request: MemberRequest, pk: int) -> HttpResponse:
+    return _act(request, pk, RELEASE)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -155,6 +172,7 @@ def _forbidden(membership: Membership, action: Action) -> str:
 def _words(follow_up: FollowUp) -> dict[str, str]:
     return {
         "contact": follow_up.conversation.contact.display_name,
+        "number": follow_up.conversation.contact.display_phone,
         "template": follow_up.template.name,
         "when": formatting.long_day_time(follow_up.scheduled_for, timezone.now()),
         "time": formatting.clock_time(follow_up.scheduled_for),

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 # What people do with it besides scheduling and canceling, which the row itself tells.
 CHANGES: dict[str, tuple[Promise, Promise, str]] = {
     ChangeKind.RETRIED: (gettext_lazy("Retried"), gettext_lazy("Retried by %(person)s"), "rotate-cw"),
+    ChangeKind.HELD: (gettext_lazy("Put on hold"), gettext_lazy("Put on hold by %(person)s"), "circle-pause"),
+    ChangeKind.RELEASED: (gettext_lazy("Released"), gettext_lazy("Released by %(person)s"), "play"),
     ChangeKind.RESTORED: (gettext_lazy("Restored"), gettext_lazy("Restored by %(person)s"), "undo-2"),
 }
 RETRIED_BY_ITSELF = frozenset({Outcome.TEMPORARY, Outcome.CHANNEL})

@@ -94,6 +94,8 @@ def _lines(follow_up: FollowUp, stop_reason: str, now: dt.datetime) -> tuple[Sta
 
 def _pending_lines(follow_up: FollowUp, stop_reason: str, now: dt.datetime) -> list[StatusLine]:
     lines = []
+    if follow_up.held_reason:
+        lines.append(StatusLine(_("On hold: whose number it is now has to be decided"), "bad"))
     if follow_up.failures and follow_up.next_attempt_at:
         words = {
             "number": follow_up.failures,
@@ -134,7 +136,8 @@ def canceled_words(follow_up: FollowUp) -> str:
 def _trigger(follow_up: FollowUp, *, is_stopped: bool, now: dt.datetime) -> str:
     if follow_up.status == Status.PROCESSING:
         return POLL
-    if follow_up.status != Status.PENDING or follow_up.next_attempt_at is None or is_stopped:
+    is_left_alone = is_stopped or bool(follow_up.held_reason)
+    if follow_up.status != Status.PENDING or follow_up.next_attempt_at is None or is_left_alone:
         return ""
     left = follow_up.next_attempt_at - now
     if left <= POLL_WHEN_DUE_WITHIN:

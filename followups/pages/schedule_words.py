@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 WORDS = {
     Code.OPTED_OUT: _("%(contact)s doesn’t want messages any more, so nothing can be scheduled."),
+    Code.UNREACHABLE: _("%(contact)s has no number that WhatsApp can write to. An admin can correct it."),
     Code.TOO_MANY: _(
         "%(limit)d follow-ups are waiting for %(contact)s, which is the most. Cancel one to schedule another."
     ),

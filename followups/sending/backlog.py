@@ -115,7 +115,7 @@ class BacklogCollector(Collector):
 
 def lines_with_due(now: dt.datetime) -> list[DueChannel]:
     """Return the channels that have something to send, with one look-up in the due index for each."""
-    waiting = FollowUp.objects.filter(channel=OuterRef("pk"), status=Status.PENDING)
+    waiting = FollowUp.objects.waiting().filter(channel=OuterRef("pk"))
     oldest = waiting.order_by("next_attempt_at", "pk").values("next_attempt_at")[:1]
     channels = Channel.objects.annotate(oldest=Subquery(oldest)).order_by("pk")
     return [

@@ -19,7 +19,7 @@ def let_one_through(channel: Channel, *, now: dt.datetime) -> bool:
     Nor is one tried while another that met the stop waits for its retry: that one is the trial. One that
     would fail as missed proves nothing, so it is left alone.
     """
-    pending = FollowUp.objects.filter(channel=channel, status=Status.PENDING)
+    pending = FollowUp.objects.waiting().filter(channel=channel)
     soon = pending.filter(next_attempt_at__lte=now + max(DELAYS))
     if soon.filter(failure_kind=FailureKind.CHANNEL).exists():
         return False

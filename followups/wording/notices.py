@@ -33,6 +33,8 @@ class Kind(StrEnum):
     FOLLOW_UP_SENT = "follow_up_sent"
     FOLLOW_UP_FAILED = "follow_up_failed"
     FOLLOW_UP_CANCELED = "follow_up_canceled"
+    FOLLOW_UP_HELD = "follow_up_held"
+    CONTACT_MOVED = "contact_moved"
     TEMPLATE_UNUSABLE = "template_unusable"
     CHANNEL_STOPPED = "channel_stopped"
     SENDING_INTERRUPTED = "sending_interrupted"
@@ -62,6 +64,23 @@ def canceled(values: Mapping[str, Any]) -> Words:
         "cause": CAUSES[values["cause"]],
     }
     return Words(_("Follow-up canceled"), text)
+
+
+@words_for(Kind.FOLLOW_UP_HELD, icon="circle-pause", tone="bad")
+def held(values: Mapping[str, Any]) -> Words:
+    """Values: contact, template, reason (a HeldReason)."""
+    text = _(
+        "to %(contact)s (%(template)s): WhatsApp says that the contact has another number now, which is "
+        "another contact’s here. Cancel the follow-up, or release it on the Follow-ups page."
+    )
+    return Words(_("Follow-up on hold"), text % _names(values))
+
+
+@words_for(Kind.CONTACT_MOVED, icon="contact")
+def moved(values: Mapping[str, Any]) -> Words:
+    """Values: contact, template, before and number (as people write them; empty without one)."""
+    text = _("%(contact)s has the number %(number)s now. What waits is sent there.")
+    return Words(_("A contact has another number"), text % {**_names(values), "number": values["number"]})
 
 
 @words_for(Kind.TEMPLATE_UNUSABLE, icon="triangle-alert", tone="bad")

@@ -14,7 +14,8 @@ OF_A_CONVERSATION = [
     *(f"conversations:{name}" for name in ("conversation", "earlier", "reply", "update")),
     *(f"followups:{name}" for name in ("schedule", "check", "banner")),
 ]
-OF_A_FOLLOW_UP = [f"followups:{name}" for name in ("detail", "row", "cancel", "retry", "restore", "delete")]
+VERBS = ("cancel", "retry", "restore", "release", "delete")
+OF_A_FOLLOW_UP = [f"followups:{name}" for name in ("detail", "row", *VERBS)]
 
 
 def routes_of_one_row() -> list[str]:
@@ -47,10 +48,7 @@ def theirs(db):
         "accounts:switch_organization": other.agent.pk,
         **{f"conversations:{name}": conversation for name in ("conversation", "earlier", "reply", "update")},
         "conversations:retry": message.pk,
-        **{
-            f"followups:{name}": failed.pk
-            for name in ("detail", "row", "cancel", "retry", "restore", "delete")
-        },
+        **{f"followups:{name}": failed.pk for name in ("detail", "row", *VERBS)},
         **{f"followups:{name}": conversation for name in ("schedule", "check", "banner")},
         "followups:resume_channel": channel,
         "notifications:open": notification.pk,

@@ -41,6 +41,7 @@ class Inbound:
     kind: str = "text"
     text: str = "¿Sigue disponible?"
     content: dict[str, Any] = field(default_factory=dict)
+    given_phone: str = ""
 
 
 def record(conversation: Conversation, **changes: Any) -> Message:

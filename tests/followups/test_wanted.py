@@ -33,7 +33,7 @@ def template(**fields: Any) -> Template:
 
 
 def wanted(**fields: Any) -> Wanted:
-    contact = Contact(name="María", opted_out_at=fields.pop("opted_out_at", None))
+    contact = Contact(name="María", phone="+50688881234", opted_out_at=fields.pop("opted_out_at", None))
     return Wanted(
         **{
             "conversation": Conversation(organization=OWNER, channel=CHANNEL, contact=contact),

@@ -74,6 +74,15 @@ _CHECKS: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
 }
 
 
+def is_address(recipient: Mapping[str, str]) -> bool:
+    """Whether a message can be addressed to ``recipient``: ``to`` (E.164) or ``recipient`` (BSUID)."""
+    try:
+        _address(recipient)
+    except Unsendable:
+        return False
+    return True
+
+
 def _address(recipient: Mapping[str, str]) -> dict[str, str]:
     phone, user_id = recipient.get("to", ""), recipient.get("recipient", "")
     if phone and _PHONE.fullmatch(phone):

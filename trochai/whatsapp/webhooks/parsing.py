@@ -52,6 +52,11 @@ class InboundMessage:
     content: dict[str, Any]
     about: str = ""
     in_group: bool = False
+    # The sender's own number, given because a template asked for it.
+    given_phone: str = ""
+    # Where the sender is found from now on, in a system message that says so.
+    moved_to_phone: str = ""
+    moved_to_user_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -86,6 +91,9 @@ class MessageStatus:
     failure: Failure
     # What Meta bills: billable, type, category, pricing_model.
     pricing: dict[str, Any] = field(default_factory=dict)
+    # The recipient, by both of its names where Meta tells both.
+    phone: str = ""
+    user_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -250,7 +258,9 @@ KNOWN_FIELDS = frozenset(_OF_A_NUMBER) | {
 
 def _inbound(message: dict[str, Any], contacts: _Contacts, received_at: dt.datetime) -> InboundMessage | None:
     message_id, sender = text_or_number(message.get("id")), text_or_number(message.get("from"))
+    system = mapping(message, "system")
     phone, user_id = _phone(sender), _user_id(message.get("from_user_id")) or _user_id(sender)
+    user_id = user_id or _user_id(system.get("previous_user_id"))
     contact = contacts.who(sender, user_id)
     user_id = user_id or _user_id(contact.get("user_id"))
     if not message_id or len(message_id) > MAX_ID or not (phone or user_id):
@@ -273,7 +283,26 @@ def _inbound(message: dict[str, Any], contacts: _Contacts, received_at: dt.datet
         content=content,
         about=about,
         in_group=bool(text_or_number(message.get("group_id"))),
+        given_phone=_given_phone(message),
+        **_moved(system),
     )
+
+
+def _given_phone(message: dict[str, Any]) -> str:
+    """Return the number on the sender's own card, sent because we have asked for it."""
+    if not text(message.get("origin")).startswith("contact_request"):
+        return ""
+    phone = first(first(message.get("contacts")).get("phones"))
+    written = text_or_number(phone.get("wa_id")) or text_or_number(phone.get("phone"))
+    return _phone(re.sub(r"[\s().-]", "", written))
+
+
+def _moved(system: dict[str, Any]) -> dict[str, str]:
+    """Return where a person is found who has another number, or another user id."""
+    if text(system.get("type")) not in {"user_changed_number", "user_changed_user_id"}:
+        return {}
+    number = text_or_number(system.get("wa_id")) or text_or_number(system.get("new_wa_id"))
+    return {"moved_to_phone": _phone(number), "moved_to_user_id": _user_id(system.get("user_id"))}
 
 
 # Where each kind that is about another message names that one.
@@ -323,6 +352,8 @@ def _status(status: dict[str, Any], received_at: dt.datetime) -> MessageStatus |
         reference=text_or_number(status.get("biz_opaque_callback_data"))[:MAX_REFERENCE],
         failure=_failure(status) if name == "failed" else Failure(),
         pricing=_pricing(mapping(status, "pricing")),
+        phone=_phone(text_or_number(status.get("recipient_id"))),
+        user_id=_user_id(status.get("recipient_user_id")),
     )
 
 
