@@ -8,12 +8,13 @@ A burst of follow-ups is limited by how fast outcomes can be written: one statem
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import connection
 from django.db.models import Q
 
+from conversations import merging
 from conversations.models import Conversation, EarlyStatus, Message
 from conversations.recording import TemplateRecord, apply_early_statuses, preview_text
 
@@ -39,8 +40,15 @@ def record_templates(records: Sequence[TemplateRecord], *, at: dt.datetime) -> l
 
     Works in the caller's transaction. Raises ``IntegrityError`` when one of them is recorded already.
     """
-    messages = Message.objects.bulk_create([record.message(at=at) for record in records])
-    _move_conversations(records, at)
+    messages = [record.message(at=at) for record in records]
+    previews = {record.conversation.pk: record.preview for record in records}
+    for gone, place in merging.current(previews).items():
+        previews[place] = previews.pop(gone)
+        for message in messages:
+            if message.conversation_id == gone:
+                message.conversation_id = place
+    Message.objects.bulk_create(messages)
+    _move_conversations(previews, at)
     by_id = {message.whatsapp_id: message for message in messages}
     early = EarlyStatus.objects.filter(
         channel_id__in={message.channel_id for message in messages}, whatsapp_id__in=by_id
@@ -50,9 +58,8 @@ def record_templates(records: Sequence[TemplateRecord], *, at: dt.datetime) -> l
     return messages
 
 
-def _move_conversations(records: Sequence[TemplateRecord], at: dt.datetime) -> None:
+def _move_conversations(previews: Mapping[int, str], at: dt.datetime) -> None:
     """Do what ``recording.move_conversation`` does, for all of them at once."""
-    previews = {record.conversation.pk: record.preview for record in records}
     moment = connection.ops.adapt_datetimefield_value(at)
     rows = ", ".join(["(%s, %s, %s)"] * len(previews))
     values: list[Any] = []

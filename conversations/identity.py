@@ -8,9 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
+from conversations import merging
 from conversations.models import Contact, Direction, Message
-from conversations.signals import contact_changed, contact_conflict, contact_moved
+from conversations.signals import contact_changed, contact_conflict, contact_moved, contacts_alike
 from trochai.whatsapp.json_reading import mapping, text
 
 if TYPE_CHECKING:
@@ -67,10 +69,23 @@ def learn(contact: Contact, *, phone: str, user_id: str, name: str = "") -> None
         news["name"] = name[:200]
     if phone and not contact.phone and not _is_anothers(contact, phone=phone):
         news["phone"] = phone
-    if user_id and contact.whatsapp_user_id != user_id and not _is_anothers(contact, user_id=user_id):
-        news["whatsapp_user_id"] = user_id
     if news:
         _write(contact, news)
+    if user_id and contact.whatsapp_user_id != user_id and _may_take(contact, user_id):
+        _write(contact, {"whatsapp_user_id": user_id})
+
+
+def _may_take(contact: Contact, user_id: str) -> bool:
+    """Whether the contact may have the id that came with its number; merges with who has had it alone."""
+    other = Contact.objects.reachable_as(organization_id=contact.organization_id, phone="", user_id=user_id)
+    if other is None:
+        return True
+    if other.phone:
+        contacts_alike.send(sender=Contact, contact=contact, other=other)
+        return False
+    merging.merge(contact, other, now=timezone.now())
+    contact.refresh_from_db()
+    return contact.whatsapp_user_id != user_id
 
 
 def move(contact: Contact, *, phone: str, user_id: str) -> bool:

@@ -63,6 +63,10 @@ class Contact(models.Model):
     # When the contact last said whether messages are wanted. See conversations.consent.
     consent_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+    # It turned out to be this one: links, rows in flight and late webhooks still find it.
+    merged_into = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, editable=False, related_name="+"
+    )
     # ``known_as``, folded: the contact's part of the conversations' search texts.
     search_text = models.TextField(blank=True, editable=False)
 
@@ -81,7 +85,8 @@ class Contact(models.Model):
                 name="contact_user_id_once_per_organization",
             ),
             models.CheckConstraint(
-                condition=~Q(phone="") | ~Q(whatsapp_user_id=""), name="contact_can_be_reached"
+                condition=~Q(phone="") | ~Q(whatsapp_user_id="") | Q(merged_into__isnull=False),
+                name="contact_can_be_reached",
             ),
         ]
 
@@ -155,6 +160,10 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
     def for_organization(self, organization: Organization) -> Self:
         return self.filter(organization=organization)
 
+    def current(self) -> Self:
+        """Leave out what has become part of another conversation."""
+        return self.filter(merged_into__isnull=True)
+
     def search(self, text: str) -> Self:
         """Those whose contact or last message has ``text`` in it, however it is written."""
         folded, digits = fold_numbers(text), re.sub(r"\D", "", text, flags=re.ASCII)
@@ -196,6 +205,10 @@ class Conversation(models.Model):
     # Meta takes one message to a contact every 6 seconds.
     last_outbound_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+    # Its contact turned out to be another one, with a conversation on the same channel: this one.
+    merged_into = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, editable=False, related_name="+"
+    )
 
     objects = ConversationQuerySet.as_manager()
 

@@ -16,7 +16,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Case, F, OuterRef, Q, Subquery, Value, When
 from django.db.models.functions import Concat
 
-from conversations import consent, identity, wording
+from conversations import consent, identity, merging, wording
 from conversations.kinds import kind_of
 from conversations.models import (
     Contact,
@@ -98,6 +98,8 @@ def record_template(
     Raises ``IntegrityError`` when its attempt or id is recorded already.
     """
     message = record.message(at=at, delivery=delivery)
+    for place in merging.current([record.conversation.pk]).values():
+        message.conversation_id = place
     message.save(force_insert=True)
     move_conversation(message, preview=record.preview)
     apply_early_statuses(message)

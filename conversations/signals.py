@@ -16,3 +16,7 @@ contact_changed = Signal()
 contact_moved = Signal()
 # contact: Contact. WhatsApp says that it has a number or id that another contact has here.
 contact_conflict = Signal()
+# kept, gone: Conversation, of one channel. Their contacts are one person; ``gone`` is part of ``kept`` now.
+conversation_merged = Signal()
+# contact, other: Contact. Number and id that came together are of these two, and both have a number.
+contacts_alike = Signal()

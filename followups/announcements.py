@@ -12,10 +12,12 @@ from django.urls import reverse
 
 from followups.models import FollowUp, Status
 from followups.wording.notices import Kind
+from notifications.models import Notification
 from notifications.notify import Notice, notify, notify_all, recipients_for
-from trochai.accounts.models import Membership
+from trochai.accounts.models import Membership, Organization
 
 if TYPE_CHECKING:
+    from conversations.models import Contact
     from templates_app.models import Template
     from trochai.whatsapp.models import Channel, UnknownNumber
     from trochai.whatsapp.webhooks.parsing import AccountEvent
@@ -93,13 +95,32 @@ def announce_number_unknown(channel: Channel, number: UnknownNumber, *, now: dt.
     _tell_admins(channel, Kind.NUMBER_UNKNOWN, {"number": str(number)}, now)
 
 
+def announce_alike(contact: Contact, other: Contact, *, now: dt.datetime) -> None:
+    """Tell the admins, once for each pair, of two contacts that may be one person."""
+    names = sorted([_known_as(contact), _known_as(other)])
+    values = {"contact": names[0], "other": names[1]}
+    known = Notification.objects.filter(organization=contact.organization, kind=Kind.CONTACTS_ALIKE)
+    if not known.filter(values=values).exists():
+        _tell_all_admins(contact.organization, Kind.CONTACTS_ALIKE, values, now)
+
+
+def _known_as(contact: Contact) -> str:
+    return f"{contact.display_name} ({contact.display_phone})" if contact.name else contact.display_phone
+
+
 def _tell_admins(channel: Channel, kind: Kind, values: Mapping[str, Any], now: dt.datetime) -> None:
-    admins = Membership.objects.for_organization(channel.organization).admins()
+    _tell_all_admins(channel.organization, kind, {"channel": channel.name, **values}, now)
+
+
+def _tell_all_admins(
+    organization: Organization, kind: Kind, values: Mapping[str, Any], now: dt.datetime
+) -> None:
+    admins = Membership.objects.for_organization(organization).admins()
     notify(
-        organization=channel.organization,
+        organization=organization,
         recipients=admins.values_list("user_id", flat=True),
         kind=kind,
-        values={"channel": channel.name, **values},
+        values=values,
         url=f"{reverse('followups:index')}?status=pending",
         now=now,
     )

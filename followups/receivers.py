@@ -12,12 +12,14 @@ from django.dispatch import receiver
 from django.utils import timezone
 
 from conversations import recording
-from conversations.models import Contact, Delivery, Message
+from conversations.models import Contact, Conversation, Delivery, Message
 from conversations.signals import (
     contact_changed,
     contact_conflict,
     contact_moved,
     contact_opted_out,
+    contacts_alike,
+    conversation_merged,
     message_received,
     message_status_changed,
 )
@@ -87,6 +89,16 @@ def cancel_on_reply(message: Message, **_signal: Any) -> None:
 def cancel_on_opt_out(contact: Contact, now: dt.datetime, **_signal: Any) -> None:
     waiting = FollowUp.objects.visible().filter(conversation__contact=contact)
     lifecycle.cancel_by_system(waiting, cause=CancelCause.OPT_OUT, now=now)
+
+
+@receiver(conversation_merged)
+def move_follow_ups(kept: Conversation, gone: Conversation, **_signal: Any) -> None:
+    FollowUp.objects.filter(conversation=gone).update(conversation=kept)
+
+
+@receiver(contacts_alike)
+def tell_who_may_be_one(contact: Contact, other: Contact, **_signal: Any) -> None:
+    announcements.announce_alike(contact, other, now=timezone.now())
 
 
 @receiver(contact_conflict)

@@ -267,6 +267,7 @@ def test_every_notification_is_in_the_readers_language(team, pseudo_locale):
         announcements.announce_channel_stopped(team.channel, now=now)
         announcements.announce_held(waiting, now=now)
         announcements.announce_moved([waiting], "+506 8888 1111", now=now)
+        announcements.announce_alike(follow_up.conversation.contact, waiting.conversation.contact, now=now)
         announcements.announce_account_event(team.channel, AccountEvent("ACCOUNT_RESTRICTION", {}), now=now)
         announcements.announce_number_unknown(team.channel, UnknownNumber(phone_number_id="9"), now=now)
         announcements.announce_silence(since=now - dt.timedelta(hours=1), now=now)

@@ -124,7 +124,7 @@ class Listing:
 
 def listing(membership: Membership, query: Filters) -> Listing:
     """Return the page that ``query`` asks for. The number of database queries is fixed."""
-    everything = Conversation.objects.for_organization(membership.organization)
+    everything = Conversation.objects.for_organization(membership.organization).current()
     found = query.tab.of(everything, membership)
     if query.search:
         found = found.search(query.search)

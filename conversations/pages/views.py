@@ -15,7 +15,7 @@ from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from conversations import outbox, triage, window
+from conversations import merging, outbox, triage, window
 from conversations.models import Conversation, ConversationStatus, Message
 from conversations.pages import thread
 from conversations.pages.forms import ReplyForm, TriageForm, assignable
@@ -46,6 +46,8 @@ def inbox(request: MemberRequest) -> HttpResponse:
 def conversation(request: MemberRequest, pk: int) -> HttpResponse:
     """Show one conversation; once somebody who may reply has opened it, its messages count as read."""
     opened = _find(request, pk)
+    if opened.pk != pk and not request.htmx:
+        return redirect("conversations:conversation", pk=opened.pk)
     if request.membership.can_write:
         triage.mark_read(opened)
     return _page(request, opened)
@@ -132,7 +134,7 @@ def _find(
     request: MemberRequest, pk: int, *, needs: Callable[[Membership], None] | None = None
 ) -> Conversation:
     rows = Conversation.objects.select_related("contact", "channel", "assignee", "organization")
-    return access.get_for_member(request, rows, pk, needs=needs)
+    return merging.find_conversation(request, rows, pk, needs=needs)
 
 
 def _find_message(request: MemberRequest, pk: int) -> Message:

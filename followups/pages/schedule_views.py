@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from django.views.decorators.vary import vary_on_headers
 from django_htmx.http import trigger_client_event
 
+from conversations.merging import find_conversation
 from conversations.models import Conversation
 from followups import lifecycle
 from followups.models import FollowUp, FollowUpQuerySet, Status
@@ -40,7 +41,7 @@ def schedule(request: MemberRequest, conversation_id: int) -> HttpResponse:
     ``?template=`` chooses a template; POST with ``choose`` does it without JavaScript, keeping what was
     typed.
     """
-    conversation = access.get_for_member(request, CONVERSATIONS, conversation_id, needs=access.writer)
+    conversation = find_conversation(request, CONVERSATIONS, conversation_id, needs=access.writer)
     if request.method == "POST" and "choose" not in request.POST:
         return _submit(request, conversation)
     initial = request.POST.dict() or {"template": request.GET.get("template", "")}
@@ -53,7 +54,7 @@ def schedule(request: MemberRequest, conversation_id: int) -> HttpResponse:
 @require_POST
 def check(request: MemberRequest, conversation_id: int) -> HttpResponse:
     """Say when it will be sent, or what is wrong with the time, while people are still choosing."""
-    conversation = access.get_for_member(request, CONVERSATIONS, conversation_id, needs=access.writer)
+    conversation = find_conversation(request, CONVERSATIONS, conversation_id, needs=access.writer)
     form = WhenForm(request.POST, organization=conversation.organization, now=timezone.now())
     form.full_clean()
     form.forgive_unfinished()
@@ -65,7 +66,7 @@ def check(request: MemberRequest, conversation_id: int) -> HttpResponse:
 @require_safe
 def banner(request: MemberRequest, conversation_id: int) -> HttpResponse:
     """What is scheduled for this conversation: the next one, and how many more."""
-    conversation = access.get_for_member(request, CONVERSATIONS, conversation_id)
+    conversation = find_conversation(request, CONVERSATIONS, conversation_id)
     membership, now = request.membership, timezone.now()
     most = settings.FOLLOWUPS_MAX_WAITING
     waiting = list(_waiting(conversation).filter(conversation=conversation)[: most + 1])

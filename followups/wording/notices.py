@@ -35,6 +35,7 @@ class Kind(StrEnum):
     FOLLOW_UP_CANCELED = "follow_up_canceled"
     FOLLOW_UP_HELD = "follow_up_held"
     CONTACT_MOVED = "contact_moved"
+    CONTACTS_ALIKE = "contacts_alike"
     TEMPLATE_UNUSABLE = "template_unusable"
     CHANNEL_STOPPED = "channel_stopped"
     SENDING_INTERRUPTED = "sending_interrupted"
@@ -81,6 +82,13 @@ def moved(values: Mapping[str, Any]) -> Words:
     """Values: contact, template, before and number (as people write them; empty without one)."""
     text = _("%(contact)s has the number %(number)s now. What waits is sent there.")
     return Words(_("A contact has another number"), text % {**_names(values), "number": values["number"]})
+
+
+@words_for(Kind.CONTACTS_ALIKE, icon="contact")
+def alike(values: Mapping[str, Any]) -> Words:
+    """Values: contact and other (names with numbers)."""
+    text = _("WhatsApp takes %(contact)s and %(other)s for one person. An operator can merge them.")
+    return Words(_("Two contacts may be one"), text % values)
 
 
 @words_for(Kind.TEMPLATE_UNUSABLE, icon="triangle-alert", tone="bad")

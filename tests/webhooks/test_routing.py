@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 
 import pytest
 from django.test import Client
@@ -18,7 +19,7 @@ from tests.conftest import signed_in
 from tests.html import html_of
 from tests.webhooks.meta import PERSON, post, say
 from trochai.whatsapp.models import Channel, UnknownNumber, WebhookDelivery
-from trochai.whatsapp.webhooks import deliveries
+from trochai.whatsapp.webhooks import deliveries, routing
 
 
 @pytest.fixture
@@ -181,3 +182,18 @@ def metrics_of_unknown_fields() -> float:
     from trochai.metrics import UNKNOWN_FIELDS
 
     return UNKNOWN_FIELDS._value.get()
+
+
+def test_thousands_of_numbers_in_one_body_cost_no_more_than_a_few(team, django_assert_max_num_queries):
+    changes = [
+        {
+            "field": "messages",
+            "value": {"metadata": {"phone_number_id": str(number)}, "messages": [_written("x")]},
+        }
+        for number in range(3000)
+    ]
+    body = json.dumps({"entry": [{"id": team.channel.waba_id, "changes": changes}]}).encode()
+    attack = deliveries.store(team.channel, body, now=timezone.now())
+    with django_assert_max_num_queries(300):
+        deliveries.process(attack.pk, now=timezone.now())
+    assert UnknownNumber.objects.count() == routing.MOST_UNKNOWN

@@ -31,6 +31,17 @@ def normalized(typed: str) -> str:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
+def canonical(phone: str) -> str:
+    """Return one spelling for all of a number, so that doubles can be found."""
+    if match := _BRAZIL.fullmatch(phone):
+        return f"+55{match[1]}9{match[2]}"
+    if match := _MEXICO.fullmatch(phone):
+        return f"+52{match[1]}"
+    if match := _ARGENTINA.fullmatch(phone):
+        return f"+54{match[1]}"
+    return phone
+
+
 def spellings(phone: str) -> tuple[str, ...]:
     """Return every way in which WhatsApp may spell this number, itself first."""
     others: tuple[str, ...] = ()

@@ -17,7 +17,7 @@ from trochai.whatsapp.models import Channel, UnknownNumber
 from trochai.whatsapp.signals import number_unknown
 from trochai.whatsapp.webhooks.parsing import Address
 
-# Then no more are kept of one channel: whoever signs could name any number of them.
+# Then no more are kept of one channel, nor looked for in one body: whoever signs could name thousands.
 MOST_UNKNOWN = 20
 # As many channels of other organizations are looked at as can share an account.
 MOST_OTHERS = 100
@@ -33,16 +33,16 @@ class Router:
 
     def channel_of(self, address: Address) -> Channel | None:
         """Return the channel; None where it is nobody's, which is counted."""
-        if address not in self._found:
+        if address not in self._found and len(self.unknown) < MOST_UNKNOWN:
             self._found[address] = self._find(address)
-        channel = self._found[address]
+        channel = self._found.get(address)
         if channel is None:
             self.unknown[address] += 1
         return channel
 
     def note_unknown(self, *, now: dt.datetime) -> None:
         """Keep which numbers nobody here knows; sends ``number_unknown`` for each that is new."""
-        for address, count in self.unknown.items():
+        for address, count in self.unknown.most_common(MOST_UNKNOWN):
             named = {"phone_number_id": address.phone_number_id, "waba_id": address.waba_id}
             known = UnknownNumber.objects.filter(channel=self._addressee, **named)
             if known.update(count=F("count") + count, last_at=now) or self._has_many():
