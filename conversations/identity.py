@@ -5,10 +5,10 @@ Every function works in its caller's transaction.
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING
 
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 
 from conversations import merging
 from conversations.models import Contact, Direction, Message
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from trochai.whatsapp.webhooks.parsing import InboundMessage
 
 
-def sender_of(channel: Channel, event: InboundMessage) -> Contact:
+def sender_of(channel: Channel, event: InboundMessage, *, now: dt.datetime) -> Contact:
     """Find who wrote a message, or make the contact; learn what is new about it.
 
     Whoever is not known by number or user id, and quotes what was sent to somebody, is that contact: in
@@ -30,7 +30,7 @@ def sender_of(channel: Channel, event: InboundMessage) -> Contact:
     contact = find(channel, phone=phone, user_id=user_id) or _quoted(channel, event)
     if contact is None:
         contact = contact_of(channel, phone=phone, user_id=user_id, name=event.profile_name)
-    learn(contact, phone=phone or event.given_phone, user_id=user_id, name=event.profile_name)
+    learn(contact, phone=phone or event.given_phone, user_id=user_id, name=event.profile_name, now=now)
     return contact
 
 
@@ -58,7 +58,7 @@ def contact_of(channel: Channel, *, phone: str, user_id: str, name: str = "") ->
         return contact
 
 
-def learn(contact: Contact, *, phone: str, user_id: str, name: str = "") -> None:
+def learn(contact: Contact, *, phone: str, user_id: str, name: str = "", now: dt.datetime) -> None:
     """Fill what the contact lacks; an existing name is a person's choice and stays.
 
     A new user id for a known number replaces the old one: Meta gives another when the number changes
@@ -71,11 +71,11 @@ def learn(contact: Contact, *, phone: str, user_id: str, name: str = "") -> None
         news["phone"] = phone
     if news:
         _write(contact, news)
-    if user_id and contact.whatsapp_user_id != user_id and _may_take(contact, user_id):
+    if user_id and contact.whatsapp_user_id != user_id and _may_take(contact, user_id, now):
         _write(contact, {"whatsapp_user_id": user_id})
 
 
-def _may_take(contact: Contact, user_id: str) -> bool:
+def _may_take(contact: Contact, user_id: str, now: dt.datetime) -> bool:
     """Whether the contact may have the id that came with its number; merges with who has had it alone."""
     other = Contact.objects.reachable_as(organization_id=contact.organization_id, phone="", user_id=user_id)
     if other is None:
@@ -83,7 +83,7 @@ def _may_take(contact: Contact, user_id: str) -> bool:
     if other.phone:
         contacts_alike.send(sender=Contact, contact=contact, other=other)
         return False
-    merging.merge(contact, other, now=timezone.now())
+    merging.merge(contact, other, now=now)
     contact.refresh_from_db()
     return contact.whatsapp_user_id != user_id
 

@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from conversations import wording
 from trochai.search import fold_numbers, search_text
+from trochai.ui import marks
 from trochai.whatsapp import phone_numbers
 from trochai.whatsapp.cloud_api import payloads
 from trochai.whatsapp.cloud_api.failures import Failure
@@ -246,7 +247,8 @@ class Conversation(models.Model):
     @property
     def preview_words(self) -> str:
         """The last message in the reader's language; nothing where there is none."""
-        return wording.in_words(self.preview_kind, self.preview) if self.preview_kind else self.preview
+        said = marks.plain(self.preview)
+        return wording.in_words(self.preview_kind, said) if self.preview_kind else said
 
 
 class Direction(models.TextChoices):

@@ -115,7 +115,7 @@ def learn_recipient(channel: Channel, event: MessageStatus, **_signal: Any) -> N
         return
     contact = identity.find(channel, phone=event.phone, user_id="")
     if contact is not None:
-        identity.learn(contact, phone=event.phone, user_id=event.user_id)
+        identity.learn(contact, phone=event.phone, user_id=event.user_id, now=timezone.now())
 
 
 @receiver(message_status)

@@ -114,7 +114,7 @@ def record_inbound(*, channel: Channel, event: InboundMessage, now: dt.datetime)
     """
     if Message.objects.filter(channel=channel, whatsapp_id=event.id).exists():
         return None
-    contact = identity.sender_of(channel, event)
+    contact = identity.sender_of(channel, event, now=now)
     message = Message(
         conversation=_conversation_of(channel, contact, at=event.at, now=now),
         channel=channel,
@@ -175,7 +175,9 @@ def record_echo(*, channel: Channel, event: MessageEcho, now: dt.datetime) -> Me
 def edit(original: Message, event: InboundMessage) -> bool:
     """Show the text that the contact has put in the place of the old one; False if that is no news."""
     unheard = Q(edited_at__isnull=True) | Q(edited_at__lt=event.at)
-    words = {"text": event.text, "content": event.content, "edited_at": event.at}
+    # What it answers, and from which ad it came, stays.
+    around = {key: original.content[key] for key in ("context", "referral") if key in original.content}
+    words = {"text": event.text, "content": {**around, **event.content}, "edited_at": event.at}
     if not Message.objects.filter(unheard, pk=original.pk, revoked_at__isnull=True).update(**words):
         return False
     _summarize_again(original, preview=one_line(event.text), kind=original.kind)

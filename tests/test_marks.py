@@ -6,6 +6,7 @@ import time
 
 import pytest
 from django.template import Context, Template
+from django.utils.html import escape, strip_tags
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -43,6 +44,8 @@ def shown(text: str) -> str:
 )
 def test_what_the_contact_sees(text, html):
     assert shown(text) == html
+    # The list says the same, where nothing can be bold.
+    assert escape(marks.plain(text)) == strip_tags(html)
 
 
 def test_a_value_may_stand_inside_marks():

@@ -35,6 +35,17 @@ class Bubble:
         return wording.beside_picture(self.message.shown_kind, self.message.text)
 
     @property
+    def css(self) -> str:
+        """The classes of its element."""
+        states = {"failed": self.message.delivery == Delivery.FAILED, "revoked": self.message.revoked_at}
+        return " ".join(
+            [
+                f"bubble bubble--{self.message.direction}",
+                *(f"bubble--{name}" for name, holds in states.items() if holds),
+            ]
+        )
+
+    @property
     def can_be_retried(self) -> bool:
         message = self.message
         return (

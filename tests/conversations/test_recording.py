@@ -330,7 +330,7 @@ def test_whoever_gets_a_user_id_is_found_by_it_and_the_apps_above_hear_of_it(tea
 
 
 def test_a_user_id_that_another_contact_holds_is_no_news(team, heard):
-    factories.ContactFactory(organization=team.organization, phone="", whatsapp_user_id="CR.1")
+    factories.ContactFactory(organization=team.organization, phone="+50670001122", whatsapp_user_id="CR.1")
     receive(team, 1, from_phone=team.conversation.contact.phone, from_user_id="CR.1")
     assert heard == []
     assert found("cr.1") == []

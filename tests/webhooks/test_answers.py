@@ -272,6 +272,10 @@ def test_which_ad_somebody_came_from_can_be_read(team, talk):
     ad = {"source_type": "ad", "headline": "Casa en Escazú", "source_url": "https://fb.me/abc"}
     say(team.channel, "text", {"body": "Quiero más información"}, referral=ad)
     assert "From an ad: Casa en Escazú" in thread(team, talk)
+    written = talk.messages.latest("pk").whatsapp_id
+    node = {"original_message_id": written, "message": {"type": "text", "text": {"body": "Otra cosa"}}}
+    say(team.channel, "edit", node)
+    assert "From an ad: Casa en Escazú" in thread(team, talk)
 
 
 # From the Business app ---------------------------------------------------------------------------------

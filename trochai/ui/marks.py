@@ -37,6 +37,15 @@ def parse(text: str) -> tuple[str | Marked, ...]:
     return tuple(parts)
 
 
+def plain(text: str) -> str:
+    """Return the text without the marks, for where nothing can be bold."""
+    return "".join(part if isinstance(part, str) else _inside(part) for part in parse(text))
+
+
+def _inside(part: Marked) -> str:
+    return "".join(each if isinstance(each, str) else _inside(each) for each in part.parts)
+
+
 def _parsed(text: str, marks: str) -> list[str | Marked]:
     ends = {mark: _ends(text, mark) for mark in marks}
     breaks = [place for place, character in enumerate(text) if character == "\n"]
