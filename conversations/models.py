@@ -314,7 +314,8 @@ class Message(models.Model):
     # What the contact did to it later, by Meta's clock. A reaction is an emoji; empty if it was taken back.
     edited_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
-    reaction = models.CharField(max_length=64, blank=True)
+    # With the database's own default, as processes of the version before write rows during an update.
+    reaction = models.CharField(max_length=64, blank=True, default="", db_default="")
     reacted_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -411,7 +412,7 @@ class EarlyStatus(models.Model):
     error_code = models.IntegerField(null=True)
     error_cause = models.CharField(max_length=32, blank=True)
     error_values = models.JSONField(default=dict)
-    pricing = models.JSONField(default=dict)
+    pricing = models.JSONField(null=True)
     received_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

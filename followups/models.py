@@ -129,7 +129,14 @@ class FollowUp(models.Model):
     # row keeps it, so that it can be handed back as it was.
     next_attempt_at = models.DateTimeField(null=True)
     # Not empty: it is left alone, and cannot be missed, until somebody releases it.
-    held_reason = models.CharField(max_length=16, choices=HeldReason, blank=True, default="")
+    held_reason = models.CharField(
+        max_length=16,
+        choices=HeldReason,
+        blank=True,
+        default="",
+        # Also the database's, as processes of the version before write rows during an update.
+        db_default="",
+    )
     # Temporary errors since it was scheduled, or since a person retried it.
     failures = models.PositiveSmallIntegerField(default=0)
 

@@ -126,7 +126,7 @@ class Template(models.Model):
     # As of when the last webhook about it spoke, by Meta's clock: what comes later may be older.
     told_at = models.DateTimeField(null=True, blank=True)
     # Meta has announced that it gets another category, and when.
-    announced_category = models.CharField(max_length=32, blank=True)
+    announced_category = models.CharField(max_length=32, blank=True, default="", db_default="")
     category_changes_at = models.DateTimeField(null=True, blank=True)
     # Name and text, folded: what the templates page and the dialog's picker search in.
     search_text = models.TextField(blank=True, editable=False)

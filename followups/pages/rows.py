@@ -96,7 +96,7 @@ def _pending_lines(follow_up: FollowUp, stop_reason: str, now: dt.datetime) -> l
     lines = []
     if follow_up.held_reason:
         lines.append(StatusLine(_("On hold: whose number it is now has to be decided"), "bad"))
-    if follow_up.failures and follow_up.next_attempt_at:
+    elif follow_up.failures and follow_up.next_attempt_at:
         words = {
             "number": follow_up.failures,
             "all": len(DELAYS),
