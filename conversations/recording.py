@@ -29,12 +29,12 @@ from conversations.models import (
     MessageKind,
 )
 from conversations.signals import message_status_changed
+from templates_app.rendering import text_of
 from trochai.search import BETWEEN_PARTS, fold_numbers
 from trochai.whatsapp.cloud_api.errors import opts_out
 from trochai.whatsapp.cloud_api.failures import Failure
 
 if TYPE_CHECKING:
-    from templates_app.rendering import RenderedTemplate
     from trochai.whatsapp.models import Channel
     from trochai.whatsapp.webhooks.parsing import InboundMessage, MessageEcho, MessageStatus
 
@@ -54,10 +54,13 @@ NO_FAILURE = Failure()
 
 @dataclass(frozen=True)
 class TemplateRecord:
-    """A template message that Meta has accepted, to be written into a conversation's history."""
+    """A template message that Meta has accepted, to be written into a conversation's history.
+
+    ``content`` is the message in its parts: ``RenderedTemplate.as_dict``.
+    """
 
     conversation: Conversation
-    rendered: RenderedTemplate
+    content: Mapping[str, Any]
     template_name: str
     language: str
     whatsapp_id: str
@@ -67,7 +70,7 @@ class TemplateRecord:
     @property
     def preview(self) -> str:
         """The message as the conversation list shows it."""
-        return one_line(self.rendered.body) or self.template_name[:200]
+        return one_line(self.content["body"]) or self.template_name[:200]
 
     def message(self, *, at: dt.datetime, delivery: Delivery = Delivery.ACCEPTED) -> Message:
         """Return the message as the contact sees it, not saved."""
@@ -76,8 +79,8 @@ class TemplateRecord:
             channel_id=self.conversation.channel_id,
             direction=Direction.OUTBOUND,
             kind=MessageKind.TEMPLATE,
-            text=self.rendered.text,
-            content=self.rendered.as_dict(),
+            text=text_of(self.content),
+            content=self.content,
             template_name=self.template_name,
             language=self.language,
             whatsapp_id=self.whatsapp_id,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -61,30 +61,23 @@ class RenderedTemplate:
 
     @property
     def text(self) -> str:
-        """Header, body and footer, one below the other: for previews and search."""
-        return "\n".join(filter(None, [self.header, self.body, self.footer]))
+        return text_of({"header": self.header, "body": self.body, "footer": self.footer})
 
     def as_dict(self) -> dict[str, Any]:
         """Return the finished message as JSON, without marking where its values are."""
         return {
             "header": self.header,
-            "header_media": asdict(self.header_media) if self.header_media else None,
+            "header_media": dict(vars(self.header_media)) if self.header_media else None,
             "body": self.body,
             "footer": self.footer,
-            "buttons": [asdict(button) for button in self.buttons],
+            # dataclasses.asdict copies each text of a burst's messages as well.
+            "buttons": [dict(vars(button)) for button in self.buttons],
         }
 
-    @classmethod
-    def of(cls, message: Mapping[str, Any]) -> RenderedTemplate:
-        """Return what ``as_dict`` has made JSON of."""
-        media = message.get("header_media")
-        return cls(
-            header_pieces=(Piece(message["header"]),) if message["header"] else (),
-            header_media=RenderedMedia(**media) if media else None,
-            body_pieces=(Piece(message["body"]),) if message["body"] else (),
-            footer=message["footer"],
-            buttons=tuple(RenderedButton(**button) for button in message["buttons"]),
-        )
+
+def text_of(message: Mapping[str, Any]) -> str:
+    """Return header, body and footer of ``as_dict``, one below the other: for previews and search."""
+    return "\n".join(filter(None, (message["header"], message["body"], message["footer"])))
 
 
 def render(components: object, parameter_format: str, values: Mapping[str, Any]) -> RenderedTemplate:

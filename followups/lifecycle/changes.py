@@ -20,7 +20,6 @@ from followups.models import (
     Status,
 )
 from followups.wording.refusals import REFUSALS, Refusal
-from templates_app.rendering import RenderedTemplate
 from trochai.whatsapp.cloud_api.failures import Failure
 from trochai.whatsapp.sending.work import MovedOn
 
@@ -140,7 +139,7 @@ def template_record(
     sent = attempt.sent or what_is_sent(follow_up)
     return recording.TemplateRecord(
         conversation=follow_up.conversation,
-        rendered=RenderedTemplate.of(sent["message"]),
+        content=sent["message"],
         template_name=sent["template"],
         language=sent["language"],
         whatsapp_id=whatsapp_id,

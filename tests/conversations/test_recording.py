@@ -20,13 +20,9 @@ NOW = dt.datetime(2026, 11, 20, 15, 0, tzinfo=dt.UTC)
 MINUTE = dt.timedelta(minutes=1)
 
 
-@dataclass
-class Rendered:
-    body: str = "Hola María,\n\nle recordamos su visita."
-    text: str = "Su visita\nHola María, le recordamos su visita."
-
-    def as_dict(self) -> dict[str, Any]:
-        return {"header": "Su visita", "body": self.body}
+def content(body: str = "Hola María,\n\nle recordamos su visita.") -> dict[str, Any]:
+    """Return a message as ``RenderedTemplate.as_dict`` has it."""
+    return {"header": "Su visita", "header_media": None, "body": body, "footer": "", "buttons": []}
 
 
 @dataclass
@@ -46,7 +42,7 @@ class Inbound:
 
 def record(conversation: Conversation, **changes: Any) -> Message:
     given = {
-        "rendered": Rendered(),
+        "content": content(),
         "template_name": "visit_reminder",
         "language": "es",
         "whatsapp_id": "wamid.OUT1",
@@ -81,7 +77,7 @@ def test_a_template_message_stands_in_the_history_and_moves_the_conversation(tea
     message.refresh_from_db()
     assert (message.kind, message.text, message.content["header"]) == (
         "template",
-        Rendered().text,
+        "Su visita\nHola María,\n\nle recordamos su visita.",
         "Su visita",
     )
     assert (message.delivery, message.whatsapp_id, message.is_from_follow_up) == (
@@ -104,8 +100,8 @@ def test_the_same_attempt_is_recorded_once(team):
 
 
 def test_an_older_message_does_not_overwrite_the_summary_of_a_later_one(team):
-    record(team.conversation, at=NOW, rendered=Rendered(body="later"))
-    record(team.conversation, at=NOW - MINUTE, rendered=Rendered(body="earlier"), whatsapp_id="wamid.OUT0")
+    record(team.conversation, at=NOW, content=content("later"))
+    record(team.conversation, at=NOW - MINUTE, content=content("earlier"), whatsapp_id="wamid.OUT0")
     team.conversation.refresh_from_db()
     assert (team.conversation.preview, team.conversation.last_message_at) == ("later", NOW)
     assert team.conversation.last_outbound_at == NOW
@@ -308,7 +304,7 @@ def test_concurrent_statuses_of_one_message_end_at_the_furthest():
 
 
 def test_a_long_name_stands_for_an_empty_text_as_far_as_the_column_holds_it(team):
-    message = record(team.conversation, rendered=Rendered(body=""), template_name="n" * 512)
+    message = record(team.conversation, content=content(""), template_name="n" * 512)
     team.conversation.refresh_from_db()
     assert (team.conversation.preview, message.template_name) == ("n" * 200, "n" * 512)
 
@@ -362,7 +358,7 @@ def test_a_late_message_leaves_the_search_to_the_last_one_and_still_learns_the_n
 def test_a_burst_of_templates_is_found_by_the_text_that_was_sent(team):
     given = recording.TemplateRecord(
         conversation=team.conversation,
-        rendered=Rendered(body="Su visita a Casa Jiménez"),
+        content=content("Su visita a Casa Jiménez"),
         template_name="visit_reminder",
         language="es",
         whatsapp_id="wamid.OUT1",

@@ -116,7 +116,7 @@ def test_one_message_finds_its_new_place_as_well(team, known, hidden):
     rendered = row.template.render(row.parameters)
     record = recording.TemplateRecord(
         conversation=hidden,
-        rendered=rendered,
+        content=rendered.as_dict(),
         template_name="t",
         language="es",
         whatsapp_id="wamid.1",
