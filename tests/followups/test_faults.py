@@ -10,6 +10,7 @@ from django.db import connection
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
+from conversations import recording
 from followups import announcements, lifecycle
 from followups.models import FailureKind, FollowUp, Outcome, Status
 from followups.tasks import send_due_follow_ups
