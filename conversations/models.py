@@ -66,7 +66,7 @@ class Contact(models.Model):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     # It turned out to be this one: links, rows in flight and late webhooks still find it.
     merged_into = models.ForeignKey(
-        "self", on_delete=models.PROTECT, null=True, editable=False, related_name="+"
+        "self", on_delete=models.PROTECT, null=True, editable=False, related_name="+", db_index=False
     )
     # ``known_as``, folded: the contact's part of the conversations' search texts.
     search_text = models.TextField(blank=True, editable=False)
@@ -208,7 +208,7 @@ class Conversation(models.Model):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     # Its contact turned out to be another one, with a conversation on the same channel: this one.
     merged_into = models.ForeignKey(
-        "self", on_delete=models.PROTECT, null=True, editable=False, related_name="+"
+        "self", on_delete=models.PROTECT, null=True, editable=False, related_name="+", db_index=False
     )
 
     objects = ConversationQuerySet.as_manager()
@@ -224,6 +224,13 @@ class Conversation(models.Model):
         indexes = [
             # conversations.pages.views.inbox: the list, newest message first.
             models.Index(fields=["organization", "-last_message_at", "-id"], name="conversation_newest"),
+            # conversations.merging: what has become part of a conversation. Nearly no row is in it, so that a
+            # message, which writes each index that has its conversation, does not pay for it.
+            models.Index(
+                fields=["merged_into"],
+                condition=Q(merged_into__isnull=False),
+                name="conversation_merged",
+            ),
             # The Unread filter and the sidebar's count.
             models.Index(
                 fields=["organization", "-last_message_at", "-id"],

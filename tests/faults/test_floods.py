@@ -15,6 +15,7 @@ from conversations.tasks import send_replies
 from followups.models import FollowUp, Status
 from followups.tasks import send_due_follow_ups
 from tests.faults import rows
+from tests.faults.servers import wait_until
 from trochai.clock import database_now
 from trochai.queues import WEBHOOKS
 from trochai.whatsapp.models import WebhookDelivery
@@ -109,3 +110,25 @@ def test_a_flood_of_webhooks_holds_up_neither_follow_ups_nor_replies(installatio
     for name, seconds in zip(("follow-ups", "replies"), zip(*figures, strict=True), strict=True):
         print(f"{name} reached Meta within {max(seconds):.2f} s, median {statistics.median(seconds):.2f} s")
     print(f"{flood.waiting()} webhooks wait")
+
+
+def test_a_burst_of_follow_ups_holds_up_no_reply(installation):
+    """Both share the channel's line, and nothing else."""
+    trochai = installation
+    line = rows.make_channel(messages_per_second=75)
+    trochai.workers_of_production()
+    rows.make_follow_ups(line, 1500)
+    trochai.tick()
+    wait_until(lambda: len(trochai.cloud.calls) > 100, "the burst has begun")
+    waits = []
+    for talk in rows.make_talks(line, 20):
+        began = time.monotonic()
+        member = line.organization.memberships.get().user
+        message = outbox.send_reply(conversation=talk, text="Buenos días", by=member, now=timezone.now())
+        with Connection(trochai.redis.url) as broker:
+            send_replies.apply_async(connection=broker, retry=False)
+        wait_until(lambda message=message: not _is_sending(message), "the reply is accepted")
+        (call,) = [each for each in trochai.cloud.calls if each.reference == f"message:{message.uuid}"]
+        waits.append(call.at - began)
+    assert FollowUp.objects.filter(status=Status.PENDING).exists()
+    print(f"replies reached Meta within {max(waits):.2f} s, median {statistics.median(waits):.2f} s")
