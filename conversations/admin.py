@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from conversations import consent
+from conversations import consent, identity
 from conversations.models import NO_NUMBER, Contact, Conversation, Message
 from conversations.signals import contact_changed
 from trochai.ui.admin import ReadOnly
@@ -26,7 +26,7 @@ class ContactForm(forms.ModelForm):
 
     class Meta:
         model = Contact
-        fields = ["organization", "name", "phone", "whatsapp_user_id"]
+        fields = ["organization", "name", "phone"]
 
     def clean_phone(self) -> str:
         typed = self.cleaned_data["phone"]
@@ -41,9 +41,9 @@ class ContactAdmin(admin.ModelAdmin):
     form = ContactForm
     list_display = ["__str__", "phone", "organization", "opted_out_at", "created_at"]
     list_select_related = ["organization"]
-    search_fields = ["name", "phone", "whatsapp_user_id"]
+    search_fields = ["name", "phone", "user_ids"]
     autocomplete_fields = ["organization"]
-    readonly_fields = ["opted_out_at", "created_at"]
+    readonly_fields = ["user_ids", "opted_out_at", "in_doubt_since", "created_at"]
     actions = ["opt_out", "opt_in"]
     show_full_result_count = False
 
@@ -53,7 +53,9 @@ class ContactAdmin(admin.ModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: Contact, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
-        if change and {"name", "phone", "whatsapp_user_id"} & set(form.changed_data):
+        if "phone" in form.changed_data:
+            identity.trust(obj)
+        if change and {"name", "phone"} & set(form.changed_data):
             contact_changed.send(sender=Contact, contact=obj)
 
     @admin.action(description=_("Wants no more messages"))

@@ -40,12 +40,16 @@ def merge(kept: Contact, gone: Contact, *, now: dt.datetime) -> bool:
         if kept.pk == gone.pk or kept.merged_into_id or gone.merged_into_id:
             return False
         opted_out_at, consent_at = gone.opted_out_at, gone.consent_at
-        known = {"name": gone.name, "phone": gone.phone, "whatsapp_user_id": gone.whatsapp_user_id}
+        known = {"name": gone.name, "phone": gone.phone}
         # First given up by the one, as no two have the same.
-        gone.phone, gone.whatsapp_user_id, gone.merged_into = "", "", kept
+        gone.phone, gone.user_ids, gone.merged_into = "", "", kept
         gone.save()
+        gone.identities.update(contact=kept)
         for name, value in known.items():
             setattr(kept, name, getattr(kept, name) or value)
+        if kept.first_seen_at is not None:
+            kept.first_seen_at = gone.first_seen_at and min(kept.first_seen_at, gone.first_seen_at)
+        kept.user_ids, kept.in_doubt_since = kept.ids_of_identities(), None
         kept.save()
         for conversation in gone.conversations.select_for_update().order_by("pk"):
             _join(conversation, kept)

@@ -26,6 +26,7 @@ from trochai.whatsapp.json_reading import mapping, text
 
 if TYPE_CHECKING:
     from trochai.accounts.models import Organization
+    from trochai.whatsapp.models import Channel
 
 
 NO_NUMBER = _("Enter the number with its country code, such as +506 8888 1234.")
@@ -35,23 +36,19 @@ class ContactQuerySet(models.QuerySet["Contact"]):
     def for_organization(self, organization: Organization) -> Self:
         return self.filter(organization=organization)
 
-    def reachable_as(self, *, organization_id: int, phone: str, user_id: str) -> Contact | None:
-        """Return the organization's contact with this number, else with this user id of Meta's.
+    def with_number(self, organization_id: int, phone: str) -> Contact | None:
+        """Return the organization's contact with this number.
 
         A mobile's number is found in whichever way it is spelled; of two contacts, the one that has it as
         given.
         """
         contacts = self.filter(organization_id=organization_id)
-        if phone:
-            spelled = list(contacts.filter(phone__in=phone_numbers.spellings(phone)).order_by("pk"))
-            as_given = [contact for contact in spelled if contact.phone == phone]
-            if spelled:
-                return (as_given or spelled)[0]
-        return contacts.filter(whatsapp_user_id=user_id).first() if user_id else None
+        spelled = list(contacts.filter(phone__in=phone_numbers.spellings(phone)).order_by("pk"))
+        return next((contact for contact in spelled if contact.phone == phone), next(iter(spelled), None))
 
 
 class Contact(models.Model):
-    """A customer on WhatsApp, known by a phone number or, without one, by Meta's user id (BSUID)."""
+    """A customer on WhatsApp, known by a phone number or, without one, by Meta's user ids (``Identity``)."""
 
     organization = models.ForeignKey(
         "accounts.Organization", on_delete=models.CASCADE, related_name="contacts"
@@ -59,11 +56,16 @@ class Contact(models.Model):
     name = models.CharField(max_length=200, blank=True)
     # E.164 with its plus sign: without it Meta may take the number for a local one.
     phone = models.CharField(max_length=16, blank=True)
-    whatsapp_user_id = models.CharField(max_length=160, blank=True)
+    # The ids and usernames of its identities, for the search. See conversations.identity.
+    user_ids = models.TextField(blank=True, default="", db_default="", editable=False)
     opted_out_at = models.DateTimeField(null=True, blank=True)
     # When the contact last said whether messages are wanted. See conversations.consent.
     consent_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+    # By Meta's clock: since when somebody is known whom a webhook brought; empty for whom people entered.
+    first_seen_at = models.DateTimeField(null=True, editable=False)
+    # WhatsApp has said that the number may be somebody else's by now, and nobody has decided yet.
+    in_doubt_since = models.DateTimeField(null=True, editable=False)
     # It turned out to be this one: links, rows in flight and late webhooks still find it.
     merged_into = models.ForeignKey(
         "self", on_delete=models.PROTECT, null=True, editable=False, related_name="+", db_index=False
@@ -80,13 +82,8 @@ class Contact(models.Model):
                 condition=~Q(phone=""),
                 name="contact_phone_once_per_organization",
             ),
-            models.UniqueConstraint(
-                fields=["organization", "whatsapp_user_id"],
-                condition=~Q(whatsapp_user_id=""),
-                name="contact_user_id_once_per_organization",
-            ),
             models.CheckConstraint(
-                condition=~Q(phone="") | ~Q(whatsapp_user_id="") | Q(merged_into__isnull=False),
+                condition=~Q(phone="") | ~Q(user_ids="") | Q(merged_into__isnull=False),
                 name="contact_can_be_reached",
             ),
         ]
@@ -106,16 +103,14 @@ class Contact(models.Model):
             self.phone = phone_numbers.normalized(self.phone)
         except ValueError:
             raise ValidationError({"phone": NO_NUMBER}) from None
-        same = Contact.objects.reachable_as(
-            organization_id=self.organization_id, phone=self.phone, user_id=""
-        )
+        same = Contact.objects.with_number(self.organization_id, self.phone)
         if same is not None and same.pk != self.pk:
             raise ValidationError({"phone": _("Another contact has this number.")})
 
     @property
     def known_as(self) -> tuple[str, str, str]:
         """What people search a contact by; whoever changes it sends ``contact_changed``."""
-        return self.name, self.phone, self.whatsapp_user_id
+        return self.name, self.phone, self.user_ids
 
     @property
     def display_name(self) -> str:
@@ -141,14 +136,99 @@ class Contact(models.Model):
         return self.opted_out_at is not None
 
     @property
-    def can_be_written_to(self) -> bool:
-        """Whether Meta would take ``recipient`` for one."""
-        return payloads.is_address(self.recipient)
+    def is_in_doubt(self) -> bool:
+        return self.in_doubt_since is not None
 
-    @property
-    def recipient(self) -> dict[str, str]:
+    def ids_of_identities(self) -> str:
+        """Return what ``user_ids`` should hold: a line for each identity."""
+        known = self.identities.order_by("pk").values_list("user_id", "username")
+        return "\n".join(f"{user_id} @{username}".removesuffix(" @") for user_id, username in known)
+
+    def can_be_written_to(self, channel: Channel) -> bool:
+        """Whether Meta would take ``recipient_on`` for one."""
+        return payloads.is_address(self.recipient_on(channel))
+
+    def recipient_on(self, channel: Channel) -> dict[str, str]:
         """How Meta is told whom to write to: ``to`` (E.164) or ``recipient`` (BSUID)."""
-        return {"to": self.phone} if self.phone else {"recipient": self.whatsapp_user_id}
+        if self.phone:
+            return {"to": self.phone}
+        current = [
+            each
+            for each in self.identities.all()
+            if each.portfolio == channel.portfolio and each.retired_at is None
+        ]
+        newest = max(current, key=lambda each: (each.known_at, each.pk), default=None)
+        return {"recipient": newest.user_id if newest is not None else ""}
+
+
+class Identity(models.Model):
+    """What a contact is called at one business portfolio: Meta's user id (BSUID), and the username if told.
+
+    With another number a person gets another id. The old one stays, ``retired``: what comes late still finds
+    its contact, and nothing is sent to it.
+    """
+
+    contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="identities")
+    # Repeated from the contact: an id is unique within it.
+    organization = models.ForeignKey("accounts.Organization", on_delete=models.CASCADE, related_name="+")
+    portfolio = models.CharField(max_length=80)  # Channel.portfolio
+    user_id = models.CharField(max_length=160)
+    # The same in all portfolios that Meta has linked.
+    parent_user_id = models.CharField(max_length=160, blank=True)
+    username = models.CharField(max_length=64, blank=True)
+    # By Meta's clock.
+    known_at = models.DateTimeField()
+    retired_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name_plural = "identities"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "portfolio", "user_id"], name="identity_once_per_portfolio"
+            )
+        ]
+        indexes = [
+            # conversations.identity: somebody who is known at a linked portfolio.
+            models.Index(
+                fields=["organization", "parent_user_id"],
+                condition=~Q(parent_user_id=""),
+                name="identity_parent",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.user_id
+
+
+def load_ids(contacts: Iterable[Contact]) -> None:
+    """Read the identities of those who can be written to by id alone: at most one query for all."""
+    models.prefetch_related_objects([contact for contact in contacts if not contact.phone], "identities")
+
+
+class Alias(models.Model):
+    """Meta's word that one number, or one user id, stands for another; kept whoever is known by them here.
+
+    Whoever was called ``name`` is found as ``stands_for``: of what was said ``until`` then, where it is set,
+    as a number may be somebody else's afterwards. ``portfolio`` is empty for numbers; one that was left for a
+    number that Meta does not tell stands for the user id.
+    """
+
+    organization = models.ForeignKey("accounts.Organization", on_delete=models.CASCADE, related_name="+")
+    portfolio = models.CharField(max_length=80, blank=True)
+    name = models.CharField(max_length=160)
+    stands_for = models.CharField(max_length=160)
+    until = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name_plural = "aliases"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "portfolio", "name", "stands_for"], name="alias_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} → {self.stands_for}"
 
 
 class ConversationStatus(models.TextChoices):

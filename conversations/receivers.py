@@ -13,11 +13,18 @@ from django.dispatch import receiver
 from django.utils import timezone
 
 from conversations import consent, identity, recording
+from conversations.identity import Names
 from conversations.kinds import Becomes, kind_of
 from conversations.models import Contact, Direction, EarlyStatus, Message
 from conversations.signals import contact_changed, message_received
 from trochai.whatsapp import references, verdicts
-from trochai.whatsapp.signals import inbound_message, marketing_preference, message_echo, message_status
+from trochai.whatsapp.signals import (
+    inbound_message,
+    marketing_preference,
+    message_echo,
+    message_status,
+    portfolio_known,
+)
 
 if TYPE_CHECKING:
     from trochai.whatsapp.models import Channel
@@ -53,11 +60,17 @@ def _record(channel: Channel, event: InboundMessage, *, is_answer: bool) -> None
 
 def _note(channel: Channel, event: InboundMessage) -> None:
     """Record what WhatsApp says of somebody who is known here, once, and move the person if it says so."""
-    contact = identity.find(channel, phone=event.from_phone, user_id=event.from_user_id)
-    if contact is None or recording.record_inbound(channel=channel, event=event, now=timezone.now()) is None:
+    if recording.is_recorded(channel, event.id):
         return
+    now, names = timezone.now(), Names(event.at, event.from_phone, event.from_user_id, event.parent_user_id)
     if event.moved_to_phone or event.moved_to_user_id:
-        identity.move(contact, phone=event.moved_to_phone, user_id=event.moved_to_user_id)
+        contact = identity.move(
+            channel, names, phone=event.moved_to_phone, user_id=event.moved_to_user_id, now=now
+        )
+    else:
+        contact = identity.find(channel, names)
+    if contact is not None:
+        recording.record_inbound(channel=channel, event=event, now=now, about=contact)
 
 
 def _change(channel: Channel, event: InboundMessage, becomes: Becomes) -> None:
@@ -96,6 +109,7 @@ def follow_message(channel: Channel, event: MessageStatus, **_signal: Any) -> No
     message = _message_of(channel, event)
     if message is not None:
         recording.follow(message, event)
+        _learn_spelling(channel, message, event)
         return
     early = EarlyStatus(
         channel=channel,
@@ -108,14 +122,22 @@ def follow_message(channel: Channel, event: MessageStatus, **_signal: Any) -> No
     EarlyStatus.objects.bulk_create([early], ignore_conflicts=True)
 
 
+def _learn_spelling(channel: Channel, message: Message, event: MessageStatus) -> None:
+    """The answer to the send may have been lost. A number with another ending has moved since."""
+    phone = message.conversation.contact.phone
+    if event.phone[-6:] == phone[-6:]:
+        identity.learn_wa_id(channel, sent_to=phone, wa_id=event.phone)
+
+
 @receiver(message_status)
 def learn_recipient(channel: Channel, event: MessageStatus, **_signal: Any) -> None:
     """Meta may tell number and user id of a recipient together: later one of them may come alone."""
     if not (event.phone and event.user_id):
         return
-    contact = identity.find(channel, phone=event.phone, user_id="")
+    names = Names(event.at, event.phone, event.user_id, event.parent_user_id, event.username)
+    contact = identity.find(channel, names)
     if contact is not None:
-        identity.learn(contact, phone=event.phone, user_id=event.user_id, now=timezone.now())
+        identity.learn(channel, contact, names, now=timezone.now())
 
 
 @receiver(message_status)
@@ -125,9 +147,7 @@ def stop_channel(channel: Channel, event: MessageStatus, **_signal: Any) -> None
 
 @receiver(marketing_preference)
 def remember_preference(channel: Channel, event: MarketingPreference, **_signal: Any) -> None:
-    contact = Contact.objects.reachable_as(
-        organization_id=channel.organization_id, phone=event.phone, user_id=event.user_id
-    )
+    contact = identity.find(channel, Names(event.at, event.phone, event.user_id))
     if contact is None:
         return
     if event.opted_out:
@@ -136,9 +156,15 @@ def remember_preference(channel: Channel, event: MarketingPreference, **_signal:
         consent.opt_in(contact, at=event.at)
 
 
+@receiver(portfolio_known)
+def widen_ids(channel: Channel, before: str, **_signal: Any) -> None:
+    identity.rescope(channel.organization_id, before=before, portfolio=channel.portfolio, now=timezone.now())
+
+
 def _message_of(channel: Channel, event: MessageStatus) -> Message | None:
     """Find the message by Meta's id, or by the composer's reference, which proves that Meta accepted it."""
     messages = Message.objects.filter(channel=channel, direction=Direction.OUTBOUND)
+    messages = messages.select_related("conversation__contact")
     message = messages.filter(whatsapp_id=event.id).first()
     uuid = references.parse(references.Kind.MESSAGE, event.reference)
     if message is not None or uuid is None:

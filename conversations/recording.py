@@ -109,15 +109,17 @@ def record_template(
     return message
 
 
-def record_inbound(*, channel: Channel, event: InboundMessage, now: dt.datetime) -> Message | None:
+def record_inbound(
+    *, channel: Channel, event: InboundMessage, now: dt.datetime, about: Contact | None = None
+) -> Message | None:
     """Write a contact's message into the history; None when it is there already.
 
-    Contact and conversation are found or made. What it does to the conversation is its kind's
-    (``conversations.kinds``).
+    Contact and conversation are found or made, but for a note of WhatsApp's, which is ``about`` somebody. What
+    it does to the conversation is its kind's (``conversations.kinds``).
     """
-    if Message.objects.filter(channel=channel, whatsapp_id=event.id).exists():
+    if is_recorded(channel, event.id):
         return None
-    contact = identity.sender_of(channel, event, now=now)
+    contact = about or identity.sender_of(channel, event, now=now)
     message = Message(
         conversation=_conversation_of(channel, contact, at=event.at, now=now),
         channel=channel,
@@ -132,12 +134,16 @@ def record_inbound(*, channel: Channel, event: InboundMessage, now: dt.datetime)
     return _saved(message)
 
 
+def is_recorded(channel: Channel, whatsapp_id: str) -> bool:
+    return Message.objects.filter(channel=channel, whatsapp_id=whatsapp_id).exists()
+
+
 def _saved(message: Message) -> Message | None:
     try:
         with transaction.atomic():
             message.save(force_insert=True)
     except IntegrityError:
-        if Message.objects.filter(channel=message.channel_id, whatsapp_id=message.whatsapp_id).exists():
+        if is_recorded(message.channel, message.whatsapp_id):
             return None  # Meta delivered it twice at the same moment, and the other one won
         raise
     move_conversation(message, preview=one_line(message.text))
@@ -157,9 +163,9 @@ def _conversation_of(
 
 def record_echo(*, channel: Channel, event: MessageEcho, now: dt.datetime) -> Message | None:
     """Write what a colleague sent from the WhatsApp Business app; None when it is there already."""
-    if Message.objects.filter(channel=channel, whatsapp_id=event.id).exists():
+    if is_recorded(channel, event.id):
         return None
-    contact = identity.contact_of(channel, phone=event.to_phone, user_id=event.to_user_id)
+    contact = identity.contact_of(channel, identity.Names(event.at, event.to_phone, event.to_user_id))
     message = Message(
         conversation=_conversation_of(channel, contact, at=event.at, now=now),
         channel=channel,

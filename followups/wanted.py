@@ -40,6 +40,7 @@ class Code(StrEnum):
     """What is wrong, apart from the values (``templates_app.parameters.Refusal``)."""
 
     OPTED_OUT = "opted_out"
+    IN_DOUBT = "in_doubt"
     UNREACHABLE = "unreachable"
     TOO_MANY = "too_many"
     NO_TEMPLATE = "no_template"
@@ -76,7 +77,9 @@ def problems_with(wanted: Wanted, *, now: dt.datetime, waiting: int = 0) -> list
     problems = []
     if contact.is_opted_out:
         problems.append(Problem(Field.CONTACT, Code.OPTED_OUT, {"contact": contact.display_name}))
-    elif not contact.can_be_written_to:
+    elif contact.is_in_doubt:
+        problems.append(Problem(Field.CONTACT, Code.IN_DOUBT, {"contact": contact.display_name}))
+    elif not contact.can_be_written_to(wanted.conversation.channel):
         problems.append(Problem(Field.CONTACT, Code.UNREACHABLE, {"contact": contact.display_name}))
     if waiting >= limit:
         values = {"contact": contact.display_name, "limit": limit}

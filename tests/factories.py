@@ -8,7 +8,7 @@ from typing import Any
 import factory
 from django.utils import timezone
 
-from conversations.models import Contact, Conversation, Delivery, Direction, Message
+from conversations.models import Contact, Conversation, Delivery, Direction, Identity, Message
 from followups.models import (
     CancelCause,
     ChangeKind,
@@ -100,6 +100,21 @@ class ContactFactory(factory.django.DjangoModelFactory[Contact]):
     organization = factory.SubFactory(OrganizationFactory)
     name = "María Jiménez"
     phone = factory.Sequence(lambda n: f"+5068{n:07}")
+
+
+class IdentityFactory(factory.django.DjangoModelFactory[Identity]):
+    """An id of a contact's at the portfolio of a channel."""
+
+    class Meta:
+        model = Identity
+        exclude = ["channel"]
+
+    channel = factory.SubFactory(ChannelFactory)
+    contact = factory.SubFactory(ContactFactory)
+    organization = factory.SelfAttribute("contact.organization")
+    portfolio = factory.LazyAttribute(lambda identity: identity.channel.portfolio)
+    user_id = factory.Sequence(lambda n: f"CR.{n:012}")
+    known_at = factory.LazyFunction(lambda: timezone.now() - dt.timedelta(days=30))
 
 
 class ConversationFactory(factory.django.DjangoModelFactory[Conversation]):

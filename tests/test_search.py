@@ -37,7 +37,7 @@ def test_what_is_not_there_is_not_found(query: str) -> None:
 
 
 def test_a_contact_without_a_number_is_found_by_the_whatsapp_id() -> None:
-    contact = Contact(whatsapp_user_id="CR.1A2b3C")
+    contact = Contact(user_ids="CR.1A2b3C @maria")
     assert fold_numbers("cr.1a2B") in search_text(*contact.known_as)
 
 

@@ -13,7 +13,7 @@ import structlog
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from conversations.models import Delivery, Message, QueuedMessage
+from conversations.models import Delivery, Message, QueuedMessage, load_ids
 from conversations.wording import Cause
 from trochai.whatsapp.cloud_api.failures import Failure
 from trochai.whatsapp.models import Channel, has_unread
@@ -58,7 +58,9 @@ class _Waiting:
 
     def held(self, token: uuid.UUID) -> list[QueuedMessage]:
         rows = QueuedMessage.objects.select_related("message", "conversation__contact")
-        return list(rows.prefetch_related("channel").filter(claim_token=token).order_by("pk"))
+        held = list(rows.prefetch_related("channel").filter(claim_token=token).order_by("pk"))
+        load_ids(row.conversation.contact for row in held)
+        return held
 
 
 def mark(rows: Sequence[QueuedMessage], *, token: uuid.UUID, now: dt.datetime) -> set[int]:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 import structlog
 from django.db import transaction
 
-from conversations import recording, window
+from conversations import identity, recording, window
 from conversations.models import Delivery, Message, QueuedMessage
 from conversations.sending import queue
 from conversations.wording import Cause
@@ -55,7 +55,7 @@ class Replies:
             queue.fail(row, failure)
             logger.info("reply_not_sent", **self.ids(row), code=failure.code, cause=failure.cause)
             return None
-        recipient = row.conversation.contact.recipient
+        recipient = row.conversation.contact.recipient_on(row.channel)
         return work.Job(row, token, client_for(row.channel), recipient, payloads.text(row.message.text))
 
     def fail_broken(self, row: QueuedMessage, *, token: uuid.UUID, now: dt.datetime) -> None:
@@ -87,6 +87,8 @@ class Replies:
         with transaction.atomic():
             match result:
                 case Accepted():
+                    sent_to = call.row.conversation.contact.phone
+                    identity.learn_wa_id(call.row.channel, sent_to=sent_to, wa_id=result.wa_id)
                     recording.accept(message, whatsapp_id=result.message_id)
                     message.refresh_from_db()
                     recording.apply_early_statuses(message)

@@ -10,6 +10,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import OuterRef, Q, Subquery
 
+from conversations.models import load_ids
 from followups.lifecycle.changes import RELEASED
 from followups.models import FailureKind, FollowUp, FollowUpAttempt, Status
 from trochai.whatsapp import rate
@@ -79,6 +80,7 @@ class _Due:
             "organization", "channel", "template"
         )
         held = rows.filter(status=Status.PROCESSING, claim_token=token)
+        load_ids(row.conversation.contact for row in held)
         return sorted(held, key=lambda follow_up: (follow_up.next_attempt_at, follow_up.pk))
 
 

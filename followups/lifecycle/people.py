@@ -12,9 +12,11 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, Q, QuerySet, Value
 from django.db.models.functions import Greatest
 
+from conversations import identity
 from followups import announcements
 from followups.lifecycle.ceiling import count_waiting
 from followups.lifecycle.changes import NO_FAILURE, TransitionRefused, change, loaded, record
+from followups.lifecycle.claims import hand_back
 from followups.models import CancelCause, ChangeKind, FollowUp, FollowUpChange, HeldReason, Status
 from followups.wanted import Wanted, problems_with
 from followups.wording.refusals import Refusal
@@ -147,16 +149,29 @@ def _wait_again(
 
 
 def release(follow_up: FollowUp, *, by: Membership, now: dt.datetime) -> FollowUp:
-    """Let a held row be sent after all: at its time, or now if that has passed. It cannot be missed by it."""
-    return change(
-        follow_up,
-        Q(status=Status.PENDING) & ~Q(held_reason=""),
-        kind=ChangeKind.RELEASED,
-        by=by.user,
-        now=now,
-        held_reason="",
-        next_attempt_at=Greatest("next_attempt_at", Value(now)),
-    )
+    """Let a held row be sent after all: at its time, or now if that has passed. It cannot be missed by it.
+
+    Whoever decides it says that the contact can be written to.
+    """
+    with transaction.atomic():
+        released = change(
+            follow_up,
+            Q(status=Status.PENDING) & ~Q(held_reason=""),
+            kind=ChangeKind.RELEASED,
+            by=by.user,
+            now=now,
+            held_reason="",
+            next_attempt_at=Greatest("next_attempt_at", Value(now)),
+        )
+        identity.trust(released.conversation.contact)
+    return released
+
+
+def hold_claimed(follow_up: FollowUp, *, token: uuid.UUID, now: dt.datetime) -> None:
+    """processing → pending and held, before any call: its contact came into doubt meanwhile."""
+    with transaction.atomic():
+        hand_back([follow_up], token=token)
+        hold(FollowUp.objects.filter(pk=follow_up.pk), reason=HeldReason.CONTACT, now=now)
 
 
 def hold(follow_ups: QuerySet[FollowUp], *, reason: HeldReason, now: dt.datetime) -> int:

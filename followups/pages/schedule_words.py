@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 WORDS = {
     Code.OPTED_OUT: _("%(contact)s doesn’t want messages any more, so nothing can be scheduled."),
+    Code.IN_DOUBT: _(
+        "%(contact)s may have another number now, as WhatsApp says. An admin can correct it, or an operator"
+        " merge the two contacts."
+    ),
     Code.UNREACHABLE: _("%(contact)s has no number that WhatsApp can write to. An admin can correct it."),
     Code.TOO_MANY: _(
         "%(limit)d follow-ups are waiting for %(contact)s, which is the most. Cancel one to schedule another."

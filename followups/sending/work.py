@@ -10,7 +10,7 @@ import structlog
 from django.conf import settings
 from django.db import transaction
 
-from conversations import consent
+from conversations import consent, identity
 from followups import lifecycle
 from followups.models import FailureKind, FollowUp, FollowUpAttempt, Outcome
 from followups.sending.recheck import contact_free_at, problem_with
@@ -68,6 +68,9 @@ class FollowUps:
     def job_for(
         self, row: FollowUp, *, token: uuid.UUID, busy: Collection[int], now: dt.datetime
     ) -> Job | None:
+        if row.conversation.contact.is_in_doubt:
+            lifecycle.hold_claimed(row, token=token, now=now)
+            return None
         problem = problem_with(row, now)
         if problem is not None:
             kind, failure = problem
@@ -81,7 +84,8 @@ class FollowUps:
             metrics.LINE_WAIT_SECONDS.labels("contact").inc((free_at - now).total_seconds())
             return None
         content = payloads.template(template_payload(row.template, row.parameters))
-        recipient, kept = row.conversation.contact.recipient, lifecycle.what_is_sent(row)
+        recipient = row.conversation.contact.recipient_on(row.channel)
+        kept = lifecycle.what_is_sent(row)
         return work.Job(row, token, client_for(row.channel), recipient, content, kept)
 
     def fail_broken(self, row: FollowUp, *, token: uuid.UUID, now: dt.datetime) -> None:
@@ -116,7 +120,9 @@ class FollowUps:
             if accepted:
                 lifecycle.settle_all_sent(accepted, now=now)
             for call in calls:
-                if not isinstance(call.result, Accepted):
+                if isinstance(call.result, Accepted):
+                    _learn_wa_id(call, call.result)
+                else:
                     _settle(call, now)
 
     def settle(self, call: Call, *, now: dt.datetime) -> None:
@@ -145,10 +151,16 @@ def _marked(job: Job, attempt: FollowUpAttempt) -> Marked:
     return work.Marked(job, attempt, references.build(references.Kind.ATTEMPT, attempt.pk))
 
 
+def _learn_wa_id(call: Call, accepted: Accepted) -> None:
+    sent_to = call.row.conversation.contact.phone
+    identity.learn_wa_id(call.row.channel, sent_to=sent_to, wa_id=accepted.wa_id)
+
+
 def _settle(call: Call, now: dt.datetime) -> None:
     attempt, result = call.attempt, call.result
     match result:
         case Accepted():
+            _learn_wa_id(call, result)
             lifecycle.settle_sent(attempt, whatsapp_id=result.message_id, at=now, now=now)
         case TemporaryError() | ChannelError():
             is_channel = isinstance(result, ChannelError)

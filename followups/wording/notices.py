@@ -80,7 +80,11 @@ def held(values: Mapping[str, Any]) -> Words:
 @words_for(Kind.CONTACT_MOVED, icon="contact")
 def moved(values: Mapping[str, Any]) -> Words:
     """Values: contact, template, before and number (as people write them; empty without one)."""
-    text = _("%(contact)s has the number %(number)s now. What waits is sent there.")
+    text = (
+        _("%(contact)s has the number %(number)s now. What waits is sent there.")
+        if values["number"]
+        else _("%(contact)s has another number, which WhatsApp doesn’t tell. What waits is sent there.")
+    )
     return Words(_("A contact has another number"), text % {**_names(values), "number": values["number"]})
 
 

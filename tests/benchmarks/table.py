@@ -22,9 +22,9 @@ VALUES = {
 }
 
 CONTACTS = """
-    INSERT INTO conversations_contact (id, organization_id, name, phone, whatsapp_user_id, search_text,
+    INSERT INTO conversations_contact (id, organization_id, name, phone, search_text,
            created_at)
-    SELECT n, organization_id, 'Contact ' || n, '+506' || lpad(n::text, 8, '0'), '',
+    SELECT n, organization_id, 'Contact ' || n, '+506' || lpad(n::text, 8, '0'),
            'contact ' || n || E'\\n+506' || lpad(n::text, 8, '0'), now()
       FROM generate_series(1, %(conversations)s) n JOIN line ON line.number = n %% %(lines)s
 """

@@ -36,7 +36,7 @@ def test_the_history_is_not_edited(operator, model):
 
 
 def correct(operator, contact: Contact, **changed: str):
-    fields = {"name": contact.name, "phone": contact.phone, "whatsapp_user_id": "", **changed}
+    fields = {"name": contact.name, "phone": contact.phone, **changed}
     return operator.post(reverse("admin:conversations_contact_change", args=[contact.pk]), fields)
 
 

@@ -2,12 +2,9 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from importlib import import_module
 
 import pytest
-from django.apps import apps
 
-from conversations.models import Contact, Conversation
 from conversations.pages import listing
 from conversations.pages.listing import Filters, Tab
 from tests import factories
@@ -107,19 +104,6 @@ def test_search_finds_names_numbers_and_last_messages(team, wanted, found):
     converse(team, "Allan Zúñiga", contact={"phone": "+50671230000"}, preview="El lote en Grecia")
     query = Filters(search=wanted)
     assert [str(row) for row in listing.listing(team.agent, query).conversations] == found
-
-
-def test_conversations_from_before_there_was_a_search_text_are_found_after_the_migration(team, monkeypatch):
-    migration = import_module("conversations.migrations.0008_search_index")
-    monkeypatch.setattr(migration, "BATCH", 2)
-    made = [converse(team, f"María {number}", preview="El  lote en Grecia") for number in range(5)]
-    for model in (Contact, Conversation):
-        model.objects.update(search_text="")
-    migration.fill(apps, None)
-    for text in ("maria 3", made[3].contact.phone):
-        assert Conversation.objects.search(text).get() == made[3]
-    assert Conversation.objects.search("lote en grecia").count() == 5
-    assert Contact.objects.get(pk=made[3].contact_id).search_text.startswith("maria 3\n+")
 
 
 def test_pages_follow_one_another_none_twice_none_lost(team):

@@ -32,6 +32,8 @@ class Inbound:
     id: str = "wamid.IN1"
     from_phone: str = "+50688881234"
     from_user_id: str = ""
+    parent_user_id: str = ""
+    username: str = ""
     profile_name: str = "María Jiménez"
     at: dt.datetime = NOW
     kind: str = "text"
@@ -235,7 +237,7 @@ def test_number_and_user_id_become_one_contact(team, heard):
         return message.conversation.contact
 
     first = write(1, from_phone="", from_user_id="CR.123", profile_name="")
-    assert first.recipient == {"recipient": "CR.123"}
+    assert first.recipient_on(team.channel) == {"recipient": "CR.123"}
     both = write(2, from_user_id="CR.123")
     assert (both.pk, both.phone, both.name) == (first.pk, "+50688881234", "María Jiménez")
     assert write(3, from_phone="", from_user_id="CR.123").pk == first.pk
@@ -326,7 +328,8 @@ def test_whoever_gets_a_user_id_is_found_by_it_and_the_apps_above_hear_of_it(tea
 
 
 def test_a_user_id_that_another_contact_holds_is_no_news(team, heard):
-    factories.ContactFactory(organization=team.organization, phone="+50670001122", whatsapp_user_id="CR.1")
+    other = factories.ContactFactory(organization=team.organization, phone="+50670001122")
+    factories.IdentityFactory(contact=other, channel=team.channel, user_id="CR.1")
     receive(team, 1, from_phone=team.conversation.contact.phone, from_user_id="CR.1")
     assert heard == []
     assert found("cr.1") == []

@@ -43,7 +43,7 @@ def woken(monkeypatch):
 def test_what_missed_its_moment_is_not_sent_but_said_to_be_late(meta, due):
     row = due()
     burst = Burst()
-    recipient = row.conversation.contact.recipient
+    recipient = row.conversation.contact.recipient_on(row.channel)
     payload = {"name": "visit_reminder", "language": {"code": "es"}}
     late = time.monotonic() - rate.TOLERANCE.total_seconds() - 0.01
     burst.begin([Outgoing(client_for(row.channel), recipient, payload, "attempt:1", late)])

@@ -19,8 +19,12 @@ from tests.webhooks.meta import post
 from trochai.whatsapp import phone_numbers
 
 
-def talk_with(team, phone="", **contact) -> Conversation:
-    person = factories.ContactFactory(organization=team.organization, phone=phone, **contact)
+def talk_with(team, phone="", *, user_id="", channel=None, **contact) -> Conversation:
+    person = factories.ContactFactory(
+        organization=team.organization, phone=phone, user_ids=user_id, **contact
+    )
+    if user_id:
+        factories.IdentityFactory(contact=person, channel=channel or team.channel, user_id=user_id)
     return factories.ConversationFactory(organization=team.organization, channel=team.channel, contact=person)
 
 
@@ -130,7 +134,7 @@ def test_of_two_contacts_the_one_with_the_number_as_given_has_written(team):
     ],
 )
 def test_a_number_that_is_typed_is_kept_as_it_is_sent(team, admin_client, typed, kept):
-    data = {"organization": team.organization.pk, "name": "Ana", "phone": typed, "whatsapp_user_id": ""}
+    data = {"organization": team.organization.pk, "name": "Ana", "phone": typed}
     assert admin_client.post("/admin/conversations/contact/add/", data).status_code == 302
     write(team, kept.removeprefix("+"))
     assert people(team).count(kept) == 1
@@ -138,7 +142,7 @@ def test_a_number_that_is_typed_is_kept_as_it_is_sent(team, admin_client, typed,
 
 @pytest.mark.parametrize("typed", ["88887777", "+506", "mañana", "+50688887777777777"])
 def test_what_is_no_number_is_refused_when_it_is_saved(team, admin_client, typed):
-    data = {"organization": team.organization.pk, "name": "Ana", "phone": typed, "whatsapp_user_id": ""}
+    data = {"organization": team.organization.pk, "name": "Ana", "phone": typed}
     page = admin_client.post("/admin/conversations/contact/add/", data)
     assert "Enter the number with its country code" in html_of(page)
 
@@ -149,7 +153,6 @@ def test_another_contacts_number_is_refused_in_any_spelling(team, admin_client):
         "organization": team.organization.pk,
         "name": "Ana",
         "phone": "+55 11 8765 4321",
-        "whatsapp_user_id": "",
     }
     page = admin_client.post("/admin/conversations/contact/add/", data)
     assert "Another contact has this number." in html_of(page)
@@ -205,7 +208,7 @@ def test_a_quote_alone_joins_no_two_contacts(team):
 
 @pytest.mark.parametrize("held_by_another", [False, True])
 def test_a_number_that_was_asked_for_is_learned_unless_another_contact_has_it(team, held_by_another):
-    talk = talk_with(team, whatsapp_user_id="CR.5000")
+    talk = talk_with(team, user_id="CR.5000")
     if held_by_another:
         talk_with(team, "+50688442211")
     write(
@@ -224,7 +227,7 @@ def test_where_the_number_should_stand_there_may_be_a_user_id(team):
     user_id = "CR.7000000000055999"
     write(team, user_id, contacts=[{"profile": {"name": "Uma"}, "user_id": user_id}])
     contact = Message.objects.get().conversation.contact
-    assert (contact.phone, contact.whatsapp_user_id, contact.name) == ("", user_id, "Uma")
+    assert (contact.phone, contact.user_ids, contact.name) == ("", user_id, "Uma")
 
 
 def test_a_name_that_comes_with_another_spelling_of_the_number_is_the_senders(team):
@@ -239,7 +242,11 @@ OLD, NEW = "50688770011", "50688770022"
 
 def changed_number(team, old=OLD, new=NEW, key="wa_id", **more):
     node = {"body": f"User Quique changed from {old} to {new}", key: new, "type": "user_changed_number"}
-    write(team, old, kind="system", node={**node, **more}, contacts=[])
+    write(team, old, kind="system", node=node, contacts=[], **more)
+
+
+def seconds_ago(seconds: int) -> str:
+    return str(int(timezone.now().timestamp()) - seconds)
 
 
 @pytest.mark.parametrize("key", ["wa_id", "new_wa_id"])
@@ -260,7 +267,7 @@ def test_what_waits_goes_to_the_new_number(team, meta, key):
 
 
 def test_the_old_number_in_a_strangers_hands_is_somebody_else(team):
-    talk = talk_with(team, f"+{OLD}", whatsapp_user_id="CR.1")
+    talk = talk_with(team, f"+{OLD}", user_id="CR.1")
     changed_number(team)
     write(team, OLD, contacts=[{"wa_id": OLD, "user_id": "CR.2"}])
     message = Message.objects.get(kind="text")
@@ -269,7 +276,7 @@ def test_the_old_number_in_a_strangers_hands_is_somebody_else(team):
 
 
 def test_a_user_id_that_changes_is_followed(team):
-    talk = talk_with(team, whatsapp_user_id="CR.111")
+    talk = talk_with(team, user_id="CR.111")
     node = {"type": "user_changed_user_id", "previous_user_id": "CR.111", "user_id": "CR.222", "body": "x"}
     write(team, kind="system", node=node, contacts=[])
     write(team, from_user_id="CR.222", contacts=[{"user_id": "CR.222"}])

@@ -36,7 +36,7 @@ def known(team) -> Conversation:
 @pytest.fixture
 def hidden(team) -> Conversation:
     """The same person, met when Meta hid the number."""
-    return talk_with(team, phone="", whatsapp_user_id=USER_ID, name="olga_u")
+    return talk_with(team, phone="", user_id=USER_ID, name="olga_u")
 
 
 def test_who_was_known_by_id_alone_becomes_part_of_who_has_the_number(team, known, hidden):
@@ -44,7 +44,7 @@ def test_who_was_known_by_id_alone_becomes_part_of_who_has_the_number(team, know
     waiting = waiting_for(team, hidden, cancel_on_reply=False)
     both_names(team)
     kept = Contact.objects.get(pk=known.contact_id)
-    assert (kept.phone, kept.whatsapp_user_id, kept.name) == (f"+{PHONE}", USER_ID, "Olga")
+    assert (kept.phone, kept.user_ids, kept.name) == (f"+{PHONE}", USER_ID, "Olga")
     waiting.refresh_from_db()
     assert waiting.conversation == known
     assert sorted(known.messages.values_list("text", flat=True)) == ["Primero", "hola"]
@@ -71,7 +71,7 @@ def test_an_opt_out_of_either_wins_and_cancels_what_waits_for_the_other(team, kn
 
 
 def test_two_with_numbers_are_left_to_a_person_who_is_told_once(team, known):
-    other = talk_with(team, "+50670001122", whatsapp_user_id=USER_ID, name="Otra")
+    other = talk_with(team, "+50670001122", user_id=USER_ID, name="Otra")
     both_names(team)
     both_names(team)
     assert Contact.objects.get(pk=other.contact_id).merged_into is None

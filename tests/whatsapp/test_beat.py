@@ -12,6 +12,7 @@ from trochai.celery import app
         ("trochai.whatsapp.tasks.process_waiting_webhooks", "* * * * *"),
         ("trochai.whatsapp.tasks.purge_webhooks", "17 3 * * *"),
         ("trochai.whatsapp.tasks.probe_stopped_channels", "*/5 * * * *"),
+        ("trochai.whatsapp.tasks.learn_portfolios", "47 * * * *"),
     ],
 )
 @pytest.mark.django_db

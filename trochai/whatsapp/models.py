@@ -23,6 +23,10 @@ def new_verify_token() -> str:
     return secrets.token_urlsafe(24)
 
 
+def account_scope(waba_id: str) -> str:
+    return f"waba:{waba_id}"
+
+
 class ChannelQuerySet(models.QuerySet["Channel"]):
     def for_organization(self, organization: Organization) -> Self:
         return self.filter(organization=organization)
@@ -40,6 +44,8 @@ class Channel(models.Model):
     display_phone_number = models.CharField(max_length=32)
     phone_number_id = models.CharField(max_length=64, unique=True)
     waba_id = models.CharField(_("WhatsApp Business Account ID"), max_length=64)
+    # The business portfolio that owns the account; empty until Meta has told it. See whatsapp.portfolios.
+    portfolio_id = models.CharField(max_length=64, blank=True, default="", db_default="", editable=False)
     access_token = EncryptedTextField(blank=True)
     app_secret = EncryptedTextField(blank=True)
     verify_token = EncryptedTextField(default=new_verify_token)
@@ -79,6 +85,11 @@ class Channel(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def portfolio(self) -> str:
+        """Where Meta's user ids hold: they belong to a portfolio. Until it is known, to the account alone."""
+        return self.portfolio_id or account_scope(self.waba_id)
 
     # What ``stop_reason`` is made of, for ``only()``.
     STOP_FIELDS: ClassVar[tuple[str, ...]] = ("stop_code", "stop_cause", "stop_values")

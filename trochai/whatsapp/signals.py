@@ -33,3 +33,5 @@ number_unknown = Signal()
 channel_stopped = Signal()
 # channel: Channel. It is stopped for a reason of which only a message can tell whether it is over.
 channel_needs_trial = Signal()
+# channel: Channel, before: str. Where its user ids hold was ``before``, and is ``channel.portfolio`` now.
+portfolio_known = Signal()

@@ -8,7 +8,7 @@ from typing import Any
 from celery import shared_task
 
 from trochai.clock import database_now
-from trochai.whatsapp import probes
+from trochai.whatsapp import portfolios, probes
 from trochai.whatsapp.webhooks import deliveries
 
 # Seconds. A sweep goes on until nothing is due, or makes room for other tasks until the next minute's.
@@ -39,3 +39,9 @@ def purge_webhooks(**_: Any) -> None:
 def probe_stopped_channels(**_: Any) -> None:
     """Every five minutes: resume what works again."""
     probes.probe_stopped(now=database_now())
+
+
+@shared_task
+def learn_portfolios(**_: Any) -> None:
+    """Once an hour, for numbers that are new."""
+    portfolios.learn_unknown()

@@ -45,4 +45,4 @@ def _named(ids: list[int]) -> Iterator[tuple[Contact, Contact]]:
 
 
 def _told(contact: Contact) -> str:
-    return f"{contact.pk} {contact.display_name} {contact.phone or contact.whatsapp_user_id}"
+    return f"{contact.pk} {contact.display_name} {contact.phone or contact.user_ids}"

@@ -28,7 +28,7 @@ from trochai.whatsapp.cloud_api.guard import refuse_in_request
 from trochai.whatsapp.cloud_api.reader import Reader
 from trochai.whatsapp.cloud_api.transport import Answer, AsyncTransport, NoAnswer, NotSent
 from trochai.whatsapp.fields import Secret
-from trochai.whatsapp.json_reading import decode, first, mapping, mappings, text
+from trochai.whatsapp.json_reading import decode, first, mapping, mappings, text, text_or_number
 from trochai.whatsapp.models import Channel
 
 # 100 templates a page; Meta allows 6,000 an account.
@@ -111,6 +111,11 @@ class WhatsAppClient:
     def phone_number(self) -> dict[str, Any]:
         """Return what Meta says of the number: proves that the token and the id work."""
         return self._get(quote(self.phone_number_id, safe=""), {"fields": PHONE_NUMBER_FIELDS})
+
+    def portfolio_id(self, waba_id: str) -> str:
+        """Return the id of the business portfolio that owns the account; empty if Meta does not say."""
+        found = self._get(quote(waba_id, safe=""), {"fields": "owner_business_info"})
+        return text_or_number(mapping(found, "owner_business_info").get("id"))[:64]
 
     def _get(self, path: str, params: Mapping[str, str]) -> dict[str, Any]:
         headers = self._headers()

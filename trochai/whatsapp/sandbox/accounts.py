@@ -23,6 +23,7 @@ class Account:
     webhook_url: str = ""
     display_phone_number: str = "+506 2201 4455"
     name: str = "Casa Verde Bienes Raíces"
+    portfolio_id: str = "880100000000001"
     templates: tuple[dict[str, Any], ...] = tuple(CATALOGUE)
 
     def accepts(self, token: str) -> bool:

@@ -101,16 +101,16 @@ class Api:
         if (method, edge) == ("GET", "/message_templates"):
             return _templates(account, query)
         if (method, edge) == ("GET", ""):
-            return _json(200, _phone_number(account))
+            return _json(200, _waba(account) if node == account.waba_id else _phone_number(account))
         raise Refused(400, 100, "Unsupported request", "Unsupported method for this path")
 
     def _account(self, node: str, edge: str, token: str) -> Account:
         accounts = list(self.directory())
         if not any(account.accepts(token) for account in accounts):
             raise Refused(401, 190, "Invalid OAuth access token - Cannot parse access token")
-        by_waba = edge == "/message_templates"
         for account in accounts:
-            if node == (account.waba_id if by_waba else account.phone_number_id) and account.accepts(token):
+            nodes = {"/message_templates": {account.waba_id}, "/messages": {account.phone_number_id}}
+            if node in nodes.get(edge, {account.waba_id, account.phone_number_id}) and account.accepts(token):
                 return account
         message = f"Unsupported request. Object with ID '{node}' does not exist"
         raise Refused(400, 100, message, subcode=33)
@@ -240,6 +240,10 @@ def _templates(account: Account, query: dict[str, str]) -> Reply:
     if end < len(rows):
         answer["paging"]["next"] = f"https://graph.facebook.com/next?after={_encoded(end)}"
     return _json(200, answer)
+
+
+def _waba(account: Account) -> dict[str, Any]:
+    return {"id": account.waba_id, "owner_business_info": {"id": account.portfolio_id, "name": account.name}}
 
 
 def _phone_number(account: Account) -> dict[str, Any]:

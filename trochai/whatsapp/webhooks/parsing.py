@@ -24,6 +24,7 @@ from trochai.whatsapp.webhooks.message_text import text_of
 MAX_ID = 255
 MAX_REFERENCE = 512
 MAX_NAME = 200
+MAX_USERNAME = 64
 MAX_DEPTH = 20
 MESSAGE_STATUSES = frozenset({"sent", "delivered", "read", "played", "failed"})
 
@@ -57,6 +58,9 @@ class InboundMessage:
     # Where the sender is found from now on, in a system message that says so.
     moved_to_phone: str = ""
     moved_to_user_id: str = ""
+    # The sender's id at all portfolios that Meta has linked, and the name that the sender shows.
+    parent_user_id: str = ""
+    username: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,9 +95,11 @@ class MessageStatus:
     failure: Failure
     # What Meta bills: billable, type, category, pricing_model.
     pricing: dict[str, Any] = field(default_factory=dict)
-    # The recipient, by both of its names where Meta tells both.
+    # The recipient, by all names that Meta tells.
     phone: str = ""
     user_id: str = ""
+    parent_user_id: str = ""
+    username: str = ""
 
 
 @dataclass(frozen=True)
@@ -213,8 +219,12 @@ def _messages(value: dict[str, Any], received_at: dt.datetime) -> Iterator[Event
         inbound = _inbound(message, contacts, received_at)
         if inbound is not None:
             yield inbound
-    for status in mappings(value.get("statuses")):
-        known = _status(status, received_at)
+    statuses = mappings(value.get("statuses"))
+    recipients = _Contacts(
+        mappings(value.get("contacts")), of_one_message=len(statuses) == 1 and not messages
+    )
+    for status in statuses:
+        known = _status(status, recipients, received_at)
         if known is not None:
             yield known
 
@@ -284,6 +294,9 @@ def _inbound(message: dict[str, Any], contacts: _Contacts, received_at: dt.datet
         about=about,
         in_group=bool(text_or_number(message.get("group_id"))),
         given_phone=_given_phone(message),
+        parent_user_id=_user_id(message.get("from_parent_user_id"))
+        or _user_id(contact.get("parent_user_id")),
+        username=_username(contact),
         **_moved(system),
     )
 
@@ -341,10 +354,17 @@ class _Contacts:
         return self._only
 
 
-def _status(status: dict[str, Any], received_at: dt.datetime) -> MessageStatus | None:
+def _username(contact: dict[str, Any]) -> str:
+    return text(mapping(contact, "profile").get("username")).strip().removeprefix("@")[:MAX_USERNAME]
+
+
+def _status(status: dict[str, Any], contacts: _Contacts, received_at: dt.datetime) -> MessageStatus | None:
     message_id, name = text_or_number(status.get("id")), text_or_number(status.get("status")).lower()
     if not message_id or len(message_id) > MAX_ID or name not in MESSAGE_STATUSES:
         return None
+    recipient, user_id = text_or_number(status.get("recipient_id")), _user_id(status.get("recipient_user_id"))
+    contact = contacts.who(recipient, user_id)
+    parent = _first_id(status.get("recipient_parent_user_id"), contact.get("parent_user_id"))
     return MessageStatus(
         id=message_id,
         status=name,
@@ -352,8 +372,10 @@ def _status(status: dict[str, Any], received_at: dt.datetime) -> MessageStatus |
         reference=text_or_number(status.get("biz_opaque_callback_data"))[:MAX_REFERENCE],
         failure=_failure(status) if name == "failed" else Failure(),
         pricing=_pricing(mapping(status, "pricing")),
-        phone=_phone(text_or_number(status.get("recipient_id"))),
-        user_id=_user_id(status.get("recipient_user_id")),
+        phone=_phone(recipient) or _phone(text_or_number(contact.get("wa_id"))),
+        user_id=user_id or _first_id(recipient, contact.get("user_id")),
+        parent_user_id=parent,
+        username=_username(contact),
     )
 
 
@@ -446,6 +468,10 @@ def _phone(value: str) -> str:
 
 def _user_id(value: object) -> str:
     return value if isinstance(value, str) and _USER_ID.fullmatch(value) else ""
+
+
+def _first_id(*values: object) -> str:
+    return next(filter(None, map(_user_id, values)), "")
 
 
 def _clean(value: Any, depth: int = 0) -> Any:
