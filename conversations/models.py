@@ -341,6 +341,8 @@ class Conversation(models.Model):
 class Direction(models.TextChoices):
     INBOUND = "in", _("Received")
     OUTBOUND = "out", _("Sent")
+    # Nobody wrote it: see conversations.notes.
+    NOTE = "log", _("Note")
 
 
 class Delivery(models.TextChoices):
@@ -361,8 +363,6 @@ class MessageKind(enum.StrEnum):
 
     TEXT = "text"
     TEMPLATE = "template"
-    # WhatsApp's own notes in a thread (a changed number): nobody wrote them.
-    SYSTEM = "system"
 
 
 class Message(models.Model):
@@ -414,7 +414,7 @@ class Message(models.Model):
                 name="message_whatsapp_id_once_per_channel",
             ),
             models.CheckConstraint(
-                condition=Q(direction=Direction.INBOUND, delivery="")
+                condition=(~Q(direction=Direction.OUTBOUND) & Q(delivery=""))
                 | (Q(direction=Direction.OUTBOUND) & ~Q(delivery="")),
                 name="message_outbound_has_delivery",
             ),
@@ -430,6 +430,10 @@ class Message(models.Model):
     @property
     def is_outbound(self) -> bool:
         return self.direction == Direction.OUTBOUND
+
+    @property
+    def is_note(self) -> bool:
+        return self.direction == Direction.NOTE
 
     @property
     def is_from_follow_up(self) -> bool:

@@ -70,7 +70,7 @@ def _note(channel: Channel, event: InboundMessage) -> None:
     else:
         contact = identity.find(channel, names)
     if contact is not None:
-        recording.record_inbound(channel=channel, event=event, now=now, about=contact)
+        recording.record_notice(channel=channel, contact=contact, event=event, now=now)
 
 
 def _change(channel: Channel, event: InboundMessage, becomes: Becomes) -> None:

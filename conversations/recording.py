@@ -109,18 +109,28 @@ def record_template(
     return message
 
 
-def record_inbound(
-    *, channel: Channel, event: InboundMessage, now: dt.datetime, about: Contact | None = None
-) -> Message | None:
+def record_inbound(*, channel: Channel, event: InboundMessage, now: dt.datetime) -> Message | None:
     """Write a contact's message into the history; None when it is there already.
 
-    Contact and conversation are found or made, but for a note of WhatsApp's, which is ``about`` somebody. What
-    it does to the conversation is its kind's (``conversations.kinds``).
+    Contact and conversation are found or made. What it does to the conversation is its kind's
+    (``conversations.kinds``).
     """
     if is_recorded(channel, event.id):
         return None
-    contact = about or identity.sender_of(channel, event, now=now)
-    message = Message(
+    contact = identity.sender_of(channel, event, now=now)
+    message = _received(channel, contact, event, now=now)
+    return _saved(message)
+
+
+def record_notice(*, channel: Channel, contact: Contact, event: InboundMessage, now: dt.datetime) -> None:
+    """Write what WhatsApp says of a contact into the thread, as a note."""
+    message = _received(channel, contact, event, now=now)
+    message.direction = Direction.NOTE
+    _insert(message)
+
+
+def _received(channel: Channel, contact: Contact, event: InboundMessage, *, now: dt.datetime) -> Message:
+    return Message(
         conversation=_conversation_of(channel, contact, at=event.at, now=now),
         channel=channel,
         direction=Direction.INBOUND,
@@ -131,7 +141,6 @@ def record_inbound(
         at=event.at,
         created_at=now,
     )
-    return _saved(message)
 
 
 def is_recorded(channel: Channel, whatsapp_id: str) -> bool:
@@ -139,15 +148,21 @@ def is_recorded(channel: Channel, whatsapp_id: str) -> bool:
 
 
 def _saved(message: Message) -> Message | None:
+    if not _insert(message):
+        return None
+    move_conversation(message, preview=one_line(message.text))
+    return message
+
+
+def _insert(message: Message) -> bool:
     try:
         with transaction.atomic():
             message.save(force_insert=True)
     except IntegrityError:
         if is_recorded(message.channel, message.whatsapp_id):
-            return None  # Meta delivered it twice at the same moment, and the other one won
+            return False  # Meta delivered it twice at the same moment, and the other one won
         raise
-    move_conversation(message, preview=one_line(message.text))
-    return message
+    return True
 
 
 def _conversation_of(

@@ -1,4 +1,4 @@
-"""Puts news about follow-ups into people's bells; ``followups.wording.notices`` says it in words."""
+"""Puts news about follow-ups into people's bells and into threads; ``followups.wording`` says it in words."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from django.db.models import Exists, OuterRef
 from django.urls import reverse
 
-from followups.models import FollowUp, Status
+from conversations import notes
+from followups.models import CancelCause, FollowUp, Status
 from followups.wording.notices import Kind
 from notifications.models import Notification
 from notifications.notify import Notice, notify, notify_all, recipients_for
@@ -47,14 +48,21 @@ def announce_sent(follow_ups: Sequence[FollowUp], *, now: dt.datetime) -> None:
 def announce_failed(follow_up: FollowUp, *, now: dt.datetime) -> None:
     failure = {"kind": follow_up.failure_kind, "failure": asdict(follow_up.failure)}
     _tell_creator(follow_up, Kind.FOLLOW_UP_FAILED, failure, now)
+    _tell_thread(follow_up, Kind.FOLLOW_UP_FAILED, failure, now)
 
 
 def announce_canceled(follow_up: FollowUp, *, now: dt.datetime) -> None:
-    _tell_creator(follow_up, Kind.FOLLOW_UP_CANCELED, {"cause": follow_up.cancel_cause}, now)
+    """Whoever canceled it need not be told; the thread says it to the others."""
+    by = follow_up.canceled_by.name if follow_up.canceled_by else ""
+    values = {"cause": follow_up.cancel_cause, "by": by}
+    if follow_up.cancel_cause != CancelCause.MEMBER:
+        _tell_creator(follow_up, Kind.FOLLOW_UP_CANCELED, values, now)
+    _tell_thread(follow_up, Kind.FOLLOW_UP_CANCELED, values, now)
 
 
 def announce_held(follow_up: FollowUp, *, now: dt.datetime) -> None:
     _tell_creator(follow_up, Kind.FOLLOW_UP_HELD, {"reason": follow_up.held_reason}, now)
+    _tell_thread(follow_up, Kind.FOLLOW_UP_HELD, {"reason": follow_up.held_reason}, now)
 
 
 def announce_moved(follow_ups: Sequence[FollowUp], before: str, *, now: dt.datetime) -> None:
@@ -171,6 +179,16 @@ def _tell_creator(follow_up: FollowUp, kind: Kind, values: Mapping[str, Any], no
         values={**_names(follow_up), **values},
         url=_conversation_url(follow_up),
         now=now,
+    )
+
+
+def _tell_thread(follow_up: FollowUp, kind: Kind, values: Mapping[str, Any], now: dt.datetime) -> None:
+    notes.write(
+        follow_up.conversation,
+        kind=kind,
+        values={"template": follow_up.template.name, **values},
+        url=reverse("followups:detail", args=[follow_up.pk]),
+        at=now,
     )
 
 

@@ -8,6 +8,6 @@ class FollowUpsConfig(AppConfig):
     verbose_name = "Follow-ups"
 
     def ready(self) -> None:
-        # Imported for what they connect: the receivers, the mark in the inbox list, words for the bell.
+        # Imported for what they connect: receivers, the mark in the inbox list, words for bell and thread.
         from followups import marks, receivers  # noqa: F401
-        from followups.wording import notices  # noqa: F401
+        from followups.wording import notices, thread_notes  # noqa: F401

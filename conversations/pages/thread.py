@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from django.utils import timezone
 
-from conversations import wording
+from conversations import notes, wording
 from conversations.models import Delivery, Message, MessageKind
 from trochai.paging import Cursor, count_of, newest_first, page_of
 
@@ -33,6 +33,10 @@ class Bubble:
     @property
     def text(self) -> str:
         return wording.beside_picture(self.message.shown_kind, self.message.text)
+
+    @property
+    def note(self) -> notes.Note:
+        return notes.shown(self.message)
 
     @property
     def css(self) -> str:

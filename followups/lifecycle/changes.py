@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
@@ -55,20 +56,31 @@ class TransitionRefused(MovedOn):
 
 
 def change(
-    follow_up: FollowUp, leaving: Q, *, kind: ChangeKind, by: User, now: dt.datetime, **columns: Any
+    follow_up: FollowUp,
+    leaving: Q,
+    *,
+    kind: ChangeKind,
+    by: User,
+    now: dt.datetime,
+    tell: Callable[[FollowUp], None] | None = None,
+    **columns: Any,
 ) -> FollowUp:
     """Make a person's change and record who made it; return the row with what pages need.
 
-    Raises ``TransitionRefused`` when the row is not, or no longer, in the state that ``leaving`` describes.
+    ``tell`` is called with it in the same transaction. Raises ``TransitionRefused`` when the row is not,
+    or no longer, in the state that ``leaving`` describes.
     """
     visible = FollowUp.objects.visible().filter(pk=follow_up.pk)
     with transaction.atomic(savepoint=False):  # nothing in here is caught
         changed = visible.filter(leaving).update(**columns)
         if changed:
             record(follow_up, kind, by=by, now=now)
+            row = loaded().get(pk=follow_up.pk)
+            if tell is not None:
+                tell(row)
     if not changed:
         raise TransitionRefused(refusal(follow_up))
-    return loaded().get(pk=follow_up.pk)
+    return row
 
 
 def record(follow_up: FollowUp, kind: ChangeKind, *, by: User, now: dt.datetime) -> None:
@@ -101,7 +113,7 @@ def refusal(follow_up: FollowUp) -> Refusal:
 
 def loaded() -> QuerySet[FollowUp]:
     return FollowUp.objects.select_related(
-        "organization", "channel", "conversation__contact", "template__channel", "created_by"
+        "organization", "channel", "conversation__contact", "template__channel", "created_by", "canceled_by"
     )
 
 

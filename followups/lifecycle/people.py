@@ -88,6 +88,7 @@ def cancel(follow_up: FollowUp, *, by: Membership, now: dt.datetime) -> FollowUp
         kind=ChangeKind.CANCELED,
         by=by.user,
         now=now,
+        tell=lambda canceled: announcements.announce_canceled(canceled, now=now),
         status=Status.CANCELED,
         next_attempt_at=None,
         held_reason="",

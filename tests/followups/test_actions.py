@@ -194,7 +194,7 @@ class TestRowInPlace:
         follow_up = make(team)
         client = signed_in(team.agent)
         headers = {"HX-Request": "true", "HX-Current-URL": f"http://testserver{INDEX}"}
-        with django_assert_max_num_queries(16):
+        with django_assert_max_num_queries(17):
             client.post(url("cancel", follow_up), headers=headers)
 
 

@@ -81,7 +81,7 @@ def test_the_same_mobile_in_another_spelling_is_the_same_person(team, kept, writ
     write(team, written, "Ya no hace falta")
     waiting.refresh_from_db()
     assert waiting.status == Status.CANCELED
-    assert Message.objects.get().conversation == talk
+    assert Message.objects.get(direction="in").conversation == talk
     assert people(team) == before
     stop = {"wa_id": written, "category": "marketing_messages", "value": "stop", "timestamp": 1795000000}
     post(team.channel, "user_preferences", user_preferences=[stop])

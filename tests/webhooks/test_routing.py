@@ -60,7 +60,7 @@ def test_the_second_numbers_answers_arrive_at_the_first_ones_address_and_count(t
     text(second, to=team.channel)
     waiting.refresh_from_db()
     assert waiting.status == Status.CANCELED
-    assert Message.objects.get().channel == second
+    assert Message.objects.get(direction="in").channel == second
 
 
 def test_statuses_and_opt_outs_too(team, second):

@@ -13,7 +13,7 @@ from conversations import recording
 from conversations.models import Conversation, Delivery, Message
 from followups import announcements, lifecycle
 from followups.lifecycle.changes import template_record
-from followups.models import CancelCause, FailureKind, FollowUp, FollowUpAttempt, Outcome, Status
+from followups.models import FailureKind, FollowUp, FollowUpAttempt, Outcome, Status
 from followups.wording.failures import Cause
 from notifications.models import Notification
 from trochai.demo.stage import Stage, wamid
@@ -169,7 +169,7 @@ def _announce(plan: scenes.FollowUp, follow_up: FollowUp) -> None:
             return
         case Status.FAILED:
             told_at, announce = follow_up.failed_at, announcements.announce_failed
-        case Status.CANCELED if follow_up.cancel_cause != CancelCause.MEMBER:
+        case Status.CANCELED:
             told_at, announce = follow_up.canceled_at, announcements.announce_canceled
         case _:
             return

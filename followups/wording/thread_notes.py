@@ -1,0 +1,46 @@
+"""What is said in a conversation's thread about its follow-ups: what happened, why, and what can be done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from conversations.notes import Words, words_for
+from followups.models import CancelCause, FailureKind
+from followups.wording import failures
+from followups.wording.notices import Kind
+from trochai.whatsapp.cloud_api.failures import Failure
+
+
+@words_for(Kind.FOLLOW_UP_FAILED, icon="circle-alert", tone="bad")
+def failed(values: Mapping[str, Any]) -> Words:
+    """Values: template, kind (a FailureKind), failure (the fields of a Failure)."""
+    explained = failures.explain(values["kind"], Failure(**values["failure"]))
+    line = _("Follow-up %(template)s: %(reason)s") % {**values, "reason": explained.text}
+    return Words(line, _("Decide") if values["kind"] == FailureKind.UNKNOWN else _("See and retry"))
+
+
+@words_for(Kind.FOLLOW_UP_CANCELED, icon="circle-slash")
+def canceled(values: Mapping[str, Any]) -> Words:
+    """Values: template, cause (a CancelCause), by (a member's name, or nothing)."""
+    match values["cause"]:
+        case CancelCause.REPLY:
+            return Words(
+                _("Follow-up %(template)s canceled: the contact replied.") % values, _("See and restore")
+            )
+        case CancelCause.OPT_OUT:
+            line = _("Follow-up %(template)s canceled: the contact no longer wants messages.") % values
+        case _ if values["by"]:
+            line = _("Follow-up %(template)s canceled by %(by)s.") % values
+        case _:
+            line = _("Follow-up %(template)s canceled.") % values
+    return Words(line, _("See it"))
+
+
+@words_for(Kind.FOLLOW_UP_HELD, icon="circle-pause", tone="bad")
+def held(values: Mapping[str, Any]) -> Words:
+    """Values: template, reason (a HeldReason)."""
+    line = _("Follow-up %(template)s is on hold: the number may be somebody else’s by now.") % values
+    return Words(line, _("Decide"))
