@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from django.urls import reverse
 
-from conversations.models import Message
+from conversations.models import Direction, Message
 from followups.models import FailureKind, FollowUp, FollowUpAttempt, Outcome, Status
 from followups.wording.notices import Kind
 from notifications.models import Notification
@@ -28,7 +28,9 @@ def discrepancies(calls: list[Call]) -> list[str]:
             found.append(f"call {call.reference} belongs to no attempt")
         else:
             calls_of[attempt.follow_up_id].append(call)
-    messages = Counter(Message.objects.values_list("conversation_id", flat=True))
+    history = Counter(Message.objects.values_list("conversation_id", "direction"))
+    lines = Message.objects.filter(direction=Direction.NOTE, kind=Kind.FOLLOW_UP_FAILED)
+    told = Counter(lines.values_list("conversation_id", flat=True))
     notices = Counter(Notification.objects.values_list("url", "kind"))
     attempts_of: dict[int, list[FollowUpAttempt]] = defaultdict(list)
     for attempt in attempts.values():
@@ -37,7 +39,7 @@ def discrepancies(calls: list[Call]) -> list[str]:
         problems = [
             *_with_calls(row, calls_of[row.pk]),
             *_with_attempts(row, attempts_of[row.pk], calls_of[row.pk]),
-            *_with_records(row, messages, notices),
+            *_with_records(row, history, told, notices),
         ]
         found += [f"follow-up {row.pk} ({row.status} {row.failure_kind}): {problem}" for problem in problems]
     return found
@@ -84,12 +86,15 @@ def _with_attempts(row: FollowUp, attempts: list[FollowUpAttempt], calls: list[C
         yield "its accepted attempt is not its message's"
 
 
-def _with_records(row: FollowUp, messages: Counter, notices: Counter) -> Iterator[str]:
+def _with_records(row: FollowUp, history: Counter, told: Counter, notices: Counter) -> Iterator[str]:
     is_sent = row.status == Status.SENT
-    if messages[row.conversation_id] != is_sent:
-        yield f"{messages[row.conversation_id]} messages in the history"
+    messages = history[row.conversation_id, Direction.OUTBOUND]
+    if messages != is_sent:
+        yield f"{messages} messages in the history"
     url = reverse("conversations:conversation", args=[row.conversation_id])
     if notices[url, Kind.FOLLOW_UP_SENT] != is_sent:
         yield f"{notices[url, Kind.FOLLOW_UP_SENT]} notifications of success"
+    if row.status == Status.FAILED and told[row.conversation_id] != 1:
+        yield f"{told[row.conversation_id]} lines of failure in the thread"
     if row.status == Status.FAILED and notices[url, Kind.FOLLOW_UP_FAILED] != 1:
         yield f"{notices[url, Kind.FOLLOW_UP_FAILED]} notifications of failure"

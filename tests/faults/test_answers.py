@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conversations.models import Delivery, Message
+from conversations.models import Delivery, Direction, Message
 from followups.models import FailureKind, FollowUp, FollowUpAttempt, Outcome, Status
 from followups.wording.notices import Kind
 from notifications.models import Notification
@@ -62,7 +62,8 @@ def listen(trochai, channel):
 
 
 def deliveries(channel):
-    return sorted(Message.objects.filter(channel=channel).values_list("delivery", flat=True))
+    messages = Message.objects.filter(channel=channel, direction=Direction.OUTBOUND)
+    return sorted(messages.values_list("delivery", flat=True))
 
 
 def test_refusals_are_retried_doubts_are_not_and_everything_is_told(installation):
