@@ -29,10 +29,11 @@ def post(
 ) -> None:
     """Post one change of ``field`` about ``channel`` to its own address, or to that of ``to``.
 
-    ``time`` is the moment of the whole entry, in unix seconds.
+    ``time`` is the moment of the whole entry, in unix seconds; ``metadata=None`` leaves it out.
     """
     value.setdefault("metadata", {"phone_number_id": channel.phone_number_id})
-    change = {"field": field, "value": {"messaging_product": "whatsapp", **value}}
+    told = {key: part for key, part in value.items() if part is not None}
+    change = {"field": field, "value": {"messaging_product": "whatsapp", **told}}
     addressee = to or channel
     entry = {"id": channel.waba_id, "changes": [change]} | ({} if time is None else {"time": time})
     body = json.dumps({"object": "whatsapp_business_account", "entry": [entry]}).encode()
