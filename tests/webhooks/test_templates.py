@@ -103,7 +103,8 @@ def test_repetitions_change_nothing(visita):
 
 @pytest.mark.django_db(transaction=True)
 def test_what_is_older_than_the_last_list_has_the_list_asked(visita, woken):
-    Channel.objects.filter(pk=visita.channel_id).update(templates_synced_at=database_now())
+    synced_at = dt.datetime.fromtimestamp(NOW, dt.UTC)
+    Channel.objects.filter(pk=visita.channel_id).update(templates_synced_at=synced_at)
     status(visita, "PAUSED", at=NOW - 3600)
     assert now(visita).status == "APPROVED"
     assert woken == [visita.channel_id]
