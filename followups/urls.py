@@ -18,5 +18,4 @@ urlpatterns = [
     path("channels/<int:pk>/resume/", action_views.resume_channel, name="resume_channel"),
     path("schedule/<int:conversation_id>/", schedule_views.schedule, name="schedule"),
     path("schedule/<int:conversation_id>/check/", schedule_views.check, name="check"),
-    path("schedule/<int:conversation_id>/banner/", schedule_views.banner, name="banner"),
 ]

@@ -18,6 +18,7 @@ from django.views.decorators.http import require_GET, require_POST
 from conversations import merging, outbox, triage, window
 from conversations.models import Conversation, ConversationStatus, Message
 from conversations.pages import thread
+from conversations.pages.banners import banners_of
 from conversations.pages.forms import ReplyForm, TriageForm, assignable
 from conversations.pages.listing import Filters, listing
 from conversations.sending import queue
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from trochai.accounts.models import Membership
     from trochai.paging import Cursor
 
-# The parts that change by themselves: if none of them has, a poll is answered with 204.
+# The parts that change by themselves, as the banners do: if none has, a poll is answered with 204.
 LIVE = ("chips", "rows", "toolbar", "messages")
 
 
@@ -180,7 +181,10 @@ def _page(
     if opened:
         context |= _opened(request, opened, now=timezone.now(), data=data)
         context |= {"form": form, "fresh_composer": sent or form is not None}
-    live = {name: render_to_string(f"conversations/_{name}.html", context, request) for name in LIVE}
+    live: dict[str, str] = {
+        name: render_to_string(f"conversations/_{name}.html", context, request) for name in LIVE
+    }
+    live["banners"] = banners_of(request, opened) if opened else ""
     version = blake2b("".join(live.values()).encode(), digest_size=8).hexdigest()
     if request.method == "GET" and data.get("v") == version:
         return HttpResponse(status=204)

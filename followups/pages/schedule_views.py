@@ -1,36 +1,29 @@
-"""Scheduling from a conversation: the dialog (or page), its check while people choose, the banner."""
+"""Scheduling from a conversation: the dialog (or page), and its check while people choose."""
 
 from __future__ import annotations
 
-import datetime as dt
-
-from django.conf import settings
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST
 from django.views.decorators.vary import vary_on_headers
 from django_htmx.http import trigger_client_event
 
 from conversations.merging import find_conversation
 from conversations.models import Conversation
 from followups import lifecycle
-from followups.models import FollowUp, FollowUpQuerySet, Status
+from followups.models import FollowUp
+from followups.pages.banner import first_waiting, waiting_for
 from followups.pages.forms import ScheduleForm, WhenForm
-from followups.policies import Action, allowed_actions
 from trochai.accounts import access
 from trochai.accounts.access import MemberRequest
-from trochai.paging import Count
 from trochai.ui import formatting, toasts
 
 CONVERSATIONS = Conversation.objects.select_related("contact", "channel", "organization").defer(
     "channel__access_token", "channel__app_secret", "channel__verify_token"
 )
-# A banner that shows a follow-up refreshes itself when that is due, but no sooner and no later than this
-# many seconds from now.
-LOOK_AGAIN = (10, 3600)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -63,24 +56,6 @@ def check(request: MemberRequest, conversation_id: int) -> HttpResponse:
     )
 
 
-@require_safe
-def banner(request: MemberRequest, conversation_id: int) -> HttpResponse:
-    """What is scheduled for this conversation: the next one, and how many more."""
-    conversation = find_conversation(request, CONVERSATIONS, conversation_id)
-    membership, now = request.membership, timezone.now()
-    most = settings.FOLLOWUPS_MAX_WAITING
-    waiting = list(_waiting(conversation).filter(conversation=conversation)[: most + 1])
-    first = waiting[0] if waiting else None
-    context = {
-        "conversation": conversation,
-        "follow_up": first,
-        "more": Count.capped(len(waiting) - 1, most - 1),
-        "can_cancel": first is not None and Action.CANCEL in allowed_actions(membership, first, now),
-        "look_again": _look_again_after(waiting, now),
-    }
-    return render(request, "followups/_banner.html", context)
-
-
 def _submit(request: MemberRequest, conversation: Conversation) -> HttpResponse:
     now = timezone.now()
     form = ScheduleForm(request.POST, conversation=conversation, now=now)
@@ -106,10 +81,12 @@ def _show(request: MemberRequest, form: ScheduleForm, status: int = 200) -> Http
         template = "followups/_schedule_form.html"
     else:
         template = "followups/_schedule_dialog.html"
+    first, more = first_waiting(waiting_for(form.conversation))
     context = {
         "form": form,
         "conversation": form.conversation,
-        "waiting": _waiting(form.conversation).first(),
+        "waiting": first,
+        "more": more,
         "dialog": bool(request.htmx),
         "section": "inbox",
     }
@@ -138,18 +115,3 @@ def _scheduled(request: MemberRequest, follow_up: FollowUp) -> HttpResponse:
         url=f"{reverse('followups:index')}?status=pending",
         link=_("View"),
     )
-
-
-def _waiting(conversation: Conversation) -> FollowUpQuerySet:
-    """Return what is scheduled for the conversation's contact on any channel, soonest first."""
-    rows = FollowUp.objects.for_organization(conversation.organization).select_related("template")
-    return rows.filter(
-        conversation__contact_id=conversation.contact_id, status__in=[Status.PENDING, Status.PROCESSING]
-    ).order_by("scheduled_for", "pk")
-
-
-def _look_again_after(waiting: list[FollowUp], now: dt.datetime) -> int | None:
-    """Return the seconds until the first of them is due, within ``LOOK_AGAIN``; None if there are none."""
-    due = [now if row.status == Status.PROCESSING else row.next_attempt_at or now for row in waiting]
-    soonest, latest = LOOK_AGAIN
-    return max(soonest, min(latest, int((min(due) - now).total_seconds()))) if due else None

@@ -12,7 +12,7 @@ from tests.conftest import make_team, signed_in
 APPS = {"accounts", "conversations", "followups", "notifications", "templates"}
 OF_A_CONVERSATION = [
     *(f"conversations:{name}" for name in ("conversation", "earlier", "reply", "update")),
-    *(f"followups:{name}" for name in ("schedule", "check", "banner")),
+    *(f"followups:{name}" for name in ("schedule", "check")),
 ]
 VERBS = ("cancel", "retry", "restore", "release", "delete")
 OF_A_FOLLOW_UP = [f"followups:{name}" for name in ("detail", "row", *VERBS)]
@@ -49,7 +49,7 @@ def theirs(db):
         **{f"conversations:{name}": conversation for name in ("conversation", "earlier", "reply", "update")},
         "conversations:retry": message.pk,
         **{f"followups:{name}": failed.pk for name in ("detail", "row", *VERBS)},
-        **{f"followups:{name}": conversation for name in ("schedule", "check", "banner")},
+        **{f"followups:{name}": conversation for name in ("schedule", "check")},
         "followups:resume_channel": channel,
         "notifications:open": notification.pk,
     }

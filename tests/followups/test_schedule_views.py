@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from followups import lifecycle
-from followups.models import FollowUp, Status
+from followups.models import FollowUp, HeldReason, Status
 from tests import factories
 from tests.conftest import Team, signed_in
 from tests.html import html_of
@@ -244,9 +244,9 @@ def test_values_are_shown_as_text(team: Team) -> None:
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_another_organizations_conversation_is_not_found(team: Team, stranger: Team, method: str) -> None:
     client = signed_in(team.admin)
-    for name in ("schedule", "check", "banner"):
+    for name in ("schedule", "check"):
         url = reverse(f"followups:{name}", args=[stranger.conversation.pk])
-        if name != "schedule" and (method == "get") != (name == "banner"):
+        if name != "schedule" and method == "get":
             continue
         assert getattr(client, method)(url, fields(stranger)).status_code == 404
     assert not FollowUp.objects.exists()
@@ -262,7 +262,7 @@ def test_viewers_may_not_schedule(team: Team) -> None:
 
 
 def test_nobody_who_is_not_signed_in_sees_anything(team: Team, client: Client) -> None:
-    for name in ("schedule", "check", "banner"):
+    for name in ("schedule", "check"):
         response = client.get(reverse(f"followups:{name}", args=[team.conversation.pk]))
         assert response.status_code == 302
         assert response["Location"].startswith(reverse("accounts:sign_in"))
@@ -580,10 +580,9 @@ def test_the_check_shows_the_new_dates_after_midnight(team: Team, friday_afterno
 
 
 def banner(team: Team, role: str = "agent") -> str:
-    url = reverse("followups:banner", args=[team.conversation.pk])
-    response = signed_in(team.member(role)).get(url, headers=HTMX)
-    assert response.status_code == 200
-    return html_of(response)
+    """What stands between the conversation's toolbar and its messages."""
+    html = html_of(signed_in(team.member(role)).get(f"/inbox/{team.conversation.pk}/"))
+    return html.split(f'id="banner-{team.conversation.pk}"')[1].split('id="thread-')[0]
 
 
 def waiting(team: Team, **fields: Any) -> FollowUp:
@@ -622,35 +621,40 @@ def test_cancel_is_offered_only_to_whom_it_is_allowed(team: Team, role: str, may
     assert (reverse("followups:cancel", args=[follow_up.pk]) in banner(team, role)) is may
 
 
-def test_without_follow_ups_the_banner_only_listens(team: Team) -> None:
+def test_without_follow_ups_there_is_no_banner(team: Team) -> None:
     waiting(team, status=Status.SENT)
-    html = banner(team)
-    assert 'class="banner"' not in html
-    assert 'hx-trigger="followups:changed from:body"' in html
+    assert "follow-up-banner" not in banner(team)
 
 
-@pytest.mark.parametrize(
-    ("ahead", "seconds"),
-    [(dt.timedelta(days=7), 3600), (dt.timedelta(minutes=20), 1200), (dt.timedelta(seconds=1), 10)],
-)
-def test_it_looks_again_by_itself_when_something_is_due(
-    team: Team, ahead: dt.timedelta, seconds: int
-) -> None:
-    waiting(team, scheduled_for=NOW + ahead)
-    assert f"every {seconds}s" in banner(team)
+def test_an_open_conversation_follows_what_becomes_of_its_follow_up(team: Team) -> None:
+    """Scheduled in another tab, sent, canceled by a reply: the page's poll brings it."""
+    client = signed_in(team.agent)
+
+    def poll(version: str) -> tuple[int, str]:
+        asked = {"open": team.conversation.pk, "v": version}
+        response = client.get(reverse("conversations:poll"), asked, headers=HTMX)
+        return response.status_code, response.content.decode()
+
+    def version_of(html: str) -> str:
+        return re.search(r'name="v" value="(\w+)"', html)[1]
+
+    _code, before = poll("")
+    assert poll(version_of(before))[0] == 204
+    follow_up = waiting(team, created_by=team.agent.user)
+    code, scheduled = poll(version_of(before))
+    assert (code, "Follow-up scheduled" in scheduled) == (200, True)
+    lifecycle.cancel(follow_up, by=team.agent, now=NOW)
+    code, canceled = poll(version_of(scheduled))
+    assert (code, "follow-up-banner" in canceled) == (200, False)
+
+
+def test_what_is_held_is_not_called_scheduled(team: Team) -> None:
+    waiting(team, held_reason=HeldReason.CONTACT)
+    assert "Follow-up on hold: <b>visit_reminder</b>" in banner(team)
 
 
 def test_what_is_being_sent_is_said_and_can_no_longer_be_canceled(team: Team) -> None:
     follow_up = waiting(team, status=Status.PROCESSING, scheduled_for=NOW)
     html = banner(team, "admin")
     assert "Follow-up being sent: <b>visit_reminder</b>" in html
-    assert "every 10s" in html
     assert reverse("followups:cancel", args=[follow_up.pk]) not in html
-
-
-def test_the_banner_takes_few_queries(team: Team, django_assert_max_num_queries) -> None:
-    for days in (7, 8, 9):
-        waiting(team, scheduled_for=NOW + dt.timedelta(days=days))
-    client = signed_in(team.agent)
-    with django_assert_max_num_queries(5):
-        client.get(reverse("followups:banner", args=[team.conversation.pk]))
