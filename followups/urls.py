@@ -8,8 +8,8 @@ app_name = "followups"
 
 urlpatterns = [
     path("", views.index, name="index"),
+    path("rows/", views.rows, name="rows"),
     path("<int:pk>/", views.detail, name="detail"),
-    path("<int:pk>/row/", views.row, name="row"),
     path("<int:pk>/cancel/", action_views.cancel, name="cancel"),
     path("<int:pk>/retry/", action_views.retry, name="retry"),
     path("<int:pk>/restore/", action_views.restore, name="restore"),

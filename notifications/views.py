@@ -10,7 +10,7 @@ from django_htmx.http import trigger_client_event
 
 from notifications.models import Notification
 from trochai.accounts.access import MemberRequest
-from trochai.paging import BADGE_CAP, count_of, newest_first, page_of
+from trochai.paging import newest_first, page_of
 from trochai.ui.addresses import local_path
 
 PAGE_SIZE = 30
@@ -42,9 +42,8 @@ def index(request: MemberRequest) -> HttpResponse:
 @require_safe
 @never_cache
 def bell(request: MemberRequest) -> HttpResponse:
-    """The bell's count alone; every open page asks for it every few seconds."""
-    unread = Notification.objects.for_member(request.membership).unread()
-    return render(request, "parts/_bell.html", {"count": count_of(unread, BADGE_CAP)})
+    """The bell's count and what else the frame shows; every open page asks for it every few seconds."""
+    return render(request, "parts/_frame.html")
 
 
 @require_POST

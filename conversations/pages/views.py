@@ -184,7 +184,7 @@ def _page(
     live: dict[str, str] = {
         name: render_to_string(f"conversations/_{name}.html", context, request) for name in LIVE
     }
-    live["banners"] = banners_of(request, opened) if opened else ""
+    live["banners"] = banners_of(request, opened, timezone.now()) if opened else ""
     version = blake2b("".join(live.values()).encode(), digest_size=8).hexdigest()
     if request.method == "GET" and data.get("v") == version:
         return HttpResponse(status=204)

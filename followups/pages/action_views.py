@@ -211,8 +211,8 @@ def _swap_in(page: FollowUpsPage, pk: int) -> HttpResponse:
     response = HttpResponse()
     if page.is_on_screen:
         try:
-            context = page.row_context(page.find(pk))
-            response = render(page.request, "followups/_changed_row.html", context)
+            context = page.changes_context([page.row(page.find(pk))])
+            response = render(page.request, "followups/_changed_rows.html", context)
         except Http404:  # deleted: the next row moves up, or the list says that it is empty
             context = {**page.list_context(), "out_of_band": True}
             response = render(page.request, "followups/_filtered.html", context)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 from django.conf import settings
 from django.template.loader import render_to_string
-from django.utils import timezone
 
 from conversations.models import Conversation
 from conversations.pages.banners import banners
@@ -29,7 +30,7 @@ def first_waiting(rows: FollowUpQuerySet) -> tuple[FollowUp | None, Count]:
     return (waiting[0] if waiting else None), Count.capped(len(waiting) - 1, most - 1)
 
 
-def scheduled(request: MemberRequest, conversation: Conversation) -> str:
+def scheduled(request: MemberRequest, conversation: Conversation, now: dt.datetime) -> str:
     first, more = first_waiting(waiting_for(conversation).filter(conversation=conversation))
     if first is None:
         return ""
@@ -37,7 +38,7 @@ def scheduled(request: MemberRequest, conversation: Conversation) -> str:
         "conversation": conversation,
         "follow_up": first,
         "more": more,
-        "can_cancel": Action.CANCEL in allowed_actions(request.membership, first, timezone.now()),
+        "can_cancel": Action.CANCEL in allowed_actions(request.membership, first, now),
     }
     return render_to_string("followups/_banner.html", context, request)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,10 +18,12 @@ from followups.pages import listing
 from followups.pages.listing import Filters, Tab
 from followups.pages.rows import Row, row_for
 from trochai.accounts.access import MemberRequest, get_for_member
-from trochai.paging import Count, count_of
+from trochai.paging import Count, Page, count_of
 from trochai.ui.addresses import local_path, path_on_screen
 from trochai.whatsapp.models import Channel
 
+# A row's id, small enough for any database, and its fingerprint.
+SEEN = re.compile(r"([0-9]{1,18})-([0-9a-f]{8})")
 FOLLOW_UPS = listing.with_row(FollowUp.objects.visible())
 
 
@@ -63,18 +67,31 @@ class FollowUpsPage:
         reasons = {channel.pk: channel.stop_reason for channel in self._stopped}
         return row_for(follow_up, membership=self.membership, stopped=reasons, now=self.now)
 
-    def row_context(self, follow_up: FollowUp) -> dict[str, Any]:
-        """Return what the templates of one row and of the tabs above it need."""
-        return {"row": self.row(follow_up), "here": self.way_back, "tabs": self._tabs}
+    def changes(self, seen: Sequence[str]) -> tuple[list[Row], list[int]]:
+        """Return which of the rows on the screen look different by now, and the ids of those deleted.
+
+        ``seen`` has ``<id>-<fingerprint>`` for each; what makes no sense is ignored.
+        """
+        told = map(SEEN.fullmatch, seen[: listing.PAGE_SIZE])
+        looks = {int(part[1]): part[2] for part in told if part}
+        found = FOLLOW_UPS.for_organization(self.membership.organization).in_bulk(looks)
+        rows = map(self.row, found.values())
+        changed = [row for row in rows if row.fingerprint != looks[row.follow_up.pk]]
+        return changed, [pk for pk in looks if pk not in found]
+
+    def changes_context(self, changed: Sequence[Row], gone: Sequence[int] = ()) -> dict[str, Any]:
+        """Return what the templates of rows that have changed, and of the numbers around them, need."""
+        return {
+            "changed": changed,
+            "gone": gone,
+            "here": self.way_back,
+            "tabs": self._tabs,
+            "count": self._count,
+        }
 
     def list_context(self) -> dict[str, Any]:
         """Return what the templates of the list, its filters and its tabs need."""
-        filters, rows = self._filters, self._rows
-        page = listing.page_of(listing.with_row(rows), filters)
-        if not filters.are_set:
-            count = self._counts[filters.tab]
-        else:
-            count = Count(len(page.rows)) if page.is_whole else count_of(rows, listing.COUNT_CAP)
+        filters, page = self._filters, self._page
         return {
             "section": "followups",
             "filters": filters,
@@ -88,7 +105,7 @@ class FollowUpsPage:
             "tabs": self._tabs,
             "counts": self._counts,
             "tab_count": self._counts[filters.tab],
-            "count": count,
+            "count": self._count,
             "banners": [(channel, listing.waiting_on(channel)) for channel in self._stopped],
         }
 
@@ -112,6 +129,16 @@ class FollowUpsPage:
     def _rows(self) -> FollowUpQuerySet:
         rows = FollowUp.objects.for_organization(self.membership.organization)
         return self._filters.apply(rows, membership=self.membership, choices=self._choices, now=self.now)
+
+    @cached_property
+    def _page(self) -> Page[FollowUp]:
+        return listing.page_of(listing.with_row(self._rows), self._filters)
+
+    @cached_property
+    def _count(self) -> Count:
+        if not self._filters.are_set:
+            return self._counts[self._filters.tab]
+        return Count(len(self._page.rows)) if self._page.is_whole else count_of(self._rows, listing.COUNT_CAP)
 
     @cached_property
     def _counts(self) -> dict[Tab, Count]:

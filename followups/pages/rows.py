@@ -18,11 +18,6 @@ from followups.wording.failures import headline
 from trochai.accounts.models import Membership
 from trochai.ui import formatting
 
-POLL = "every 5s"
-POLL_WHEN_DUE_WITHIN = dt.timedelta(minutes=1)
-# A row that is due later than this stays as it is until the page is loaded again.
-WATCH_WITHIN = dt.timedelta(hours=1)
-
 
 @dataclass(frozen=True)
 class StatusLine:
@@ -38,13 +33,8 @@ class Row:
     actions: frozenset[Action]
     lines: tuple[StatusLine, ...]
     relative: str
-    # When the row polls itself (htmx), and a hash of how it looks: an unchanged row isn't sent again.
-    trigger: str
+    # A hash of how it looks: what looks the same is not sent to an open page again.
     fingerprint: str
-
-    @property
-    def is_polling(self) -> bool:
-        return self.trigger == POLL
 
     @property
     def asks_before_retry(self) -> bool:
@@ -63,15 +53,13 @@ def row_for(
     actions = allowed_actions(membership, follow_up, now)
     lines = _lines(follow_up, stopped.get(follow_up.channel_id, ""), now)
     relative = formatting.relative(follow_up.scheduled_for, now)
-    trigger = _trigger(follow_up, is_stopped=follow_up.channel_id in stopped, now=now)
     delivery = follow_up.message.delivery if follow_up.message else ""
-    looks = (follow_up.status, delivery, relative, lines, sorted(actions), trigger == POLL)
+    looks = (follow_up.status, delivery, relative, lines, sorted(actions))
     return Row(
         follow_up=follow_up,
         actions=actions,
         lines=lines,
         relative=relative,
-        trigger=trigger,
         fingerprint=f"{zlib.crc32(repr(looks).encode()):08x}",
     )
 
@@ -131,17 +119,3 @@ def canceled_words(follow_up: FollowUp) -> str:
     if follow_up.canceled_by is None:
         return day
     return _("by %(person)s, %(day)s") % {"person": str(follow_up.canceled_by).split(" ")[0], "day": day}
-
-
-def _trigger(follow_up: FollowUp, *, is_stopped: bool, now: dt.datetime) -> str:
-    if follow_up.status == Status.PROCESSING:
-        return POLL
-    is_left_alone = is_stopped or bool(follow_up.held_reason)
-    if follow_up.status != Status.PENDING or follow_up.next_attempt_at is None or is_left_alone:
-        return ""
-    left = follow_up.next_attempt_at - now
-    if left <= POLL_WHEN_DUE_WITHIN:
-        return POLL
-    if left <= WATCH_WITHIN:
-        return f"load delay:{int((left - POLL_WHEN_DUE_WITHIN).total_seconds()) + 1}s"
-    return ""

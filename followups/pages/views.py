@@ -29,21 +29,30 @@ def index(request: MemberRequest) -> HttpResponse:
 
 
 @require_safe
-def row(request: MemberRequest, pk: int) -> HttpResponse:
-    """One row, which polls itself until its state is final; 204 while it looks the same."""
+def rows(request: MemberRequest) -> HttpResponse:
+    """The rows on an open page that look different by now, and the counts; 204 while none does.
+
+    ``seen``, once for each row: its id and how it looked.
+    """
     page = FollowUpsPage(request, now=timezone.now())
-    follow_up = page.find(pk)
-    if page.row(follow_up).fingerprint == request.GET.get("seen"):
+    changed, gone = page.changes(request.GET.getlist("seen"))
+    if not changed and not gone:
         return HttpResponse(status=204)
-    return render(request, "followups/_polled_row.html", page.row_context(follow_up))
+    return render(request, "followups/_changed_rows.html", page.changes_context(changed, gone))
 
 
 @require_safe
 @vary_on_headers("HX-Request")
 def detail(request: MemberRequest, pk: int) -> HttpResponse:
-    """Everything about one follow-up: a drawer for htmx, otherwise a page."""
+    """Everything about one follow-up: a drawer for htmx, otherwise a page.
+
+    An open drawer asks with how it looked (``seen``) and is answered with its inside, or with 204.
+    """
     page = FollowUpsPage(request, now=timezone.now())
     follow_up = page.find(pk)
+    seen = request.GET.get("seen")
+    if seen == page.row(follow_up).fingerprint:
+        return HttpResponse(status=204)
     attempts = list(follow_up.attempts.order_by("requested_at", "pk"))
     context = {
         "section": "followups",
@@ -53,4 +62,6 @@ def detail(request: MemberRequest, pk: int) -> HttpResponse:
         "failure": follow_up.failure_kind and failures.explain(follow_up.failure_kind, follow_up.failure),
         "here": page.way_back,
     }
-    return render(request, "followups/_detail.html" if request.htmx else "followups/detail.html", context)
+    if not request.htmx:
+        return render(request, "followups/detail.html", context)
+    return render(request, "followups/_detail.html" if seen is None else "followups/_drawer.html", context)

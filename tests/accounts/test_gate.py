@@ -15,7 +15,7 @@ OF_A_CONVERSATION = [
     *(f"followups:{name}" for name in ("schedule", "check")),
 ]
 VERBS = ("cancel", "retry", "restore", "release", "delete")
-OF_A_FOLLOW_UP = [f"followups:{name}" for name in ("detail", "row", *VERBS)]
+OF_A_FOLLOW_UP = [f"followups:{name}" for name in ("detail", *VERBS)]
 
 
 def routes_of_one_row() -> list[str]:
@@ -48,7 +48,7 @@ def theirs(db):
         "accounts:switch_organization": other.agent.pk,
         **{f"conversations:{name}": conversation for name in ("conversation", "earlier", "reply", "update")},
         "conversations:retry": message.pk,
-        **{f"followups:{name}": failed.pk for name in ("detail", "row", *VERBS)},
+        **{f"followups:{name}": failed.pk for name in ("detail", *VERBS)},
         **{f"followups:{name}": conversation for name in ("schedule", "check")},
         "followups:resume_channel": channel,
         "notifications:open": notification.pk,

@@ -186,10 +186,6 @@ class TestRowInPlace:
         assert follow_up.next_attempt_at == follow_up.scheduled_for == NOW + dt.timedelta(days=3)
         assert "Monday 23 November at 9:15 AM" in events(answer)["toast"]["text"]
 
-    def test_a_row_that_is_about_to_be_sent_again_polls_itself(self, team):
-        follow_up = make(team, "failed")
-        assert "load delay:241s" in html_of(post(team.agent, "retry", follow_up))
-
     def test_one_change_costs_a_bounded_number_of_queries(self, team, django_assert_max_num_queries):
         follow_up = make(team)
         client = signed_in(team.agent)
