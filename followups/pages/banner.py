@@ -32,13 +32,12 @@ def first_waiting(rows: FollowUpQuerySet) -> tuple[FollowUp | None, Count]:
 
 def scheduled(request: MemberRequest, conversation: Conversation, now: dt.datetime) -> str:
     first, more = first_waiting(waiting_for(conversation).filter(conversation=conversation))
-    if first is None:
-        return ""
     context = {
         "conversation": conversation,
         "follow_up": first,
         "more": more,
-        "can_cancel": Action.CANCEL in allowed_actions(request.membership, first, now),
+        "can_write": request.membership.can_write,
+        "can_cancel": first is not None and Action.CANCEL in allowed_actions(request.membership, first, now),
     }
     return render_to_string("followups/_banner.html", context, request)
 

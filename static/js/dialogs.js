@@ -1,4 +1,5 @@
-// <dialog data-open>: htmx puts it into the page, it opens; closed, it leaves the page.
+// <dialog data-open>: htmx puts it into the page, it opens; closed, it leaves the page. Before a person leaves
+// it, "dialog:leave" is sent to it: whoever prevents that keeps it open.
 let opener = null;
 
 // A menu's item is gone with its menu: the focus goes back to the button that opened the menu.
@@ -17,14 +18,22 @@ function openNew(requester) {
 }
 
 document.addEventListener("htmx:afterSwap", (event) => openNew(event.detail.requestConfig?.elt));
+document.addEventListener("dialog:added", () => openNew());
 openNew();
+
+const mayLeave = (dialog) =>
+  dialog.dispatchEvent(new Event("dialog:leave", { bubbles: true, cancelable: true }));
 
 document.addEventListener("click", (event) => {
   const dialog = event.target.closest("[data-close]")?.closest("dialog");
   if (!dialog) return;
   event.preventDefault();
-  dialog.close();
+  if (mayLeave(dialog)) dialog.close();
 });
+// Escape, or a phone's way back.
+document.addEventListener("cancel", (event) => {
+  if (event.target.matches("dialog[data-open]") && !mayLeave(event.target)) event.preventDefault();
+}, true);
 // All of them, the last one first, as each hands the focus back to the one below it: a question asked over a
 // drawer is about what the drawer shows.
 document.addEventListener("dialog:close", () => {

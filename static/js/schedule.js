@@ -45,6 +45,12 @@ document.addEventListener("input", ({ target }) => {
   if (target.matches(".schedule [data-count]")) count(target);
 });
 
+// What was chosen before needs no choosing again.
+document.addEventListener("draft:restored", ({ target }) => {
+  const picker = target.querySelector(".picker:has(.option input:checked)");
+  if (picker) picker.open = false;
+});
+
 // A click chooses and closes; arrow keys only choose (their click has no detail), Enter closes.
 document.addEventListener("click", (event) => {
   const option = event.target.closest(".picker .option");

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import urlencode
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.template.loader import render_to_string
 from django.test import Client
 from django.urls import reverse
@@ -84,7 +86,7 @@ def test_signing_out_is_a_post_and_ends_the_session(team):
 def test_a_fragment_asked_for_after_the_end_of_the_session_sends_the_whole_page_to_the_sign_in(team):
     headers = {"HX-Request": "true", "HX-Current-URL": "http://testserver/inbox/5/?f=mine"}
     response = Client().get("/inbox/poll/", headers=headers, follow=True)
-    assert response["HX-Redirect"] == "/sign-in/?next=%2Finbox%2F5%2F%3Ff%3Dmine"
+    assert response["HX-Redirect"] == "/sign-in/?next=%2Finbox%2F5%2F%3Ff%3Dmine&ended=1"
     assert words(response) == ""
 
 
@@ -92,7 +94,29 @@ def test_a_fragment_asked_for_after_the_end_of_the_session_sends_the_whole_page_
 def test_a_page_that_is_not_ours_is_not_gone_back_to(team, page):
     headers = {"HX-Request": "true", "HX-Current-URL": page}
     response = Client().get("/inbox/poll/", headers=headers, follow=True)
-    assert response["HX-Redirect"] == "/sign-in/?next="
+    assert response["HX-Redirect"] == "/sign-in/?next=&ended=1"
+
+
+def test_why_one_has_to_sign_in_again_is_said(team):
+    client = signed_in(team.agent)
+    Session.objects.all().delete()
+    page = client.get("/inbox/", follow=True)
+    assert "Your session has ended." in words(page)
+    assert "Your session has ended." not in words(Client().get("/inbox/", follow=True))
+
+
+@pytest.mark.parametrize(
+    ("before", "way_back"),
+    [
+        ("http://testserver/inbox/5/?f=mine", "/inbox/5/?f=mine"),
+        ("https://x.example/inbox/5/", ""),
+        ("//[", ""),
+    ],
+)
+def test_what_was_posted_leads_back_to_the_page_that_it_was_posted_from(team, before, way_back):
+    path = f"/inbox/{team.conversation.pk}/reply/"
+    answer = Client().post(path, {"text": "hola"}, headers={"Referer": before})
+    assert answer["Location"] == f"/sign-in/?{urlencode({'next': way_back})}"
 
 
 def test_somebody_who_is_a_member_nowhere_is_told_so(db):
@@ -207,8 +231,8 @@ def test_what_a_member_sees_is_kept_by_no_cache(team, path):
 
 def test_a_fragment_costs_nothing_for_the_frame_it_does_not_have(team, django_assert_num_queries):
     client = signed_in(team.agent)
-    with django_assert_num_queries(4):  # session, person, membership, count
-        client.get("/notifications/bell/", headers={"HX-Request": "true"})
+    with django_assert_num_queries(5):  # session, person, membership, notices, unread ones
+        client.get("/notifications/", headers={"HX-Request": "true"})
     with django_assert_num_queries(5 + 3):  # the frame: counts, channel, memberships
         client.get("/notifications/")
 

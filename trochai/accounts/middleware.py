@@ -4,15 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
+from django.conf import settings
+from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from trochai.accounts.models import Membership, User
+from trochai.ui.addresses import path_before
 
 SESSION_KEY = "organization_id"
+
+
+class SignInFirstMiddleware(LoginRequiredMiddleware):
+    """Sends who is not signed in to the sign-in, and says there if it was a session that has ended."""
+
+    def handle_no_permission(
+        self, request: HttpRequest, view_func: Callable[..., Any]
+    ) -> HttpResponseRedirect:
+        # After signing in people come back to a page: what was posted cannot be posted again by a link.
+        is_page = request.method in {"GET", "HEAD"}
+        way_back = request.get_full_path() if is_page else path_before(request)
+        query = {
+            "next": way_back,
+            **({"ended": "1"} if settings.SESSION_COOKIE_NAME in request.COOKIES else {}),
+        }
+        return HttpResponseRedirect(f"{settings.LOGIN_URL}?{urlencode(query)}")
 
 
 class MembershipMiddleware:

@@ -35,7 +35,7 @@ class SignInView(auth_views.LoginView):
         """Once the session has ended, a request for a fragment must take the whole page to the sign-in."""
         details = HtmxDetails(request)
         if details and request.method == "GET":
-            query = urlencode({"next": path_on_screen(details)})
+            query = urlencode({"next": path_on_screen(details), "ended": "1"})
             return HttpResponseClientRedirect(f"{settings.LOGIN_URL}?{query}")
         return super().dispatch(request, *args, **kwargs)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+from django.http import HttpRequest
 from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.middleware import HtmxDetails
 
@@ -17,6 +18,16 @@ def local_path(address: str | None) -> str:
     except ValueError:  # what looks like a host is none
         return ""
     return address if url_has_allowed_host_and_scheme(address, allowed_hosts=None) else ""
+
+
+def path_before(request: HttpRequest) -> str:
+    """Return the path and query of the page that a form was sent from; empty for another site or none."""
+    try:
+        before = urlsplit(request.headers.get("Referer", ""))
+    except ValueError:  # no address at all
+        return ""
+    is_ours = before.netloc == request.get_host()
+    return local_path(before._replace(scheme="", netloc="").geturl()) if is_ours else ""
 
 
 def path_on_screen(details: HtmxDetails) -> str:

@@ -1,0 +1,153 @@
+// What somebody types is kept on the device until it is sent or dropped: <form data-draft="what it is about">,
+// for each member. It comes back wherever the form is shown again, also after a session has ended.
+// [data-draft-part] within it: fields that belong to one choice, as a template's values do.
+// [data-draft-of="what it is about"]: shows while there is a draft; [data-draft-drop] forgets it.
+
+const OURS = "draft/";
+const KEPT_FOR = 30 * 24 * 3600 * 1000; // ms
+const owner = `${OURS}${document.body.dataset.member}/`;
+
+// Where nothing may be stored, a draft lasts as long as the page.
+const memory = new Map();
+const storage = (() => {
+  try {
+    localStorage.setItem(OURS, "");
+    localStorage.removeItem(OURS);
+    return localStorage;
+  } catch {
+    return {
+      getItem: (key) => memory.get(key) ?? null,
+      setItem: (key, value) => memory.set(key, value),
+      removeItem: (key) => memory.delete(key),
+    };
+  }
+})();
+const keys = () => (storage === window.localStorage ? Object.keys(storage) : [...memory.keys()]);
+
+const keyOf = (about) => owner + about;
+const read = (about) => {
+  try {
+    return JSON.parse(storage.getItem(keyOf(about)) ?? "null");
+  } catch {
+    return null;
+  }
+};
+
+function showHints() {
+  for (const hint of document.querySelectorAll("[data-draft-of]")) hint.hidden = !read(hint.dataset.draftOf);
+}
+
+function forget(about) {
+  storage.removeItem(keyOf(about));
+  showHints();
+}
+
+const isTyped = ({ name, type }) => name && !["hidden", "submit", "button"].includes(type);
+const fieldsOf = (form) => [...form.elements].filter(isTyped);
+const nameOf = (field) => `${field.closest("[data-draft-part]")?.dataset.draftPart ?? ""}/${field.name}`;
+const isChoice = ({ type }) => type === "radio" || type === "checkbox";
+const isAsGiven = (field) =>
+  isChoice(field) ? field.checked === field.defaultChecked : field.value === field.defaultValue;
+
+function save(form) {
+  const about = form.dataset.draft;
+  const fields = fieldsOf(form);
+  const values = read(about)?.values ?? {};
+  if (fields.every(isAsGiven)) return forget(about);
+  for (const field of fields) {
+    if (field.type === "checkbox") values[nameOf(field)] = field.checked;
+    else if (field.type !== "radio") values[nameOf(field)] = field.value;
+    else if (field.checked) values[nameOf(field)] = field.value;
+  }
+  try {
+    storage.setItem(keyOf(about), JSON.stringify({ at: Date.now(), values }));
+  } catch {
+    // The device is full: what is typed stays in the page.
+  }
+  showHints();
+}
+
+// Put back what differs, and tell whoever listens, as if it had been typed.
+function restore(form, fields) {
+  const values = read(form.dataset.draft)?.values;
+  if (!values) return;
+  for (const field of fields) {
+    const value = values[nameOf(field)];
+    if (value === undefined) continue;
+    const chosen = field.type === "radio" ? field.value === value : value;
+    if (isChoice(field) ? field.checked === chosen || !chosen && field.type === "radio" : field.value === value) continue;
+    if (isChoice(field)) field.checked = chosen;
+    else field.value = value;
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+    field.dispatchEvent(new Event("change", { bubbles: true }));
+  }
+  form.dispatchEvent(new Event("draft:restored", { bubbles: true }));
+}
+
+for (const type of ["input", "change"]) {
+  document.addEventListener(type, ({ isTrusted, target }) => {
+    if (isTrusted && target.form?.matches("[data-draft]")) save(target.form);
+  });
+}
+
+document.addEventListener("htmx:load", ({ detail: { elt } }) => {
+  const around = elt.closest("form[data-draft]");
+  if (around && around !== elt) {
+    restore(around, fieldsOf(around).filter((field) => elt.contains(field)));
+  } else {
+    const forms = elt.matches("form[data-draft]") ? [elt] : elt.querySelectorAll("form[data-draft]");
+    for (const form of forms) restore(form, fieldsOf(form));
+  }
+  showHints();
+});
+
+// Sent. An answer that leads elsewhere is the sign-in.
+document.addEventListener("htmx:beforeOnLoad", ({ detail: { elt, xhr } }) => {
+  const isDone = xhr.status < 300 && !xhr.getResponseHeader("HX-Redirect");
+  if (elt.matches("form[data-draft]") && isDone) forget(elt.dataset.draft);
+});
+// Without htmx the next page tells: it is neither the form again nor the sign-in.
+const SENT = "draft-sent";
+document.addEventListener("submit", ({ target }) => {
+  const isOurs = target.matches("form[data-draft]") && !target.hasAttribute("hx-post");
+  if (isOurs) sessionStorage.setItem(SENT, target.dataset.draft);
+});
+if (document.body.dataset.member) {
+  const sent = sessionStorage.getItem(SENT);
+  sessionStorage.removeItem(SENT);
+  if (sent && !document.querySelector(`form[data-draft="${CSS.escape(sent)}"]:not([hx-post])`)) forget(sent);
+}
+
+// A dialog that would take a draft with it asks first.
+document.addEventListener("dialog:leave", (event) => {
+  const form = event.target.querySelector("form[data-draft]");
+  if (!form || !read(form.dataset.draft)) return;
+  event.preventDefault();
+  const question = document.getElementById("draft-question").content.firstElementChild.cloneNode(true);
+  question.querySelector("[data-draft-drop]").addEventListener("click", () => {
+    forget(form.dataset.draft);
+    question.close();
+    event.target.close();
+  });
+  document.body.append(question);
+  document.dispatchEvent(new Event("dialog:added"));
+});
+document.addEventListener("click", ({ target }) => {
+  const hint = target.closest("[data-draft-of] [data-draft-drop]")?.closest("[data-draft-of]");
+  if (hint) forget(hint.dataset.draftOf);
+});
+
+// Who signs out may leave the device to somebody else.
+document.addEventListener("submit", ({ target }) => {
+  if (!target.matches("[data-sign-out]")) return;
+  for (const key of keys()) if (key.startsWith(owner)) storage.removeItem(key);
+});
+for (const key of keys()) {
+  if (!key.startsWith(OURS)) continue;
+  try {
+    if (Date.now() - JSON.parse(storage.getItem(key)).at < KEPT_FOR) continue;
+  } catch {
+    // Not one that can be read.
+  }
+  storage.removeItem(key);
+}
