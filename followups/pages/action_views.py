@@ -136,7 +136,10 @@ def resume_channel(request: MemberRequest, pk: int) -> HttpResponse:
     channel = get_for_member(request, Channel.objects, pk, needs=access.admin)
     channels.resume(channel.pk)
     response = redirect(FollowUpsPage(request, now=timezone.now()).way_back)
-    text = _("%(channel)s sends what is waiting within a minute.") % {"channel": channel.name}
+    text = _(
+        "%(channel)s sends what is due within a minute. If WhatsApp still refuses, it stops again and says why"
+        " here."
+    ) % {"channel": channel.name}
     return say(request, response, title=_("Trying again"), text=text)
 
 

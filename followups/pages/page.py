@@ -64,8 +64,8 @@ class FollowUpsPage:
         return get_for_member(self.request, FOLLOW_UPS, pk)
 
     def row(self, follow_up: FollowUp) -> Row:
-        reasons = {channel.pk: channel.stop_reason for channel in self._stopped}
-        return row_for(follow_up, membership=self.membership, stopped=reasons, now=self.now)
+        stopped = {channel.pk for channel in self._stopped}
+        return row_for(follow_up, membership=self.membership, stopped=stopped, now=self.now)
 
     def changes(self, seen: Sequence[str]) -> tuple[list[Row], list[int]]:
         """Return which of the rows on the screen look different by now, and the ids of those deleted.
@@ -106,8 +106,20 @@ class FollowUpsPage:
             "counts": self._counts,
             "tab_count": self._counts[filters.tab],
             "count": self._count,
-            "banners": [(channel, listing.waiting_on(channel)) for channel in self._stopped],
+            **self.banners_context(),
         }
+
+    def banners_context(self) -> dict[str, Any]:
+        """Return what the templates of the banners above the list need: one for each stopped channel."""
+        return {
+            "banners": [(channel, listing.waiting_on(channel)) for channel in self._stopped],
+            "stops": self.stops,
+        }
+
+    @property
+    def stops(self) -> str:
+        """Which channels have stopped, for an open page to tell whether that has changed."""
+        return " ".join(f"{channel.pk}-{channel.stop_code}" for channel in self._stopped)
 
     @cached_property
     def _screen(self) -> SplitResult:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from django.utils import timezone
@@ -47,11 +47,11 @@ def outcome_is_unknown(follow_up: FollowUp) -> bool:
 
 
 def row_for(
-    follow_up: FollowUp, *, membership: Membership, stopped: Mapping[int, str], now: dt.datetime
+    follow_up: FollowUp, *, membership: Membership, stopped: Collection[int], now: dt.datetime
 ) -> Row:
-    """Return the row; ``stopped`` has the reason for each stopped channel's id."""
+    """Return the row; ``stopped`` has the ids of the stopped channels, whose reasons stand above the list."""
     actions = allowed_actions(membership, follow_up, now)
-    lines = _lines(follow_up, stopped.get(follow_up.channel_id, ""), now)
+    lines = _lines(follow_up, follow_up.channel_id in stopped, now)
     relative = formatting.relative(follow_up.scheduled_for, now)
     delivery = follow_up.message.delivery if follow_up.message else ""
     looks = (follow_up.status, delivery, relative, lines, sorted(actions))
@@ -64,10 +64,10 @@ def row_for(
     )
 
 
-def _lines(follow_up: FollowUp, stop_reason: str, now: dt.datetime) -> tuple[StatusLine, ...]:
+def _lines(follow_up: FollowUp, is_stopped: bool, now: dt.datetime) -> tuple[StatusLine, ...]:
     match follow_up.status:
         case Status.PENDING:
-            return tuple(_pending_lines(follow_up, stop_reason, now))
+            return tuple(_pending_lines(follow_up, is_stopped, now))
         case Status.FAILED:
             # What happened; what to do about it is in the drawer.
             lines = [StatusLine(headline(follow_up.failure), "bad")]
@@ -80,7 +80,7 @@ def _lines(follow_up: FollowUp, stop_reason: str, now: dt.datetime) -> tuple[Sta
     return ()
 
 
-def _pending_lines(follow_up: FollowUp, stop_reason: str, now: dt.datetime) -> list[StatusLine]:
+def _pending_lines(follow_up: FollowUp, is_stopped: bool, now: dt.datetime) -> list[StatusLine]:
     lines = []
     if follow_up.held_reason:
         lines.append(StatusLine(_("On hold: whose number it is now has to be decided"), "bad"))
@@ -91,9 +91,8 @@ def _pending_lines(follow_up: FollowUp, stop_reason: str, now: dt.datetime) -> l
             "when": _time_or_day(follow_up.next_attempt_at, now),
         }
         lines.append(StatusLine(_("Retry %(number)d of %(all)d at %(when)s") % words, "retry"))
-    if stop_reason:
-        reason = stop_reason.rstrip(".")
-        lines.append(StatusLine(_("WhatsApp channel stopped: %(reason)s") % {"reason": reason}, "bad"))
+    if is_stopped:
+        lines.append(StatusLine(_("Waits for its WhatsApp number")))
     if not follow_up.template.is_approved:
         status = follow_up.template.status_label.lower()
         lines.append(StatusLine(_("Template can’t be sent: %(status)s") % {"status": status}, "retry"))

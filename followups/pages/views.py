@@ -32,13 +32,17 @@ def index(request: MemberRequest) -> HttpResponse:
 def rows(request: MemberRequest) -> HttpResponse:
     """The rows on an open page that look different by now, and the counts; 204 while none does.
 
-    ``seen``, once for each row: its id and how it looked.
+    ``seen``, once for each row: its id and how it looked; ``stops``: which channels had stopped.
     """
     page = FollowUpsPage(request, now=timezone.now())
     changed, gone = page.changes(request.GET.getlist("seen"))
-    if not changed and not gone:
+    stops_changed = request.GET.get("stops", page.stops) != page.stops
+    if not changed and not gone and not stops_changed:
         return HttpResponse(status=204)
-    return render(request, "followups/_changed_rows.html", page.changes_context(changed, gone))
+    context = page.changes_context(changed, gone)
+    if stops_changed:
+        context |= page.banners_context()
+    return render(request, "followups/_changed_rows.html", context)
 
 
 @require_safe

@@ -60,7 +60,7 @@ def failed(values: Mapping[str, Any]) -> Words:
 @words_for(Kind.FOLLOW_UP_CANCELED, icon="circle-slash", tone="mute")
 def canceled(values: Mapping[str, Any]) -> Words:
     """Values: contact, template, cause (a CancelCause)."""
-    text = _("to %(contact)s (%(template)s): %(cause)s") % {
+    text = _("for %(contact)s (%(template)s): %(cause)s") % {
         **_names(values),
         "cause": CAUSES[values["cause"]],
     }
@@ -71,7 +71,7 @@ def canceled(values: Mapping[str, Any]) -> Words:
 def held(values: Mapping[str, Any]) -> Words:
     """Values: contact, template, reason (a HeldReason)."""
     text = _(
-        "to %(contact)s (%(template)s): WhatsApp says that the contact has another number now, which is "
+        "for %(contact)s (%(template)s): WhatsApp says that the contact has another number now, which is "
         "another contact’s here. Cancel the follow-up, or release it on the Follow-ups page."
     )
     return Words(_("Follow-up on hold"), text % _names(values))

@@ -1,5 +1,6 @@
 // What somebody types is kept on the device until it is sent or dropped: <form data-draft="what it is about">,
-// for each member. It comes back wherever the form is shown again, also after a session has ended.
+// for each member. It comes back wherever the form is shown again, also after a session has ended; a form with
+// [data-draft-typed] has it from the server, which found something wrong.
 // [data-draft-part] within it: fields that belong to one choice, as a template's values do.
 // [data-draft-of="what it is about"]: shows while there is a draft; [data-draft-drop] forgets it.
 
@@ -45,6 +46,7 @@ function forget(about) {
 const isTyped = ({ name, type }) => name && !["hidden", "submit", "button"].includes(type);
 const fieldsOf = (form) => [...form.elements].filter(isTyped);
 const nameOf = (field) => `${field.closest("[data-draft-part]")?.dataset.draftPart ?? ""}/${field.name}`;
+const isTypedForm = (form) => form.hasAttribute("data-draft-typed");
 const isChoice = ({ type }) => type === "radio" || type === "checkbox";
 const isAsGiven = (field) =>
   isChoice(field) ? field.checked === field.defaultChecked : field.value === field.defaultValue;
@@ -53,7 +55,7 @@ function save(form) {
   const about = form.dataset.draft;
   const fields = fieldsOf(form);
   const values = read(about)?.values ?? {};
-  if (fields.every(isAsGiven)) return forget(about);
+  if (!isTypedForm(form) && fields.every(isAsGiven)) return forget(about);
   for (const field of fields) {
     if (field.type === "checkbox") values[nameOf(field)] = field.checked;
     else if (field.type !== "radio") values[nameOf(field)] = field.value;
@@ -68,25 +70,30 @@ function save(form) {
 }
 
 // Put back what differs, and tell whoever listens, as if it had been typed.
+let restoring = false;
+
 function restore(form, fields) {
   const values = read(form.dataset.draft)?.values;
-  if (!values) return;
+  if (!values || isTypedForm(form)) return;
+  restoring = true;
   for (const field of fields) {
     const value = values[nameOf(field)];
     if (value === undefined) continue;
     const chosen = field.type === "radio" ? field.value === value : value;
-    if (isChoice(field) ? field.checked === chosen || !chosen && field.type === "radio" : field.value === value) continue;
-    if (isChoice(field)) field.checked = chosen;
-    else field.value = value;
+    // One of a group is chosen; the others follow.
+    if (field.type === "radio" && !chosen) continue;
+    const property = isChoice(field) ? "checked" : "value";
+    if (field[property] === chosen) continue;
+    field[property] = chosen;
     field.dispatchEvent(new Event("input", { bubbles: true }));
     field.dispatchEvent(new Event("change", { bubbles: true }));
   }
-  form.dispatchEvent(new Event("draft:restored", { bubbles: true }));
+  restoring = false;
 }
 
 for (const type of ["input", "change"]) {
-  document.addEventListener(type, ({ isTrusted, target }) => {
-    if (isTrusted && target.form?.matches("[data-draft]")) save(target.form);
+  document.addEventListener(type, ({ target }) => {
+    if (!restoring && target.form?.matches("[data-draft]")) save(target.form);
   });
 }
 
@@ -96,7 +103,10 @@ document.addEventListener("htmx:load", ({ detail: { elt } }) => {
     restore(around, fieldsOf(around).filter((field) => elt.contains(field)));
   } else {
     const forms = elt.matches("form[data-draft]") ? [elt] : elt.querySelectorAll("form[data-draft]");
-    for (const form of forms) restore(form, fieldsOf(form));
+    for (const form of forms) {
+      restore(form, fieldsOf(form));
+      form.dispatchEvent(new Event("draft:restored", { bubbles: true }));
+    }
   }
   showHints();
 });
@@ -118,10 +128,14 @@ if (document.body.dataset.member) {
   if (sent && !document.querySelector(`form[data-draft="${CSS.escape(sent)}"]:not([hx-post])`)) forget(sent);
 }
 
-// A dialog that would take a draft with it asks first.
+// A dialog that would take with it what was typed asks first; what was only chosen is chosen again in a moment.
 document.addEventListener("dialog:leave", (event) => {
   const form = event.target.querySelector("form[data-draft]");
   if (!form || !read(form.dataset.draft)) return;
+  if (!isTypedForm(form) && fieldsOf(form).every((field) => isChoice(field) || isAsGiven(field))) {
+    forget(form.dataset.draft);
+    return;
+  }
   event.preventDefault();
   const question = document.getElementById("draft-question").content.firstElementChild.cloneNode(true);
   question.querySelector("[data-draft-drop]").addEventListener("click", () => {

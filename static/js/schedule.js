@@ -36,7 +36,8 @@ function forgive(field) {
   if (!errors.some(Boolean)) return;
   for (const error of errors) error?.remove();
   field.closest("[aria-invalid]")?.removeAttribute("aria-invalid");
-  if (!field.form.querySelector(".error")) field.form.querySelector(".banner--error")?.remove();
+  // It says how many are wrong, which is no longer true.
+  field.form.querySelector(".banner--error")?.remove();
 }
 
 document.addEventListener("input", ({ target }) => {

@@ -116,7 +116,7 @@ def test_why_one_has_to_sign_in_again_is_said(team):
 def test_what_was_posted_leads_back_to_the_page_that_it_was_posted_from(team, before, way_back):
     path = f"/inbox/{team.conversation.pk}/reply/"
     answer = Client().post(path, {"text": "hola"}, headers={"Referer": before})
-    assert answer["Location"] == f"/sign-in/?{urlencode({'next': way_back})}"
+    assert answer["Location"] == f"/sign-in/?{urlencode({'next': way_back}, safe='/')}"
 
 
 def test_somebody_who_is_a_member_nowhere_is_told_so(db):

@@ -321,7 +321,8 @@ def test_an_open_thread_grows_and_leaves_no_gap_to_earlier_messages(team, opened
 def test_the_draft_in_the_composer_is_kept_by_polls_and_emptied_by_sending(team, opened):
     assert f'id="composer-{opened.pk}" data-keep' in words(poll(team.agent, opened, {}))
     sent = post(team.agent, f"/inbox/{opened.pk}/reply/", {"text": "Hola"}, htmx=True)
-    assert f'id="composer-{opened.pk}" method' in words(sent)
+    assert f'id="composer-{opened.pk}"' in words(sent)
+    assert f'id="composer-{opened.pk}" data-keep' not in words(sent)
     changed = post(team.agent, f"/inbox/{opened.pk}/update/", {"status": "closed"}, htmx=True)
     assert f'id="composer-{opened.pk}" data-keep' in words(changed)
 

@@ -212,6 +212,26 @@ def test_no_more_than_twenty_wait_for_a_contact(team: Team, settings) -> None:
     assert FollowUp.objects.filter(status=Status.PENDING).count() == 3
 
 
+@pytest.mark.parametrize("field", ["opted_out_at", "in_doubt_since"])
+def test_where_nothing_can_be_scheduled_the_conversation_offers_nothing(team: Team, field: str) -> None:
+    client, path = signed_in(team.agent), f"/inbox/{team.conversation.pk}/"
+    assert 'id="schedule-instead"' in html_of(client.get(path))
+    setattr(team.conversation.contact, field, NOW)
+    team.conversation.contact.save()
+    html = html_of(client.get(path))
+    assert 'id="schedule-instead"' not in html
+    assert ("wants no more messages" in html) is (field == "opted_out_at")
+    assert ("may have another number now" in html) is (field == "in_doubt_since")
+
+
+def test_the_dialog_counts_all_that_waits(team: Team) -> None:
+    for days in (7, 8, 9):
+        waiting(team, scheduled_for=NOW + dt.timedelta(days=days))
+    html = html_of(signed_in(team.agent).get(dialog_url(team), headers=HTMX))
+    assert "already has a follow-up waiting" in html
+    assert "2 more are waiting." in html
+
+
 def test_a_contact_who_opted_out_cannot_be_scheduled_for(team: Team) -> None:
     contact = team.conversation.contact
     contact.opted_out_at = NOW

@@ -18,6 +18,7 @@ from tests.conftest import signed_in
 from tests.html import html_of
 from trochai.search import search_text
 from trochai.ui.template_tags import icon
+from trochai.whatsapp import channels
 
 INDEX = "/followups/"
 NOW = dt.datetime(2026, 11, 20, 15, 15, tzinfo=dt.UTC)  # Friday 9:15 AM in Costa Rica
@@ -252,10 +253,31 @@ class TestStoppedChannel:
 
     def test_its_waiting_rows_and_a_banner_say_so(self, team, stopped):
         html = page(team.agent)
-        assert "WhatsApp channel stopped: The WhatsApp access token is not valid any more" in text_of(
-            row_html(html, stopped)
-        )
+        assert "Waits for its WhatsApp number" in text_of(row_html(html, stopped))
         assert "An admin needs to enter a new one. 1 follow-up is waiting." in text_of(html)
+
+    def test_why_is_said_once_however_many_wait(self, team, stopped):
+        for _each in range(5):
+            make(team)
+        main = page(team.agent).split("<main")[1]
+        assert text_of(main).count("The WhatsApp access token is not valid any more") == 1
+
+    def test_an_open_page_hears_of_a_stop_and_of_its_end(self, team):
+        client = signed_in(team.agent)
+
+        def ask(html):
+            known = re.search(r'name="stops" value="([^"]*)"', html)[1]
+            return client.get(reverse("followups:rows"), {"stops": known}, headers=htmx())
+
+        before = page(team.agent)
+        assert ask(before).status_code == 204
+        team.channel.stopped_at, team.channel.stop_code = NOW, 190
+        team.channel.save()
+        stopped = html_of(ask(before))
+        assert "The WhatsApp access token is not valid any more" in stopped
+        assert ask(stopped).status_code == 204
+        channels.resume(team.channel.pk)
+        assert "WhatsApp channel stopped" not in html_of(ask(stopped))
 
     def test_only_admins_can_try_again(self, team, stopped):
         url = reverse("followups:resume_channel", args=[team.channel.pk])

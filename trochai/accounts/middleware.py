@@ -32,7 +32,7 @@ class SignInFirstMiddleware(LoginRequiredMiddleware):
             "next": way_back,
             **({"ended": "1"} if settings.SESSION_COOKIE_NAME in request.COOKIES else {}),
         }
-        return HttpResponseRedirect(f"{settings.LOGIN_URL}?{urlencode(query)}")
+        return HttpResponseRedirect(f"{settings.LOGIN_URL}?{urlencode(query, safe='/')}")
 
 
 class MembershipMiddleware:
