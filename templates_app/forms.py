@@ -111,10 +111,12 @@ class ParametersForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
+        titles = {each.key: each.title or each.label for each in self.parameters}
         for problem in self.template.problems_with(self.values):
             name = field_name(problem.field)
             if name not in self.errors:
-                self.add_error(name, words(problem))
+                said = {"field": titles[problem.field], "problem": words(problem)}
+                self.add_error(name, _("%(field)s: %(problem)s") % said)
         return cleaned
 
 

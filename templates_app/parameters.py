@@ -22,6 +22,8 @@ MAX_HEADER = 60
 MAX_BODY = 1024
 MAX_URL = 2000
 MAX_COUPON = 15
+# How many words a label has of the text around a place.
+WORDS_AROUND = 3
 
 _TOO_MANY_SPACES = re.compile(r"[^\S\r\n\t]{5,}")
 _LINE_BREAK_OR_TAB = re.compile(r"[\n\r\t\v\f\x1c-\x1e\x85\u2028\u2029]")
@@ -81,13 +83,15 @@ class Parameter:
 
     ``key`` names it within the template and in stored values: ``header``, ``header_media``,
     ``body.1``, ``body.first_name``, ``button.0``. ``name`` is what stands between the braces (for
-    media, which kind), ``index`` a button's place, ``prefix`` the fixed beginning of a link.
+    media, which kind), ``index`` a button's place, ``prefix`` the fixed beginning of a link. ``label`` says
+    what is wanted; ``title`` is a short name for it, where that is another.
     """
 
     key: str
     kind: ParameterKind
     label: str
     example: str = ""
+    title: str = ""
     name: str = ""
     index: int = 0
     prefix: str = ""
@@ -226,13 +230,29 @@ def _header_parameters(template: Components) -> list[Parameter]:
 
 def _body_parameter(template: Components, name: str) -> Parameter:
     words = name.replace("_", " ").strip()
+    title = _("Value %(number)s") % {"number": name} if name.isdigit() or not words else words.capitalize()
+    around = _words_around(template.body, name) if name.isdigit() else ""
     return Parameter(
         f"body.{name}",
         ParameterKind.BODY,
-        _("Value %(number)s") % {"number": name} if name.isdigit() or not words else words.capitalize(),
+        f"{name}. {around}" if around else title,
+        title=title,
         example=template.body_examples.get(name, ""),
         name=name,
     )
+
+
+def _words_around(body: str, name: str) -> str:
+    """Return the few words that say what belongs into a place: ``… su visita a [2]``; empty without any."""
+    places = list(PLACEHOLDER.finditer(body))
+    at = next(number for number, place in enumerate(places) if place[1] == name)
+    ahead = body[places[at - 1].end() if at else 0 : places[at].start()].split()
+    if ahead:
+        is_cut = at > 0 or len(ahead) > WORDS_AROUND
+        return f"{'… ' if is_cut else ''}{' '.join(ahead[-WORDS_AROUND:])} [{name}]"
+    following = body[places[at].end() : places[at + 1].start() if at + 1 < len(places) else None].split()
+    is_cut = at + 1 < len(places) or len(following) > WORDS_AROUND
+    return f"[{name}] {' '.join(following[:WORDS_AROUND])}{' …' if is_cut else ''}" if following else ""
 
 
 def _button_parameters(button: Button) -> list[Parameter]:

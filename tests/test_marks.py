@@ -19,6 +19,36 @@ def shown(text: str) -> str:
 
 
 @pytest.mark.parametrize(
+    ("text", "address", "words"),
+    [
+        ("vea https://casas.example/204?a=1&b=2.", "https://casas.example/204?a=1&amp;b=2", None),
+        ("HTTP://casas.example/x_y_z", "http://casas.example/x_y_z", "HTTP://casas.example/x_y_z"),
+        ("*https://casas.example*", "https://casas.example", None),
+    ],
+)
+def test_an_address_is_a_link_that_opens_elsewhere(text, address, words):
+    link = f'<a href="{address}" target="_blank" rel="noopener noreferrer">{words or address}</a>'
+    assert link in shown(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "javascript:alert(1)",
+        "ana@casas.example",
+        "www.casas.example",
+        "ftp://casas.example/",
+        "data:text/html,x",
+        'https://"onmouseover=alert(1)',
+    ],
+)
+def test_nothing_else_is_one(text):
+    html = shown(text)
+    assert "<a" not in html
+    assert '"' not in html
+
+
+@pytest.mark.parametrize(
     ("text", "html"),
     [
         (

@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 from conversations.models import Delivery, Message
 from conversations.wording import KINDS, PICTURES
 from trochai.ui import marks
+from trochai.ui.links import linked
 from trochai.ui.template_tags import icon
 from trochai.whatsapp.json_reading import mapping, text
 
@@ -41,13 +42,13 @@ def tick(delivery: str) -> SafeString | str:
 
 @register.simple_tag
 def whatsapp_text(text: str) -> SafeString:
-    """``{% whatsapp_text bubble.text %}``: with WhatsApp's formatting; line breaks are left to the CSS."""
+    """``{% whatsapp_text bubble.text %}``: with WhatsApp's formatting and links; CSS breaks the lines."""
     return format_html_join("", "{}", ((_html(part),) for part in marks.parse(text)))
 
 
-def _html(part: str | marks.Marked) -> SafeString | str:
+def _html(part: str | marks.Marked) -> SafeString:
     if isinstance(part, str):
-        return part
+        return linked(part)
     inside = format_html_join("", "{}", ((_html(each),) for each in part.parts))
     return format_html("<{0}>{1}</{0}>", marks.TAGS[part.mark], inside)
 

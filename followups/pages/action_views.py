@@ -137,8 +137,8 @@ def resume_channel(request: MemberRequest, pk: int) -> HttpResponse:
     channels.resume(channel.pk)
     response = redirect(FollowUpsPage(request, now=timezone.now()).way_back)
     text = _(
-        "%(channel)s sends what is due within a minute. If WhatsApp still refuses, it stops again and says why"
-        " here."
+        "%(channel)s sends what is due within a minute. If WhatsApp still refuses, it stops again and says"
+        " why here."
     ) % {"channel": channel.name}
     return say(request, response, title=_("Trying again"), text=text)
 

@@ -38,6 +38,12 @@ for (const [type, locked] of [["htmx:beforeRequest", true], ["htmx:afterRequest"
   });
 }
 
+// What is wrong with a field is in sight with it.
+document.addEventListener("htmx:afterSettle", () => {
+  const field = document.activeElement;
+  if (field?.matches("form [aria-invalid]")) field.closest(".field")?.scrollIntoView({ block: "nearest" });
+});
+
 // Sent or refused: the next thing to do is in the composer.
 document.addEventListener("htmx:afterSettle", (event) => {
   if (event.detail.requestConfig?.elt.matches(".composer")) document.querySelector(".composer textarea")?.focus();

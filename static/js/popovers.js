@@ -13,15 +13,35 @@ document.addEventListener("click", (event) => {
   else popover.showPopover({ source: link });
 });
 
-// A truncated note opens on hover and focus; Escape or leaving closes it.
+// A truncated note opens on hover and focus; Escape or leaving closes it, unless a click has made it stay.
+const tipOf = (button) => document.getElementById(button.getAttribute("popovertarget"));
 const hint = (show) => (event) => {
   const button = event.target.closest?.("[data-hint]");
   if (!button || (event.relatedTarget && button.contains(event.relatedTarget))) return;
-  const tip = document.getElementById(button.getAttribute("popovertarget"));
+  // A finger hovers only while it taps.
+  if (event.pointerType === "touch") return;
+  const tip = tipOf(button);
   if (!tip || tip.matches(":popover-open") === show) return;
   if (show) tip.showPopover({ source: button });
-  else if (event.type === "focusout" || event.relatedTarget?.closest?.(".tip") !== tip) tip.hidePopover();
+  else if (event.type === "focusout") tip.hidePopover();
+  else if (!("stays" in tip.dataset) && event.relatedTarget?.closest?.(".tip") !== tip) tip.hidePopover();
 };
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-hint]");
+  if (!button) return;
+  // Instead of the toggle that the browser would do: what hovering or focus has opened stays open.
+  event.preventDefault();
+  const tip = tipOf(button);
+  if ("stays" in tip.dataset) {
+    tip.hidePopover();
+  } else {
+    tip.dataset.stays = "";
+    if (!tip.matches(":popover-open")) tip.showPopover({ source: button });
+  }
+});
+document.addEventListener("toggle", ({ target, newState }) => {
+  if (newState === "closed") delete target.dataset.stays;
+}, true);
 for (const type of ["pointerover", "focusin"]) document.addEventListener(type, hint(true));
 for (const type of ["pointerout", "focusout"]) document.addEventListener(type, hint(false));
 

@@ -73,7 +73,7 @@ def open_schedule_dialog(page: Page, team: Team) -> None:
     page.get_by_role("button", name="More actions").click()
     page.get_by_role("link", name="Follow-up", exact=True).click()
     dialog = page.get_by_role("dialog", name="Schedule a follow-up")
-    expect(dialog.get_by_label("Value 2")).to_be_visible()
+    expect(dialog.get_by_label("a [2]")).to_be_visible()
     dialog.locator(".choice--custom").click()
     expect(dialog.get_by_label("Date", exact=True)).to_be_visible()
 

@@ -206,6 +206,31 @@ def test_an_action_that_fails_says_so_and_a_row_that_is_gone_leaves(team, open_p
     expect(row).to_have_count(0)
 
 
+def test_a_click_keeps_a_note_open_and_another_closes_it(team, open_page):
+    follow_up = make(team, note=NOTE)
+    page = open_page(team.agent, "/followups/")
+    note, tip = page.locator(f"#followup-{follow_up.pk}-note"), page.locator(f"#note-{follow_up.pk}")
+    note.hover()
+    expect(tip).to_be_visible()
+    note.click()
+    expect(tip).to_be_visible()
+    page.get_by_role("heading", name="Follow-ups").hover()
+    expect(tip).to_be_visible()
+    note.click()
+    expect(tip).to_be_hidden()
+
+
+def test_a_tap_opens_a_note_and_another_closes_it(team, open_page):
+    follow_up = make(team, note=NOTE)
+    page = open_page(team.agent, "/followups/", width=390, has_touch=True)
+    note, tip = page.locator(f"#followup-{follow_up.pk}-note"), page.locator(f"#note-{follow_up.pk}")
+    note.tap()
+    expect(tip).to_be_visible()
+    assert tip.evaluate("(each) => each.getBoundingClientRect().right <= innerWidth")
+    note.tap()
+    expect(tip).to_be_hidden()
+
+
 def test_on_a_phone_rows_are_cards_and_filters_one_sheet(team, open_page):
     follow_up = make(team, note=NOTE)
     make(team, name="María Jiménez")

@@ -45,7 +45,7 @@ def open_dialog(open_page: Any, team: Team, **options: Any) -> tuple[Page, Locat
 
 def choose_template(dialog: Locator) -> None:
     dialog.locator(".option", has_text="visit_reminder").click()
-    expect(dialog.get_by_label("Value 2")).to_be_visible()
+    expect(dialog.get_by_label("a [2]")).to_be_visible()
 
 
 def local_day(days: int) -> dt.date:
@@ -63,8 +63,8 @@ def test_a_follow_up_is_scheduled_from_the_conversation(team: Team, open_page: A
     choose_template(dialog)
     preview = dialog.locator(".bubble")
     expect(preview).to_contain_text("Hola María, le recordamos su visita a {{2}} el {{3}}.")
-    dialog.get_by_label("Value 2").fill("Casa EC-204")
-    dialog.get_by_label("Value 3").fill("sábado 28")
+    dialog.get_by_label("a [2]").fill("Casa EC-204")
+    dialog.get_by_label("el [3]").fill("sábado 28")
     expect(preview).to_contain_text("Hola María, le recordamos su visita a Casa EC-204 el sábado 28.")
     dialog.get_by_text("In 1 week 9:00 AM").click()
     expect(dialog.locator(".summary")).to_contain_text("Will be sent to María Jiménez")
@@ -85,11 +85,50 @@ def test_a_follow_up_is_scheduled_from_the_conversation(team: Team, open_page: A
     assert follow_up.scheduled_for.astimezone(team.organization.zone).date() == local_day(7)
 
 
+@pytest.mark.parametrize("width", [1440, 390])
+def test_what_is_wrong_is_in_sight_and_has_the_focus(team: Team, open_page: Any, width: int) -> None:
+    _page, dialog = open_dialog(open_page, team, width=width)
+    choose_template(dialog)
+    dialog.get_by_label("a [2]").fill("Casa EC-204")
+    dialog.get_by_label("el [3]").fill("sábado 28")
+    dialog.get_by_text("In 1 week 9:00 AM").click()
+    note = dialog.get_by_label("Note")
+    note.fill("x" * 501)
+    dialog.get_by_role("button", name="Schedule", exact=True).click()
+    error = dialog.locator("#schedule-note-error")
+    expect(error).to_contain_text("Shorten the note")
+    expect(note).to_be_focused()
+    expect(error).to_be_in_viewport()
+    foot = dialog.locator(".foot").bounding_box()
+    below = error.bounding_box()
+    assert below["y"] + below["height"] <= foot["y"]
+
+
+def test_a_slow_answer_shows_that_something_happens(team: Team, open_page: Any) -> None:
+    page, dialog = open_dialog(open_page, team)
+    choose_template(dialog)
+    button = dialog.get_by_role("button", name="Schedule", exact=True)
+    spinner = "(each) => getComputedStyle(each, '::before').content"
+    assert button.evaluate(spinner) == "none"
+    waiting = []
+
+    def hold(route: Any) -> None:
+        waiting.append(route)
+
+    page.route("**/schedule/**", hold)
+    button.click()
+    expect(dialog.locator("form.htmx-request")).to_be_visible()
+    assert button.evaluate(spinner) == '""'
+    waiting[0].continue_()
+    expect(dialog.get_by_label("a [2]")).to_be_focused()
+    assert button.evaluate(spinner) == "none"
+
+
 def test_a_double_click_schedules_once(team: Team, open_page: Any) -> None:
     page, dialog = open_dialog(open_page, team)
     choose_template(dialog)
-    dialog.get_by_label("Value 2").fill("Casa EC-204")
-    dialog.get_by_label("Value 3").fill("sábado 28")
+    dialog.get_by_label("a [2]").fill("Casa EC-204")
+    dialog.get_by_label("el [3]").fill("sábado 28")
     dialog.get_by_text("Tomorrow 9:00 AM").click()
     dialog.get_by_role("button", name="Schedule", exact=True).dblclick()
     expect(page.locator(".toast")).to_have_count(1)
@@ -127,15 +166,15 @@ def test_a_date_too_near_is_refused_while_choosing_and_at_the_submit(team: Team,
     expect(dialog.get_by_role("alert")).to_have_text(
         "Three fields need your attention before this can be scheduled."
     )
-    expect(dialog.get_by_label("Value 2")).to_be_focused()
+    expect(dialog.get_by_label("a [2]")).to_be_focused()
     date.fill(local_day(20).isoformat())
     expect(dialog.get_by_role("alert")).to_have_count(0)
     expect(dialog.locator("#schedule-date-error")).to_have_count(0)
     expect(dialog.locator("#schedule-custom")).to_contain_text("at 9:00 AM")
     expect(date).not_to_have_attribute("aria-invalid", "true")
-    dialog.get_by_label("Value 2").fill("Casa EC-204")
+    dialog.get_by_label("a [2]").fill("Casa EC-204")
     expect(dialog.locator(".error")).to_have_count(1)
-    dialog.get_by_label("Value 3").fill("sábado 28")
+    dialog.get_by_label("el [3]").fill("sábado 28")
     expect(dialog.locator(".error, [aria-invalid]")).to_have_count(0)
     assert not FollowUp.objects.exists()
 
@@ -194,7 +233,7 @@ def test_arrow_keys_choose_without_closing_the_list(team: Team, open_page: Any) 
     page.keyboard.press("Space")
     expect(dialog.get_by_role("textbox", name="Zone")).to_be_visible()
     page.keyboard.press("ArrowDown")
-    expect(dialog.get_by_label("Value 2")).to_be_visible()
+    expect(dialog.get_by_label("a [2]")).to_be_visible()
     expect(dialog.locator(".option:visible")).to_have_count(2)
 
 
@@ -218,8 +257,8 @@ def test_without_javascript_the_same_form_works_as_a_page(team: Team, open_page:
     )
     page.locator(".option", has_text="visit_reminder").click()
     page.get_by_role("button", name="Use this template").click()
-    page.get_by_label("Value 2").fill("Casa EC-204")
-    page.get_by_label("Value 3").fill("sábado 28")
+    page.get_by_label("a [2]").fill("Casa EC-204")
+    page.get_by_label("el [3]").fill("sábado 28")
     page.get_by_text("In 2 days 10:00 AM").click()
     page.get_by_role("button", name="Schedule", exact=True).last.click()
     expect(page.locator(".toast")).to_contain_text("visit_reminder goes to María Jiménez on")

@@ -80,7 +80,24 @@ def test_positional_parameters_carry_metas_examples():
         "body.1": "uno",
         "body.2": "dos",
     }
-    assert the("body.2", components).label == "Value 2"
+
+
+@pytest.mark.parametrize(
+    ("body", "labels"),
+    [
+        (
+            "Hola {{1}}, le recordamos su visita a {{2}} el {{3}}.",
+            ["1. Hola [1]", "2. … su visita a [2]", "3. … el [3]"],
+        ),
+        ("{{1}}, le esperamos mañana.", ["1. [1] , le esperamos …"]),
+        ("{{1}} {{2}}", ["Value 1", "Value 2"]),
+        ("Llega {{2}} y {{1}}", ["2. Llega [2]", "1. … y [1]"]),
+        ("Hola {{1}} y {{1}}", ["1. Hola [1]"]),
+    ],
+)
+def test_a_number_is_said_with_the_words_around_its_place(body, labels):
+    components = [{"type": "BODY", "text": body}]
+    assert [each.label for each in parameters_of(components, "POSITIONAL")] == labels
 
 
 def test_a_links_example_is_shown_without_the_part_that_is_fixed():
