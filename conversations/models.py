@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from conversations import wording
 from trochai.search import fold_numbers, search_text
 from trochai.ui import marks
+from trochai.ui.formatting import isolated
 from trochai.whatsapp import phone_numbers
 from trochai.whatsapp.cloud_api import payloads
 from trochai.whatsapp.cloud_api.failures import Failure
@@ -114,11 +115,17 @@ class Contact(models.Model):
 
     @property
     def display_name(self) -> str:
-        return self.name or self.display_phone or str(_("WhatsApp user"))
+        """Return what to call the contact, also within a sentence."""
+        return isolated(self.name) or self.display_phone or str(_("WhatsApp user"))
 
     @property
     def first_name(self) -> str:
         return self.name.split(" ", 1)[0]
+
+    @property
+    def short_name(self) -> str:
+        """The first name for use within a sentence."""
+        return isolated(self.first_name)
 
     @property
     def display_phone(self) -> str:

@@ -127,6 +127,7 @@ def _field(parameter: Parameter, hint: str) -> forms.CharField:
         "class": "input",
         "placeholder": "https://" if link else example,
         "autocomplete": "off",
+        "dir": "auto",
         # Only for the browser: ``clean`` reports a missing value together with the other problems.
         "required": True,
         # The live preview copies what is typed to every place with this key.

@@ -100,3 +100,21 @@ def test_relative_time_is_in_words(moment, words):
 )
 def test_what_is_left_is_rounded_down(length, words):
     assert formatting.short_duration(length) == words
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("María Jiménez", "María Jiménez"),
+        ("+506 7777 0003", "+506 7777 0003"),
+        ("", ""),
+        ("محمد", "\u2068محمد\u2069"),
+        ("Ana שלום", "\u2068Ana שלום\u2069"),
+        # What would turn around all that follows is not part of a name.
+        ("Ana \u202egnp.exe", "Ana gnp.exe"),
+        ("\u2067Ana", "Ana"),
+        ("محمد\u2069\u202e", "\u2068محمد\u2069"),
+    ],
+)
+def test_a_name_changes_no_order_around_it(name, shown):
+    assert formatting.isolated(name) == shown

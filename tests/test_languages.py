@@ -42,7 +42,7 @@ SHOWN_ATTRIBUTES = {"title", "aria-label", "placeholder", "alt", "hx-confirm", "
 DATA = re.compile(
     r"Trochai|WhatsApp$|America/Costa_Rica|person\d+@example\.com|Agency \d+|Person \d+|Number \d+"
     r"|María Jiménez|María|MJ|visit_reminder"
-    r"|Hola|le recordamos su visita a|Casa EC-204|el|sábado|Responda si desea cambiarla"
+    r"|Hola|le recordamos su visita a|su visita a|Casa EC-204|el|sábado|Responda si desea cambiarla"
     r"|Su visita con Casa Verde|Casa Verde Bienes Raíces|Buenos días"
 )
 

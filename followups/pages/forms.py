@@ -58,6 +58,7 @@ class NoteField(forms.CharField):
                     "class": "input",
                     "rows": 2,
                     "data-count": NOTE_LENGTH,
+                    "dir": "auto",
                     "aria-describedby": "schedule-note-error schedule-note-hint",
                 }
             ),

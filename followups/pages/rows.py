@@ -108,7 +108,7 @@ def _time_or_day(moment: dt.datetime, now: dt.datetime) -> str:
 
 def canceled_words(follow_up: FollowUp) -> str:
     """by Andrés, 17 Nov · María replied · María opted out"""
-    contact = follow_up.conversation.contact.first_name or _("The contact")
+    contact = follow_up.conversation.contact.short_name or _("The contact")
     match follow_up.cancel_cause:
         case CancelCause.REPLY:
             return _("%(contact)s replied") % {"contact": contact}

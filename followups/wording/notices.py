@@ -19,7 +19,7 @@ from followups.models import CancelCause
 from followups.wording import failures
 from notifications.wording import Words, words_for
 from templates_app.models import Template, TemplateStatus
-from trochai.ui.formatting import day_time
+from trochai.ui.formatting import day_time, isolated
 from trochai.whatsapp.cloud_api.failures import Failure
 from trochai.whatsapp.json_reading import mapping, mappings, text_or_number
 
@@ -174,4 +174,4 @@ def _details(details: object) -> Iterator[str]:
 
 
 def _names(values: Mapping[str, Any]) -> dict[str, str]:
-    return {"contact": values["contact"] or _("WhatsApp user"), "template": values["template"]}
+    return {"contact": isolated(values["contact"]) or _("WhatsApp user"), "template": values["template"]}

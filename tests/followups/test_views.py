@@ -107,7 +107,10 @@ class TestHelpPage:
             rf'<button class="note-button truncate"[^>]*popovertarget="note-{follow_up.pk}"[^>]*data-hint',
             html,
         )
-        assert f'<div class="tip" popover id="note-{follow_up.pk}">First line<br>Second line</div>' in html
+        assert (
+            f'<div class="tip" popover id="note-{follow_up.pk}" dir="auto">First line<br>Second line</div>'
+            in html
+        )
 
     @pytest.mark.parametrize(
         ("tab", "statuses"),

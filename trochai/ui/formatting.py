@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import unicodedata
 
 from django.utils import timezone
 from django.utils.dateformat import format as date_format
@@ -90,3 +91,24 @@ def short_duration(length: dt.timedelta) -> str:
 def _dated(moment: dt.datetime, now: dt.datetime, style: str) -> str:
     local = timezone.localtime(moment)
     return date_format(local, style if local.year == timezone.localtime(now).year else f"{style} Y")
+
+
+# The characters that change the direction of what stands around them, rather than being of one.
+_CONTROLS = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
+_RIGHT_TO_LEFT = {"R", "AL", "AN"}
+
+
+def isolated(name: str) -> str:
+    """Return what a stranger is called for use within a sentence, whose order it cannot change.
+
+    Source: Unicode Bidirectional Algorithm (UAX 9): FSI and PDI around what runs from right to left.
+    """
+    name = name.translate(_CONTROLS)
+    if any(unicodedata.bidirectional(character) in _RIGHT_TO_LEFT for character in name):
+        return f"\u2068{name}\u2069"
+    return name
+
+
+def plain(name: str) -> str:
+    """Return the name without what ``isolated`` puts around it."""
+    return name.translate(_CONTROLS)

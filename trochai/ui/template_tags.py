@@ -62,6 +62,7 @@ def moment(value: dt.datetime | None, style: str = "day_time", css: str = "") ->
 @register.filter
 def initials(name: str) -> str:
     """María Jiménez → MJ; Tom & Erika Becker → TB; a bare number → its last two digits."""
+    name = formatting.plain(name)
     words = [word for word in name.split() if word[0].isalnum()]
     if not words:
         return name.strip("+ ")[-2:]

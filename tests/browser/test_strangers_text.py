@@ -1,0 +1,149 @@
+"""Whatever strangers are called and write: nothing leaves its box, and nothing around it changes order."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from followups.wording.notices import Kind
+from tests import factories
+
+if TYPE_CHECKING:
+    from tests.conftest import Team
+
+expect = pytest.importorskip("playwright.sync_api", reason="needs the browser requirements").expect
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+UNBROKEN = "Ñandú" * 40
+ARABIC = "شركة العقارات الخضراء "
+# What is wider than its box without being cut off or scrolled there. Tabs are one line by design.
+OUTSIDE = """() => [...document.querySelectorAll('body *')]
+  .filter((each) => each.checkVisibility({visibilityProperty: true}))
+  .filter((each) => !each.closest('.sr-only, svg, .tabs, .chips, thead'))
+  .filter((each) => {
+    const { display, overflowX } = getComputedStyle(each);
+    const wide = each.scrollWidth > each.clientWidth + 1 && each.clientWidth > 0;
+    const { left, right } = each.getBoundingClientRect();
+    const cut = each.closest('.truncate, .option, textarea, input, select, [popover]:not(:popover-open)');
+    return (wide && overflowX === 'visible' && !display.startsWith('inline'))
+      || (!cut && right > left && (right > innerWidth + 1 || left < -1));
+  })
+  .map((each) => `${each.tagName}.${each.className} ${each.id} ${each.textContent.trim().slice(0, 30)}`)"""
+
+
+@pytest.fixture(params=[UNBROKEN, ARABIC * 9], ids=["unbroken", "right to left"])
+def called(request: pytest.FixtureRequest) -> str:
+    return request.param[:200]
+
+
+@pytest.fixture
+def addresses(team: Team, called: str) -> list[str]:
+    """Every page, with such a contact, message, note, value and template in each."""
+    team.organization.name = called[:100]
+    team.organization.save()
+    team.template.name = f"{'plantilla' * 50}"[:512]
+    team.template.save()
+    conversation = team.conversation
+    conversation.contact.name = called
+    conversation.contact.save()
+    conversation.last_inbound_at = timezone.now()
+    conversation.preview = called
+    conversation.assignee = team.agent.user
+    conversation.save()
+    factories.MessageFactory(conversation=conversation, direction="in", text=f"{called} 506 7777 0003")
+    document = {"document": {"filename": f"{called}.pdf"}}
+    factories.MessageFactory(conversation=conversation, direction="in", kind="document", content=document)
+    failed, *_ = [
+        factories.FollowUpFactory(
+            organization=team.organization,
+            conversation=conversation,
+            template=team.template,
+            created_by=team.agent.user,
+            parameters={"body.1": called, "body.2": called, "body.3": called},
+            note=called,
+            status=status,
+        )
+        for status in ("failed", "canceled", "sent", "pending")
+    ]
+    for kind, values in (
+        (Kind.FOLLOW_UP_SENT, {"contact": called, "template": team.template.name}),
+        (Kind.CONTACTS_ALIKE, {"contact": called, "other": called}),
+    ):
+        factories.NotificationFactory(
+            organization=team.organization, recipient=team.agent.user, kind=kind, values=values
+        )
+    return [
+        reverse("conversations:inbox"),
+        reverse("conversations:inbox") + f"?q={called[:60]}",
+        reverse("conversations:conversation", args=[conversation.pk]),
+        reverse("followups:index"),
+        reverse("followups:index") + f"?q={called[:60]}&status=canceled",
+        reverse("followups:detail", args=[failed.pk]),
+        reverse("followups:cancel", args=[team.organization.follow_ups.get(status="pending").pk]),
+        reverse("followups:schedule", args=[conversation.pk]) + f"?template={team.template.pk}",
+        reverse("templates:index"),
+        reverse("notifications:index"),
+    ]
+
+
+@pytest.mark.parametrize("width", [320, 390, 1280, 2560])
+def test_nothing_leaves_its_box(team: Team, open_page: Any, addresses: list[str], width: int) -> None:
+    page = open_page(team.agent, addresses[0], width=width, reduced_motion="reduce")
+    outside: dict[str, Any] = {}
+
+    def look(where: str) -> None:
+        page.evaluate("Promise.all(document.getAnimations().map((each) => each.finished))")
+        if found := page.evaluate(OUTSIDE):
+            outside[where] = found
+
+    for address in addresses:
+        page.goto(address)
+        look(address)
+    page.goto(reverse("followups:index"))
+    page.locator("th .name").first.click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    look("drawer")
+    page.keyboard.press("Escape")
+    page.goto(reverse("conversations:conversation", args=[team.conversation.pk]))
+    page.get_by_role("button", name="More actions").click()
+    look("menu")
+    page.get_by_role("link", name="Follow-up", exact=True).click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("a [2]").fill("x" * 200)
+    dialog.get_by_label("el [3]").fill("x")
+    dialog.get_by_text("In 1 week 9:00 AM").click()
+    expect(dialog.locator(".summary")).to_contain_text("Will be sent to")
+    look("dialog")
+    dialog.get_by_role("button", name="Schedule", exact=True).click()
+    expect(page.locator(".toast")).to_be_visible()
+    look("toast")
+    assert outside == {}, json.dumps(outside, ensure_ascii=False, indent=1)
+
+
+def test_a_name_in_another_direction_leaves_the_number_and_the_sentence_alone(
+    team: Team, open_page: Any
+) -> None:
+    contact = team.conversation.contact
+    contact.name, contact.phone = "محمد علي", "+50677770003"
+    contact.save()
+    team.conversation.preview = ARABIC * 9
+    team.conversation.save()
+    page = open_page(team.agent, reverse("conversations:conversation", args=[team.conversation.pk]))
+    preview = page.locator(".preview .truncate")
+    style = preview.evaluate(
+        "(each) => [getComputedStyle(each).direction, each.scrollWidth > each.clientWidth]"
+    )
+    assert style == ["rtl", True], "its beginning shows, and its end is cut off"
+    assert preview.bounding_box()["x"] < page.locator("#rows").bounding_box()["x"] + 70
+    page.get_by_role("link", name="Schedule a follow-up").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text("In 1 week 9:00 AM").click()
+    expect(dialog.locator(".summary .phone")).to_have_text("+506 7777 0003")
+    name, phone = (dialog.locator(f".summary {part}").first.bounding_box() for part in ("b", ".phone"))
+    assert (name["y"], name["x"]) < (phone["y"], phone["x"])
+    expect(dialog.locator(".summary b").first).to_have_text("\u2068محمد علي\u2069")
