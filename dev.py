@@ -60,19 +60,46 @@ def install(wanted: str) -> None:
     expected = hashlib.sha256(path.read_bytes()).hexdigest()
     if lock == there and digest == expected and (BIN / "python").exists():
         return
-    print(f"Installing {path.relative_to(ROOT)} into .venv …", flush=True)
+    count = path.read_text().count("==")
+    print(f"Installing {path.relative_to(ROOT)}, {count} packages, into .venv …", flush=True)
     STAMP.unlink(missing_ok=True)
     pip = ["-m", "pip", "--disable-pip-version-check"]
     # The lock is complete: resolving an extra such as coverage[toml] again would look for newer versions.
-    target = ["install", "--quiet", "--no-deps", "--require-hashes", "--requirement", str(path)]
+    target = ["install", "--progress-bar", "off", "--no-deps", "--require-hashes", "--requirement", str(path)]
     probe = [sys.executable, *pip, "--python", sys.executable, "--version"]
     if subprocess.run(probe, capture_output=True, check=False).returncode:
         run([sys.executable, "-m", "venv", str(VENV)])  # with its own pip, from ensurepip
-        run([str(BIN / "python"), *pip, *target])
+        install_with([str(BIN / "python"), *pip, *target], count)
     else:
         run([sys.executable, "-m", "venv", "--without-pip", str(VENV)])
-        run([sys.executable, *pip, "--python", str(BIN / "python"), *target])
+        install_with([sys.executable, *pip, "--python", str(BIN / "python"), *target], count)
     STAMP.write_text(f"{lock} {expected}")
+
+
+def install_with(pip: list[str], count: int) -> None:
+    """Run pip and say how far it is; exit with what it said if it fails."""
+    said: list[str] = []
+    done = 0
+    with subprocess.Popen(
+        pip, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as running:
+        for line in running.stdout or ():
+            said.append(line)
+            if line.startswith("Collecting "):
+                done += 1
+                progress(f"  {done} of {count} downloaded")
+            elif line.startswith("Installing collected packages"):
+                progress("  unpacking …", ends=True)
+    if running.returncode:
+        sys.exit(f"{''.join(said)}dev.py: pip failed with status {running.returncode}.")
+
+
+def progress(text: str, *, ends: bool = False) -> None:
+    """Show ``text`` in place of the last one; where nobody watches, only what ends a stage."""
+    if sys.stdout.isatty():
+        print(f"\r{text:<40}", end="\n" if ends else "", flush=True)
+    elif ends:
+        print(text, flush=True)
 
 
 def run(command: list[str]) -> None:
@@ -136,7 +163,11 @@ def main(arguments: list[str]) -> int:
         return test(arguments[1:])
     if arguments in (["check"], ["check", "--no-tests"]):
         return check(with_tests=len(arguments) == 1)
-    return complain((__doc__ or "").strip())
+    usage = (__doc__ or "").strip()
+    if arguments in (["--help"], ["-h"]):
+        print(usage)
+        return 0
+    return complain(usage)
 
 
 def complain(text: str) -> int:

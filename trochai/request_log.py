@@ -24,6 +24,22 @@ class RequestLogMiddleware(RequestMiddleware):
         structlog.contextvars.bind_contextvars(ip=client_address(request))
 
 
+class ForPeople(logging.Filter):
+    """Lets through what somebody at a terminal wants to read: news, changes, sign-ins, and all warnings.
+
+    Not what comes every minute, whether or not anything happens: tasks that ended well and pages that look
+    for news.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno >= logging.WARNING:
+            return True
+        if record.name.startswith("celery"):
+            return False
+        request = record.msg.get("request", "") if isinstance(record.msg, dict) else ""
+        return not request.startswith(("GET ", "HEAD ", "POST /webhooks/"))
+
+
 class OneLine(logging.Filter):
     """Takes the traceback out of what is no fault of ours."""
 

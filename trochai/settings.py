@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
+from typing import Any
 
 import dj_database_url
 import structlog
@@ -315,7 +316,7 @@ _RENDERERS: list[structlog.typing.Processor] = (
         )
     ]
 )
-LOGGING = {
+LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
@@ -328,7 +329,10 @@ LOGGING = {
             "foreign_pre_chain": _SHARED_PROCESSORS,
         }
     },
-    "filters": {"one_line": {"()": "trochai.request_log.OneLine"}},
+    "filters": {
+        "one_line": {"()": "trochai.request_log.OneLine"},
+        "for_people": {"()": "trochai.request_log.ForPeople"},
+    },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "structured"}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
@@ -344,3 +348,9 @@ LOGGING = {
         "celery.worker.strategy": {"level": "WARNING"},
     },
 }
+# With a file that has everything, the terminal has what people read (``up`` names one).
+if LOG_FILE := os.environ.get("LOG_FILE"):
+    _file = {"class": "logging.handlers.WatchedFileHandler", "formatter": "structured", "filename": LOG_FILE}
+    LOGGING["handlers"] |= {"file": _file}
+    LOGGING["handlers"]["console"]["filters"] = ["for_people"]
+    LOGGING["root"]["handlers"].append("file")

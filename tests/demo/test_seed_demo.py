@@ -59,6 +59,8 @@ def test_everybody_can_sign_in_with_the_demo_password(demo, person, role):
     answer = client.post("/sign-in/", {"username": email, "password": "demo-trochai"})
     assert (answer.status_code, answer["Location"]) == (302, "/inbox/")
     assert Membership.objects.get(user__email=email, organization=demo).role == role
+    # README: a number is connected in /admin/, which only the admin enters.
+    assert (client.get("/admin/").status_code == 200) is (person == "admin")
 
 
 def test_the_admin_belongs_to_a_second_organization(demo):

@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import time
+from pathlib import Path
 from typing import Any, TextIO
 
 from django.conf import settings
@@ -15,6 +16,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
 from trochai import queues
+from trochai.accounts.models import User
 from trochai.supervisor import Program, Supervisor, is_free
 
 WELCOME = """
@@ -27,13 +29,21 @@ WELCOME = """
   Password             demo-trochai
 
   What to try          Open a conversation, then More actions (the three dots) > Follow-up.
-                       Watch the Follow-ups page: some are due within two minutes, one of them meets
-                       a rate limit and is retried, one is refused. Then look at the bell.
+{watch}
   {messages}
+  Log                  {log}; what matters of it follows here
   Stop                 Ctrl-C. Your data stays in {var_dir}
 """
+WATCH = """\
+                       Watch http://127.0.0.1:{port}/followups/?status=pending
+                       The first rows fall due within two minutes: one of them meets a rate limit and
+                       is retried, one is refused. Then look at the bell."""
+WATCH_AGAIN = """\
+                       The demo's own follow-ups have fallen due: delete {var_dir} to see them again."""
 PATIENCE_SECONDS = 3
-CELERY = (sys.executable, "-m", "celery", "--app", "trochai", "--quiet")
+# In a container this may well be root, and it is for trying.
+AS_ROOT = "ignore:You're running the worker with superuser privileges"
+CELERY = (sys.executable, "-W", AS_ROOT, "-m", "celery", "--app", "trochai", "--quiet")
 # The workers have nothing to tell each other.
 ALONE = ("--without-mingle", "--without-gossip", "--without-heartbeat")
 TO_SANDBOX = "Messages             go to the local WhatsApp sandbox; nothing leaves this machine."
@@ -51,25 +61,42 @@ class Command(BaseCommand):
             _claim_data(lock)
             programs = _programs()
             _refuse_taken_ports(programs)
-            self._prepare_data()
-            os.environ["PYTHONUNBUFFERED"] = "1"
-            if Supervisor(programs, out=sys.stdout, on_ready=self._welcome).run():
+            is_new = self._prepare_data()
+            os.environ |= {"PYTHONUNBUFFERED": "1", "LOG_FILE": str(_empty_log())}
+
+            def welcome() -> None:
+                self._welcome(is_new=is_new)
+
+            if Supervisor(programs, out=sys.stdout, on_ready=welcome).run():
                 raise CommandError("Trochai has stopped; the lines above say why.")
 
-    def _prepare_data(self) -> None:
+    def _prepare_data(self) -> bool:
+        """Return whether the demo data is new."""
         self.stdout.write("Preparing the database …")
         call_command("migrate", interactive=False, verbosity=0)
+        is_new = not User.objects.exists()
         call_command("seed_demo")
         # What a killed run left in the broker is stale: the queue is in the database.
         for folder in (settings.VAR_DIR / "broker").glob("*/"):
             shutil.rmtree(folder)
             folder.mkdir()
         connections.close_all()
+        return is_new
 
-    def _welcome(self) -> None:
+    def _welcome(self, *, is_new: bool) -> None:
         to_sandbox = settings.WHATSAPP_API_URL == settings.SANDBOX_API_URL
         messages = TO_SANDBOX if to_sandbox else TO_API.format(url=settings.WHATSAPP_API_URL)
-        self.stdout.write(WELCOME.format(port=settings.PORT, messages=messages, var_dir=settings.VAR_DIR))
+        places = {"port": settings.PORT, "var_dir": settings.VAR_DIR}
+        watch = (WATCH if is_new else WATCH_AGAIN).format(**places)
+        self.stdout.write(
+            WELCOME.format(messages=messages, watch=watch, log=os.environ["LOG_FILE"], **places)
+        )
+
+
+def _empty_log() -> Path:
+    path: Path = settings.VAR_DIR / "trochai.log"
+    path.write_text("")
+    return path
 
 
 def _claim_data(lock: TextIO) -> None:
@@ -96,7 +123,16 @@ def _programs() -> list[Program]:
     programs = [
         Program(
             "web",
-            [*gunicorn, "--worker-class", "gthread", "--threads", "8", "--no-control-socket"],
+            [
+                *gunicorn,
+                "--worker-class",
+                "gthread",
+                "--threads",
+                "8",
+                "--no-control-socket",
+                "--log-level",
+                "warning",
+            ],
             port=settings.PORT,
         ),
         _worker("worker", queues.SENDING, queues.HOUSEKEEPING),
