@@ -91,6 +91,8 @@ class Command(BaseCommand):
         self.stdout.write(
             WELCOME.format(messages=messages, watch=watch, log=os.environ["LOG_FILE"], **places)
         )
+        # Nothing may follow for a while.
+        self.stdout.flush()
 
 
 def _empty_log() -> Path:
