@@ -668,6 +668,13 @@ def test_an_open_conversation_follows_what_becomes_of_its_follow_up(team: Team) 
     assert (code, "follow-up-banner" in canceled) == (200, False)
 
 
+def test_a_retry_is_shown_with_its_own_time(team: Team) -> None:
+    waiting(team, scheduled_for=NOW, failures=1, next_attempt_at=NOW + dt.timedelta(minutes=5))
+    html = banner(team)
+    assert "Follow-up tried again: <b>visit_reminder</b>" in html
+    assert "2:36 PM" in html
+
+
 def test_what_is_held_is_not_called_scheduled(team: Team) -> None:
     waiting(team, held_reason=HeldReason.CONTACT)
     assert "Follow-up on hold: <b>visit_reminder</b>" in banner(team)
