@@ -105,6 +105,30 @@ def test_every_control_has_a_name_and_no_heading_level_is_skipped(
     assert page.evaluate(NAMELESS) == []
 
 
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 1440), ("light", 390)])
+def test_axe_finds_nothing(team: Team, open_page: Any, addresses: list[str], scheme: str, width: int) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    options = {"rules": {"label-content-name-mismatch": {"enabled": True}}}
+    # Axe reads the page's colours, which must not be on their way from one to another.
+    page = open_page(team.admin, addresses[0], width=width, color_scheme=scheme, reduced_motion="reduce")
+
+    def look(where: str) -> None:
+        found = axe.run(page, options=options)
+        assert found.violations_count == 0, f"{where}\n{found.generate_report()}"
+
+    for address in addresses:
+        page.goto(address)
+        look(address)
+    open_schedule_dialog(page, team)
+    look("dialog")
+    page.get_by_role("button", name="Schedule", exact=True).click()
+    expect(page.get_by_role("dialog").locator(".banner--error")).to_be_visible()
+    look("dialog with errors")
+    page.context.clear_cookies()
+    page.goto("/sign-in/?next=/inbox/&ended=1")
+    look("sign-in")
+
+
 def test_fingers_get_targets_of_40_pixels(team: Team, open_page: Any, addresses: list[str]) -> None:
     page = open_page(team.admin, addresses[0], width=390, has_touch=True, is_mobile=True)
     for address in addresses:
