@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from django.utils import timezone
+
+from tests import factories
+from trochai.whatsapp import channels
+from trochai.whatsapp.cloud_api.failures import Failure
 
 expect = pytest.importorskip("playwright.sync_api", reason="needs the browser requirements").expect
 
@@ -20,3 +25,60 @@ def test_the_name_and_more_actions_are_in_sight_at_every_width(team, open_page, 
     assert box["x"] + box["width"] <= width
     # The select stands in the toolbar or, where that is narrow, in the menu; never in both.
     expect(page.get_by_label("Assigned to").filter(visible=True)).to_have_count(1)
+
+
+def look_for_news(page):
+    """Have the frame ask now, not only after some seconds."""
+    page.evaluate("htmx.trigger(document.body, 'notifications:changed')")
+
+
+def test_the_frame_follows_what_happens_and_says_when_the_server_is_away(team, open_page):
+    page = open_page(team.agent, "/templates/", allowed=["ERR_FAILED", "htmx:"])
+    expect(page).to_have_title("Templates · Trochai")
+    team.conversation.unread_count = 2
+    team.conversation.save()
+    look_for_news(page)
+    expect(page).to_have_title("(1) Templates · Trochai")
+    expect(page.locator("#inbox-count")).to_contain_text("1")
+    channels.stop(team.channel.pk, failure=Failure(190), now=timezone.now())
+    look_for_news(page)
+    expect(page.locator("#channel")).to_contain_text("WhatsApp stopped")
+    away = page.locator("#away")
+    expect(away).to_be_hidden()
+    page.route("**/bell/", lambda route: route.abort())
+    look_for_news(page)
+    expect(away).to_have_text("No connection. Trying again…")
+    page.unroute("**/bell/")
+    look_for_news(page)
+    expect(away).to_be_hidden()
+
+
+def test_messages_and_composer_are_equally_wide_on_a_wide_screen(team, open_page):
+    team.conversation.last_inbound_at = timezone.now()
+    team.conversation.save()
+    page = open_page(team.agent, f"/inbox/{team.conversation.pk}/", width=2560)
+    messages, composer = (page.locator(each).bounding_box() for each in (".messages", ".composer"))
+    assert abs(messages["x"] - composer["x"]) <= 1
+    assert abs(messages["width"] - composer["width"]) <= 1
+
+
+def test_a_long_name_leaves_the_account_button_whole(team, open_page):
+    team.viewer.user.name = "Luis Fernando Mora Montealegre"
+    team.viewer.user.save()
+    page = open_page(team.viewer, "/inbox/")
+    button = page.get_by_role("button", name="Your account")
+    chevron, sidebar = (each.bounding_box() for each in (button.locator("svg"), page.locator(".sidebar")))
+    assert chevron["x"] + chevron["width"] <= sidebar["x"] + sidebar["width"]
+
+
+def test_without_a_script_all_templates_stand_above_the_button_that_takes_one(team, open_page):
+    for number in range(9):
+        factories.TemplateFactory(channel=team.channel, name=f"another_{number}")
+    page = open_page(team.agent, f"/followups/schedule/{team.conversation.pk}/", java_script_enabled=False)
+    options = page.locator(".option")
+    expect(options).to_have_count(10)
+    last, button = (
+        options.last.bounding_box(),
+        page.get_by_role("button", name="Use this template").bounding_box(),
+    )
+    assert last["y"] + last["height"] <= button["y"]
