@@ -9,21 +9,23 @@ const KEPT_FOR = 30 * 24 * 3600 * 1000; // ms
 const owner = `${OURS}${document.body.dataset.member}/`;
 
 // Where nothing may be stored, a draft lasts as long as the page.
-const memory = new Map();
-const storage = (() => {
+class Memory extends Map {
+  getItem(key) { return this.get(key) ?? null; }
+  setItem(key, value) { this.set(key, value); }
+  removeItem(key) { this.delete(key); }
+}
+function storageOf(name) {
   try {
-    localStorage.setItem(OURS, "");
-    localStorage.removeItem(OURS);
-    return localStorage;
+    window[name].setItem(OURS, "");
+    window[name].removeItem(OURS);
+    return window[name];
   } catch {
-    return {
-      getItem: (key) => memory.get(key) ?? null,
-      setItem: (key, value) => memory.set(key, value),
-      removeItem: (key) => memory.delete(key),
-    };
+    return new Memory();
   }
-})();
-const keys = () => (storage === window.localStorage ? Object.keys(storage) : [...memory.keys()]);
+}
+const storage = storageOf("localStorage");
+const tab = storageOf("sessionStorage");
+const keys = () => (storage instanceof Memory ? [...storage.keys()] : Object.keys(storage));
 
 const keyOf = (about) => owner + about;
 const read = (about) => {
@@ -43,7 +45,9 @@ function forget(about) {
   showHints();
 }
 
-const isTyped = ({ name, type }) => name && !["hidden", "submit", "button"].includes(type);
+// Of what is hidden only what tells one submission from another: a form that came back is still the same one.
+const isTyped = ({ name, type, dataset }) =>
+  name && (type === "hidden" ? "draftKept" in dataset : !["submit", "button"].includes(type));
 const fieldsOf = (form) => [...form.elements].filter(isTyped);
 const nameOf = (field) => `${field.closest("[data-draft-part]")?.dataset.draftPart ?? ""}/${field.name}`;
 const isTypedForm = (form) => form.hasAttribute("data-draft-typed");
@@ -74,7 +78,7 @@ let restoring = false;
 
 function restore(form, fields) {
   const values = read(form.dataset.draft)?.values;
-  if (!values || isTypedForm(form)) return;
+  if (!values) return;
   restoring = true;
   for (const field of fields) {
     const value = values[nameOf(field)];
@@ -104,7 +108,8 @@ document.addEventListener("htmx:load", ({ detail: { elt } }) => {
   } else {
     const forms = elt.matches("form[data-draft]") ? [elt] : elt.querySelectorAll("form[data-draft]");
     for (const form of forms) {
-      restore(form, fieldsOf(form));
+      if (isTypedForm(form)) save(form);
+      else restore(form, fieldsOf(form));
       form.dispatchEvent(new Event("draft:restored", { bubbles: true }));
     }
   }
@@ -120,11 +125,11 @@ document.addEventListener("htmx:beforeOnLoad", ({ detail: { elt, xhr } }) => {
 const SENT = "draft-sent";
 document.addEventListener("submit", ({ target }) => {
   const isOurs = target.matches("form[data-draft]") && !target.hasAttribute("hx-post");
-  if (isOurs) sessionStorage.setItem(SENT, target.dataset.draft);
+  if (isOurs) tab.setItem(SENT, target.dataset.draft);
 });
 if (document.body.dataset.member) {
-  const sent = sessionStorage.getItem(SENT);
-  sessionStorage.removeItem(SENT);
+  const sent = tab.getItem(SENT);
+  tab.removeItem(SENT);
   if (sent && !document.querySelector(`form[data-draft="${CSS.escape(sent)}"]:not([hx-post])`)) forget(sent);
 }
 

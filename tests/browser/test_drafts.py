@@ -158,3 +158,43 @@ def test_another_member_does_not_see_it(team, other, open_page):
     page.get_by_role("button", name="Sign in").click()
     page.goto(path_of(team.conversation))
     expect(page.locator("#reply")).to_have_value("")
+
+
+def test_what_was_scheduled_although_the_answer_was_lost_is_not_scheduled_again(
+    team, two_templates, open_page
+):
+    page = open_page(team.agent, path_of(team.conversation), allowed=["ERR_FAILED", "htmx:"])
+    dialog = open_dialog(page)
+    fill(dialog)
+    dialog.get_by_label("el [3]").fill("sábado 28")
+    dialog.get_by_text("In 1 week 9:00 AM").click()
+
+    def lose(route):
+        route.fetch()
+        route.abort()
+
+    page.route(f"**/schedule/{team.conversation.pk}/", lose)
+    dialog.get_by_role("button", name="Schedule", exact=True).click()
+    expect(page.locator("#toasts")).to_contain_text("Couldn’t reach the server")
+    assert FollowUp.objects.count() == 1
+    page.unroute(f"**/schedule/{team.conversation.pk}/")
+    page.reload()
+    page.locator("#follow-up-draft").get_by_role("link", name="Go on").click()
+    expect_filled(dialog)
+    dialog.get_by_role("button", name="Schedule", exact=True).click()
+    expect(dialog).to_have_count(0)
+    assert FollowUp.objects.count() == 1
+
+
+def test_where_nothing_may_be_stored_typing_and_asking_work_all_the_same(team, two_templates, open_page):
+    page = open_page(team.agent, "/inbox/")
+    page.add_init_script(
+        "for (const name of ['localStorage', 'sessionStorage']) Object.defineProperty(window, name, "
+        "{get() { throw new DOMException('denied', 'SecurityError'); }});"
+    )
+    page.goto(path_of(team.conversation))
+    dialog = open_dialog(page)
+    fill(dialog)
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Keep editing").click()
+    expect_filled(dialog)
