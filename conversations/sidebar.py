@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
-from django.db.models import Count, F, IntegerField, OuterRef, QuerySet, Subquery
+from django.db.models import F
 from django.http import HttpRequest
 
 from conversations.models import Conversation
 from notifications.models import Notification
 from trochai import paging
-from trochai.accounts.models import Membership, Organization
+from trochai.accounts.models import Membership
 from trochai.whatsapp.models import Channel
 
 
@@ -23,21 +22,13 @@ class Sidebar:
         self._membership = membership
 
     @cached_property
-    def _counts(self) -> Mapping[str, Any]:
-        conversations = Conversation.objects.filter(organization=OuterRef("pk"), unread_count__gt=0)
-        notices = Notification.objects.for_member(self._membership).unread()
-        counted = Organization.objects.filter(pk=self._membership.organization_id).values(
-            waiting=_count(conversations), news=_count(notices)
-        )
-        return counted.get()
-
-    @property
     def unread_conversations(self) -> paging.Count:
-        return paging.Count.capped(self._counts["waiting"] or 0, paging.BADGE_CAP)
+        conversations = Conversation.objects.for_organization(self._membership.organization)
+        return paging.count_of(conversations.filter(unread_count__gt=0), paging.BADGE_CAP)
 
-    @property
+    @cached_property
     def unread_notifications(self) -> paging.Count:
-        return paging.Count.capped(self._counts["news"] or 0, paging.BADGE_CAP)
+        return paging.count_of(Notification.objects.for_member(self._membership).unread(), paging.BADGE_CAP)
 
     @cached_property
     def channel(self) -> Channel | None:
@@ -56,8 +47,3 @@ class Sidebar:
 def sidebar(request: HttpRequest) -> dict[str, Any]:
     membership: Membership | None = getattr(request, "membership", None)
     return {"sidebar": Sidebar(membership)} if membership else {}
-
-
-def _count(rows: QuerySet[Any]) -> Subquery:
-    counted = rows.order_by().values("organization").annotate(count=Count("pk")).values("count")
-    return Subquery(counted, output_field=IntegerField())

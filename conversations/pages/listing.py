@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from urllib.parse import urlencode
 
-from django.db.models import F
+from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
 
 from conversations.models import (
@@ -151,7 +151,7 @@ def listing(membership: Membership, query: Filters) -> Listing:
 
 
 def _with_failed_last_message(ids: Collection[int]) -> set[int]:
-    failed = Message.objects.filter(
-        conversation__in=ids, delivery=Delivery.FAILED, at=F("conversation__last_message_at")
-    )
-    return set(failed.values_list("conversation_id", flat=True))
+    # One look into the index for each conversation, however many messages it has.
+    last = Message.objects.filter(conversation=OuterRef("pk"), at=OuterRef("last_message_at"))
+    failed = Exists(last.filter(delivery=Delivery.FAILED))
+    return set(Conversation.objects.filter(failed, pk__in=ids).values_list("pk", flat=True))

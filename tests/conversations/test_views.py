@@ -261,7 +261,7 @@ def test_the_page_costs_the_same_however_long_the_thread_and_the_list(
         )
     with django_assert_max_num_queries(12):
         client.get("/inbox/")
-    with django_assert_max_num_queries(16):
+    with django_assert_max_num_queries(17):
         client.get(f"/inbox/{opened.pk}/")
     with django_assert_max_num_queries(12):
         client.get(f"/inbox/poll/?open={opened.pk}", headers=HTMX)
