@@ -1,0 +1,223 @@
+"""``pages``: what each page costs at any size, beside a trivial signed-in view and Django's own admin.
+
+``python -m tests.benchmarks.pages --rows 1000000`` fills a PostgreSQL database (``table``; the newest
+conversations get ``LONG`` messages each), serves it with one gunicorn process, and asks for every page in
+turn, round after round, so that noise meets all of them alike. Times are those of the client on this machine;
+CPU is that of gunicorn and of the whole PostgreSQL server, as a block of requests for one page used it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import os
+import statistics
+import subprocess
+import time
+from dataclasses import dataclass, field
+
+from tests.benchmarks import processes
+from tests.benchmarks.table import FIRST_ADDED
+
+# How many conversations have how many messages: what the inbox's first page shows.
+NEWEST, LONG = 30, 1700
+# Requests in a row for one page: /proc counts CPU in hundredths of a second.
+BLOCK = 10
+TRIVIAL = "a trivial signed-in view"
+
+MESSAGES = """
+    INSERT INTO conversations_message (id, conversation_id, channel_id, uuid, direction, kind, text, content,
+           template_name, language, whatsapp_id, delivery, error_cause, error_values, at, created_at)
+    SELECT %(first)s + row_number() OVER (), conversation.id, conversation.channel_id, gen_random_uuid(),
+           'in', 'text', 'Buenos días', '{}', '', '', 'wamid.in.' || conversation.id || '.' || n, '', '',
+           '{}', last_message_at - n * interval '1 minute', now()
+      FROM (SELECT * FROM conversations_conversation WHERE organization_id = %(organization)s
+             ORDER BY last_message_at DESC LIMIT %(newest)s) conversation
+     CROSS JOIN generate_series(0, %(long)s - 1) n
+"""
+
+
+@dataclass
+class Page:
+    """One address and what came of asking for it; ``htmx`` asks as an open page does."""
+
+    name: str
+    path: str
+    htmx: bool = False
+    milliseconds: list[float] = field(default_factory=list)
+    web_cpu: list[float] = field(default_factory=list)
+    postgres_cpu: list[float] = field(default_factory=list)
+    status: int = 0
+    size: int = 0
+
+    @property
+    def cpu(self) -> float:
+        """CPU milliseconds of a request, gunicorn's and PostgreSQL's."""
+        return statistics.median(map(sum, zip(self.web_cpu, self.postgres_cpu, strict=True)))
+
+
+def pages_of(conversation: int, creator: int, deep: str, seen: str, version: str) -> list[Page]:
+    follow_ups, changelist = "/followups/", "/admin/followups/followup/"
+    return [
+        Page(TRIVIAL, "/trivial/"),
+        Page("admin changelist", changelist),
+        Page("admin changelist, search", f"{changelist}?q=contact+5000"),
+        Page("follow-ups", follow_ups),
+        Page("follow-ups, Pending", f"{follow_ups}?status=pending"),
+        Page("follow-ups, Sent, deep", f"{follow_ups}?status=sent&after={deep}"),
+        Page("follow-ups, creator + Failed", f"{follow_ups}?status=failed&by={creator}"),
+        Page(
+            "follow-ups, creator + template + Pending",
+            f"{follow_ups}?status=pending&by={creator}&template=visit_reminder",
+        ),
+        Page("follow-ups, search with a hit", f"{follow_ups}?q=contact+50001"),
+        Page("follow-ups, search with many, Failed", f"{follow_ups}?q=contact&status=failed"),
+        Page("follow-ups, two letters nobody has", f"{follow_ups}?q=zq"),
+        Page("follow-ups, an open page without news", f"/followups/rows/?seen={seen}", htmx=True),
+        Page("inbox", "/inbox/"),
+        Page("inbox, search without a hit", "/inbox/?q=zqzqzq"),
+        Page("inbox, an open page without news", f"/inbox/poll/?open={conversation}&v={version}", htmx=True),
+        Page("conversation", f"/inbox/{conversation}/"),
+        Page("schedule dialog", f"/followups/schedule/{conversation}/", htmx=True),
+        Page("the frame of an open page", "/notifications/bell/", htmx=True),
+    ]
+
+
+class Browser:
+    """Asks over one kept connection, as a signed-in member."""
+
+    def __init__(self, port: int, cookie: str) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        self._headers = {"Cookie": cookie, "Host": "localhost"}
+
+    def get(self, page: Page) -> tuple[int, bytes]:
+        headers = {**self._headers, "HX-Request": "true"} if page.htmx else self._headers
+        self._connection.request("GET", page.path, headers=headers)
+        response = self._connection.getresponse()
+        return response.status, response.read()
+
+
+def serve_and_measure(rounds: int) -> None:
+    """Ask for the pages of the database that the environment names, and print what they cost."""
+    import django
+
+    django.setup()
+    from django.conf import settings
+    from django.db import connection
+
+    from conversations.models import Conversation
+    from followups.models import FollowUp
+    from followups.pages.listing import Tab
+    from tests.conftest import signed_in
+    from tests.faults.servers import free_port
+    from trochai.accounts.models import Membership
+
+    member = Membership.objects.select_related("organization", "user").order_by("pk")[0]
+    organization = member.organization
+    member.user.is_staff = member.user.is_superuser = True
+    member.user.save()
+    Membership.objects.filter(pk=member.pk).update(role="admin")
+    with connection.cursor() as cursor:
+        values = {"organization": organization.pk, "newest": NEWEST, "long": LONG, "first": FIRST_ADDED}
+        cursor.execute(MESSAGES, values)
+        cursor.execute("VACUUM ANALYZE")
+        cursor.execute("SELECT pg_backend_pid()")
+        (backend,) = cursor.fetchone()
+    session = signed_in(member).cookies[settings.SESSION_COOKIE_NAME].value
+    newest = Conversation.objects.for_organization(organization).order_by("-last_message_at").first()
+    rows = FollowUp.objects.for_organization(organization).filter(status="sent").order_by("-scheduled_for")
+    deep = str(Tab.SENT.order.after(rows[rows.count() // 2]))
+    port = free_port()
+    gunicorn = processes.python(
+        "gunicorn",
+        "trochai.wsgi",
+        "--bind",
+        f"127.0.0.1:{port}",
+        "--log-level",
+        "warning",
+        "--no-control-socket",
+        "--worker-class",
+        "gthread",
+        "--threads",
+        "4",
+    )
+    with processes.running([gunicorn]) as (parent,):
+        processes.wait_until("serving", lambda: _answers(port), seconds=processes.START)
+        browser = Browser(port, f"{settings.SESSION_COOKIE_NAME}={session}")
+        seen = "&seen=".join(_found(browser, "/followups/", b'name="seen" value="'))
+        version = _found(browser, f"/inbox/{newest.pk}/", b'name="v" value="')[0]
+        pages = pages_of(newest.pk, member.user_id, deep, seen, version)
+        for page in pages:
+            page.status, body = browser.get(page)
+            page.size = len(body)
+        workers = [parent, *_children(parent)]
+        for _round in range(rounds):
+            for page in pages:
+                _measure(browser, page, workers, backend)
+    _print(pages, FollowUp.objects.count(), rounds)
+
+
+def _measure(browser: Browser, page: Page, workers: list[int], backend: int) -> None:
+    web, postgres = sum(map(processes.cpu, workers)), processes.server_cpu(backend)
+    for _request in range(BLOCK):
+        begun = time.perf_counter()
+        browser.get(page)
+        page.milliseconds.append(1000 * (time.perf_counter() - begun))
+    page.web_cpu.append(1000 * (sum(map(processes.cpu, workers)) - web) / BLOCK)
+    page.postgres_cpu.append(1000 * (processes.server_cpu(backend) - postgres) / BLOCK)
+
+
+def _found(browser: Browser, path: str, before: bytes) -> list[str]:
+    _status, body = browser.get(Page("", path))
+    return [part.split(b'"')[0].decode() for part in body.split(before)[1:]]
+
+
+def _answers(port: int) -> bool:
+    try:
+        return bool(processes.get(f"http://127.0.0.1:{port}/healthz"))
+    except OSError:
+        return False
+
+
+def _children(parent: int) -> list[int]:
+    from tests.faults.servers import children
+
+    return children(parent)
+
+
+def _print(pages: list[Page], rows: int, rounds: int) -> None:
+    trivial = next(page.cpu for page in pages if page.name == TRIVIAL)
+    print(f"\n{rows:,} follow-ups; {rounds} rounds of {BLOCK} requests a page\n")
+    print("| | status | KB | ms, median | p95 | CPU ms: web | PostgreSQL | times the trivial view |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    for page in pages:
+        ordered = sorted(page.milliseconds)
+        print(
+            f"| {page.name} | {page.status} | {page.size / 1024:.0f} | {statistics.median(ordered):.1f}"
+            f" | {ordered[int(0.95 * len(ordered))]:.1f} | {statistics.median(page.web_cpu):.1f}"
+            f" | {statistics.median(page.postgres_cpu):.1f} | {page.cpu / trivial:.1f} |"
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=100_000, help="follow-ups; a multiple of 100")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument(
+        "--serve", action="store_true", help="measure the database that is named by DATABASE_URL"
+    )
+    options = parser.parse_args()
+    if options.serve:
+        serve_and_measure(options.rounds)
+        return
+    processes.stop_on_sigterm()
+    with processes.Database() as database:
+        environment = {**database.environment(), "DJANGO_SETTINGS_MODULE": "tests.benchmarks.pages_settings"}
+        table = processes.python("tests.benchmarks.table", "--rows", str(options.rows))
+        subprocess.run(table, cwd=processes.ROOT, env=environment, check=True)
+        pages = processes.python("tests.benchmarks.pages", "--serve", "--rounds", str(options.rounds))
+        subprocess.run(pages, cwd=processes.ROOT, env={**os.environ, **environment}, check=True)
+
+
+if __name__ == "__main__":
+    main()
