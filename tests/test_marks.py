@@ -89,6 +89,19 @@ def test_a_value_may_stand_inside_marks():
         assert f">{first}</span></b>, su código <i><span" in html
 
 
+def test_an_address_in_a_template_is_a_link_once_it_is_whole():
+    components = [{"type": "BODY", "text": "Vea\nhttps://casas.example/{{1}} *hoy*"}]
+    rendered = rendering.render(components, "POSITIONAL", {"body.1": "204"})
+    source = "{% load bubbles %}{% message_text pieces body %}"
+    planned, sent = (
+        Template(source).render(Context({"pieces": pieces, "body": rendered.body}))
+        for pieces in (rendered.body_pieces, ())
+    )
+    assert "<a" not in planned
+    link = '<a href="https://casas.example/204" target="_blank" rel="noopener noreferrer">'
+    assert f"Vea<br>{link}https://casas.example/204</a> <b>hoy</b>" in sent
+
+
 @given(st.text(alphabet="*_~` a\nñ\ue000", max_size=200))
 def test_nothing_is_lost_whatever_is_written(text):
     def flat(parts):

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from templates_app.rendering import Piece
 from trochai.ui import marks
+from trochai.ui.links import linked
 
 register = template.Library()
 
@@ -51,22 +52,25 @@ def button_icon(kind: str) -> str:
 def message_text(pieces: Iterable[Piece], text: str) -> SafeString:
     """``{% message_text rendered.body_pieces rendered.body %}``: with the values marked, if it has pieces.
 
-    The schedule dialog's live preview writes into the marked places (js/schedule.js).
+    Without them it is what was sent, and its addresses are links: a place may lie within one. The schedule
+    dialog's live preview writes into the marked places (js/schedule.js).
     """
     slots = [piece for piece in pieces or () if piece.key is not None]
     if slots:
         # A value stands for one character, so that a mark may begin before it and end after it.
         text = "".join(piece.text.replace(SLOT, "") if piece.key is None else SLOT for piece in pieces)
     values = iter(slots)
-    return format_html_join("", "{}", ((_html(part, values),) for part in marks.parse(text)))
+    return format_html_join(
+        "", "{}", ((_html(part, values, is_sent=not slots),) for part in marks.parse(text))
+    )
 
 
-def _html(part: str | marks.Marked, values: Iterator[Piece]) -> SafeString:
+def _html(part: str | marks.Marked, values: Iterator[Piece], *, is_sent: bool) -> SafeString:
     if isinstance(part, marks.Marked):
-        inside = format_html_join("", "{}", ((_html(each, values),) for each in part.parts))
+        inside = format_html_join("", "{}", ((_html(each, values, is_sent=is_sent),) for each in part.parts))
         return format_html("<{0}>{1}</{0}>", marks.TAGS[part.mark], inside)
     around = part.split(SLOT)
-    html = [linebreaksbr(around[0])]
+    html = [linebreaksbr(linked(around[0]) if is_sent else around[0])]
     for text in around[1:]:
         value = next(values, None)
         html += [_slot(value) if value else SafeString(""), linebreaksbr(text)]
