@@ -73,7 +73,7 @@ def make(team, **given) -> FollowUp:
 def fill_in(team, **changes) -> dict:
     """What a browser posts for the dialog with a template, its values and a date; ``changes`` win."""
     html = read(team.agent, dialog(team))
-    hidden = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', html))
+    hidden = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', html))
     values = {"p-body-1": "María", "p-body-2": "Casa EC-204", "p-body-3": "sábado 28"}
     return {**hidden, "template": team.template.pk, **values, "when": "in_1_week_9", "note": "", **changes}
 
