@@ -218,7 +218,7 @@ def test_the_number_of_queries_does_not_grow_with_the_templates(team, django_ass
     client = signed_in(team.admin)
     for number in range(40):
         TemplateFactory(channel=team.channel, name=f"template_{number}")
-    with django_assert_max_num_queries(11):
+    with django_assert_max_num_queries(12):
         client.get("/templates/")
     with django_assert_max_num_queries(6):
         client.get("/templates/?q=template", headers=HTMX)
