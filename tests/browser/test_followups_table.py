@@ -231,6 +231,13 @@ def test_a_tap_opens_a_note_and_another_closes_it(team, open_page):
     expect(tip).to_be_hidden()
 
 
+def test_a_card_has_room_for_a_long_name(team, open_page):
+    follow_up = make(team, name="Familia Quesada Mora de la Cruz")
+    page = open_page(team.agent, "/followups/", width=390, has_touch=True)
+    name = page.locator(f"#followup-{follow_up.pk}-open")
+    assert name.evaluate("(each) => each.scrollWidth <= each.clientWidth"), "nothing of it is cut off"
+
+
 def test_on_a_phone_rows_are_cards_and_filters_one_sheet(team, open_page):
     follow_up = make(team, note=NOTE)
     make(team, name="María Jiménez")
