@@ -165,6 +165,7 @@ def _page(
     sent: bool = False,
     status: int = 200,
 ) -> HttpResponse:
+    now = timezone.now()
     data = request.POST if request.method == "POST" else request.GET
     found = listing(request.membership, Filters.of(data))
     here = (
@@ -179,12 +180,12 @@ def _page(
         "can_write": request.membership.can_write,
     }
     if opened:
-        context |= _opened(request, opened, now=timezone.now(), data=data)
+        context |= _opened(request, opened, now=now, data=data)
         context |= {"form": form, "fresh_composer": sent or form is not None}
     live: dict[str, str] = {
         name: render_to_string(f"conversations/_{name}.html", context, request) for name in LIVE
     }
-    live["banners"] = banners_of(request, opened, timezone.now()) if opened else ""
+    live["banners"] = banners_of(request, opened, now) if opened else ""
     version = blake2b("".join(live.values()).encode(), digest_size=8).hexdigest()
     if request.method == "GET" and data.get("v") == version:
         return HttpResponse(status=204)

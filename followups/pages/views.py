@@ -54,13 +54,13 @@ def detail(request: MemberRequest, pk: int) -> HttpResponse:
     """
     page = FollowUpsPage(request, now=timezone.now())
     follow_up = page.find(pk)
-    seen = request.GET.get("seen")
-    if seen == page.row(follow_up).fingerprint:
+    row, seen = page.row(follow_up), request.GET.get("seen")
+    if seen == row.fingerprint:
         return HttpResponse(status=204)
     attempts = list(follow_up.attempts.order_by("requested_at", "pk"))
     context = {
         "section": "followups",
-        "row": page.row(follow_up),
+        "row": row,
         "rendered": follow_up.template.render(follow_up.parameters),
         "history": history.history_of(follow_up, attempts, follow_up.changes.select_related("by")),
         "failure": follow_up.failure_kind and failures.explain(follow_up.failure_kind, follow_up.failure),

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.urls import path
 
+from trochai.accounts.access import MemberRequest
 from trochai.urls import urlpatterns as of_the_product
 
 
-def trivial(request: HttpRequest) -> HttpResponse:
-    return HttpResponse(f"<p>{request.membership.organization.name}</p>")  # type: ignore[attr-defined]
+def trivial(request: MemberRequest) -> HttpResponse:
+    return HttpResponse(f"<p>{request.membership.organization.name}</p>")
 
 
 urlpatterns = [path("trivial/", trivial), *of_the_product]

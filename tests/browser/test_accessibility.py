@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from tests import factories
+from tests.browser.pages import every_page
 from tests.conftest import Team
 
 if TYPE_CHECKING:
@@ -42,30 +43,8 @@ def addresses(team: Team) -> list[str]:
     factories.MessageFactory(
         conversation=conversation, direction="in", text="https://example.com/" + "x" * 90
     )
-    failed, *_ = [
-        factories.FollowUpFactory(
-            organization=team.organization,
-            conversation=conversation,
-            template=team.template,
-            created_by=team.agent.user,
-            note="Llevar las llaves del parqueo " * 5,
-            status=status,
-        )
-        for status in ("failed", "canceled", "sent")
-    ]
-    factories.NotificationFactory(organization=team.organization, recipient=team.agent.user)
-    return [
-        reverse("conversations:inbox"),
-        reverse("conversations:inbox") + "?q=" + "x" * 60,
-        reverse("conversations:conversation", args=[conversation.pk]),
-        reverse("followups:index"),
-        reverse("followups:index") + "?q=" + "x" * 60,
-        reverse("followups:detail", args=[failed.pk]),
-        reverse("followups:delete", args=[failed.pk]),
-        reverse("followups:schedule", args=[conversation.pk]) + f"?template={team.template.pk}",
-        reverse("templates:index"),
-        reverse("notifications:index"),
-    ]
+    factories.NotificationFactory(organization=team.organization, recipient=team.admin.user)
+    return every_page(team, search="x" * 60, note="Llevar las llaves del parqueo " * 5)
 
 
 def open_schedule_dialog(page: Page, team: Team) -> None:

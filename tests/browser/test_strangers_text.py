@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from followups.wording.notices import Kind
 from tests import factories
+from tests.browser.pages import every_page
 
 if TYPE_CHECKING:
     from tests.conftest import Team
@@ -58,42 +59,20 @@ def addresses(team: Team, called: str) -> list[str]:
     factories.MessageFactory(conversation=conversation, direction="in", text=f"{called} 506 7777 0003")
     document = {"document": {"filename": f"{called}.pdf"}}
     factories.MessageFactory(conversation=conversation, direction="in", kind="document", content=document)
-    failed, *_ = [
-        factories.FollowUpFactory(
-            organization=team.organization,
-            conversation=conversation,
-            template=team.template,
-            created_by=team.agent.user,
-            parameters={"body.1": called, "body.2": called, "body.3": called},
-            note=called,
-            status=status,
-        )
-        for status in ("failed", "canceled", "sent", "pending")
-    ]
     for kind, values in (
         (Kind.FOLLOW_UP_SENT, {"contact": called, "template": team.template.name}),
         (Kind.CONTACTS_ALIKE, {"contact": called, "other": called}),
     ):
         factories.NotificationFactory(
-            organization=team.organization, recipient=team.agent.user, kind=kind, values=values
+            organization=team.organization, recipient=team.admin.user, kind=kind, values=values
         )
-    return [
-        reverse("conversations:inbox"),
-        reverse("conversations:inbox") + f"?q={called[:60]}",
-        reverse("conversations:conversation", args=[conversation.pk]),
-        reverse("followups:index"),
-        reverse("followups:index") + f"?q={called[:60]}&status=canceled",
-        reverse("followups:detail", args=[failed.pk]),
-        reverse("followups:cancel", args=[team.organization.follow_ups.get(status="pending").pk]),
-        reverse("followups:schedule", args=[conversation.pk]) + f"?template={team.template.pk}",
-        reverse("templates:index"),
-        reverse("notifications:index"),
-    ]
+    values = {"body.1": called, "body.2": called, "body.3": called}
+    return every_page(team, search=called[:60], parameters=values, note=called)
 
 
 @pytest.mark.parametrize("width", [320, 390, 1280, 2560])
 def test_nothing_leaves_its_box(team: Team, open_page: Any, addresses: list[str], width: int) -> None:
-    page = open_page(team.agent, addresses[0], width=width, reduced_motion="reduce")
+    page = open_page(team.admin, addresses[0], width=width, reduced_motion="reduce")
     outside: dict[str, Any] = {}
 
     def look(where: str) -> None:

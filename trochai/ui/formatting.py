@@ -103,12 +103,12 @@ def isolated(name: str) -> str:
 
     Source: Unicode Bidirectional Algorithm (UAX 9): FSI and PDI around what runs from right to left.
     """
-    name = name.translate(_CONTROLS)
+    name = plain(name)
     if any(unicodedata.bidirectional(character) in _RIGHT_TO_LEFT for character in name):
         return f"\u2068{name}\u2069"
     return name
 
 
 def plain(name: str) -> str:
-    """Return the name without what ``isolated`` puts around it."""
+    """Return the name without what changes the order around it, as what ``isolated`` puts there."""
     return name.translate(_CONTROLS)

@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -63,10 +64,7 @@ class Command(BaseCommand):
             _refuse_taken_ports(programs)
             is_new = self._prepare_data()
             os.environ |= {"PYTHONUNBUFFERED": "1", "LOG_FILE": str(_empty_log())}
-
-            def welcome() -> None:
-                self._welcome(is_new=is_new)
-
+            welcome = partial(self._welcome, is_new=is_new)
             if Supervisor(programs, out=sys.stdout, on_ready=welcome).run():
                 raise CommandError("Trochai has stopped; the lines above say why.")
 

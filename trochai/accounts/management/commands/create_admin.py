@@ -43,14 +43,12 @@ class Command(BaseCommand):
         return organization, user, self._until_valid(lambda: _password(user))
 
     def _fill(self, row: models.Model, name: str, question: str) -> None:
-        """Ask until the model takes the answer; an empty one stands for what the field has."""
+        """Ask until the model takes the answer; an empty one stands for what the row has."""
+        given = getattr(row, name)
+        others = {field.name for field in row._meta.fields} - {name}
 
         def ask() -> None:
-            answer = input(f"{question}: ").strip()
-            field = row._meta.get_field(name)
-            setattr(row, name, field.clean(answer or field.get_default(), row))  # type: ignore[union-attr]
-            row.clean()
-            others = [each.name for each in row._meta.fields if each.name != name]
+            setattr(row, name, input(f"{question}: ").strip() or given)
             row.full_clean(exclude=others)
 
         self._until_valid(ask)
