@@ -671,7 +671,7 @@ def test_an_open_conversation_follows_what_becomes_of_its_follow_up(team: Team) 
 def test_a_retry_is_shown_with_its_own_time(team: Team) -> None:
     waiting(team, scheduled_for=NOW, failures=1, next_attempt_at=NOW + dt.timedelta(minutes=5))
     html = banner(team)
-    assert "Follow-up tried again: <b>visit_reminder</b>" in html
+    assert "Follow-up will be retried: <b>visit_reminder</b>" in html
     assert "2:36 PM" in html
 
 
