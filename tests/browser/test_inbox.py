@@ -82,3 +82,21 @@ def test_without_a_script_all_templates_stand_above_the_button_that_takes_one(te
         page.get_by_role("button", name="Use this template").bounding_box(),
     )
     assert last["y"] + last["height"] <= button["y"]
+
+
+def test_the_search_says_what_it_reads_and_all_of_it_is_in_sight(team, open_page):
+    page = open_page(team.agent, "/inbox/")
+    search = page.get_by_placeholder("Name, number or last message")
+    shown = search.evaluate(
+        """(each) => {
+          const { font, paddingInlineEnd, paddingInlineStart } = getComputedStyle(each);
+          const canvas = document.createElement("canvas").getContext("2d");
+          canvas.font = font;
+          const room = each.clientWidth - parseFloat(paddingInlineStart) - parseFloat(paddingInlineEnd);
+          return [canvas.measureText(each.placeholder).width <= room, each.getBoundingClientRect().right
+            - parseFloat(paddingInlineEnd)];
+        }"""
+    )
+    key = page.locator(".search kbd").bounding_box()
+    assert shown[0], "the words have room"
+    assert shown[1] <= key["x"], "and end before the key that leads there"
