@@ -67,8 +67,15 @@ def _with_calls(row: FollowUp, calls: list[Call]) -> Iterator[str]:
 
 
 def _is_in_doubt(row: FollowUp, calls: list[Call]) -> bool:
-    """Whether "unknown" may be said: the last call left a doubt, or a worker died around it."""
-    lost = row.attempts.filter(outcome="").exists()
+    """Whether "unknown" may be said: the last call left a doubt, or a worker died or slept around it.
+
+    One that slept past the call's deadline gets no answer to a call that never left it.
+    """
+    called = {call.reference for call in calls}
+    lost = any(
+        not attempt.outcome or (attempt.outcome == Outcome.UNKNOWN and f"{PREFIX}{attempt.pk}" not in called)
+        for attempt in row.attempts.all()
+    )
     return lost or any(not call.answer.is_refusal for call in calls[-1:])
 
 
