@@ -17,7 +17,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from conversations import wording
-from trochai.search import fold_numbers, search_text
+from trochai.search import SHORTEST, fold_numbers, lookup, search_text
 from trochai.ui import marks
 from trochai.ui.formatting import isolated
 from trochai.whatsapp import phone_numbers
@@ -253,14 +253,14 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
         return self.filter(merged_into__isnull=True)
 
     def search(self, text: str) -> Self:
-        """Those whose contact or last message has ``text`` in it, however it is written."""
+        """Those whose contact or last message has ``text`` in it, however it is written.
+
+        Fewer than three letters find whose name begins with them (trochai.search.lookup).
+        """
         folded, digits = fold_numbers(text), re.sub(r"\D", "", text, flags=re.ASCII)
-        if re.search(r"[^\W\d]", text):
-            return self.filter(search_text__contains=folded)
-        if len(digits) >= 3:
+        if len(digits) >= SHORTEST and not re.search(r"[^\W\d]", text):
             return self.filter(Q(search_text__contains=folded) | Q(search_text__contains=digits))
-        # Nearly every number has these two digits in it.
-        return self.filter(Q(contact__name__contains=text) | Q(preview__contains=text))
+        return self.filter(**{f"search_text__{lookup(folded)}": folded})
 
 
 class Conversation(models.Model):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.http import HttpRequest
 
 from conversations.models import Conversation
@@ -21,14 +21,23 @@ class Sidebar:
     def __init__(self, membership: Membership) -> None:
         self._membership = membership
 
-    @cached_property
+    @property
     def unread_conversations(self) -> paging.Count:
-        conversations = Conversation.objects.for_organization(self._membership.organization)
-        return paging.count_of(conversations.filter(unread_count__gt=0), paging.BADGE_CAP)
+        return self._unread["conversations"]
+
+    @property
+    def unread_notifications(self) -> paging.Count:
+        return self._unread["notifications"]
 
     @cached_property
-    def unread_notifications(self) -> paging.Count:
-        return paging.count_of(Notification.objects.for_member(self._membership).unread(), paging.BADGE_CAP)
+    def _unread(self) -> dict[str, paging.Count]:
+        conversations = Conversation.objects.for_organization(self._membership.organization)
+        lists: dict[str, QuerySet[Any]] = {
+            "conversations": conversations.filter(unread_count__gt=0),
+            "notifications": Notification.objects.for_member(self._membership).unread(),
+        }
+        mine = Membership.objects.filter(pk=self._membership.pk)
+        return paging.counts_of(lists, paging.BADGE_CAP, of=mine)
 
     @cached_property
     def channel(self) -> Channel | None:

@@ -11,7 +11,7 @@ from django.db.models import Exists, OuterRef
 from django.urls import reverse
 
 from conversations import notes
-from followups.models import CancelCause, FollowUp, Status
+from followups.models import CancelCause, FollowUp
 from followups.wording.notices import Kind
 from notifications.models import Notification
 from notifications.notify import Notice, notify, notify_all, recipients_for
@@ -145,9 +145,7 @@ def announce_sending_again(*, since: dt.datetime, now: dt.datetime) -> None:
 
 
 def _tell_waiting_organizations(*, since: dt.datetime, is_over: bool, now: dt.datetime) -> None:
-    waiting = FollowUp.objects.visible().filter(
-        organization=OuterRef("organization"), status__in=[Status.PENDING, Status.PROCESSING]
-    )
+    waiting = FollowUp.objects.visible().unsettled().filter(organization=OuterRef("organization"))
     admins = Membership.objects.admins().filter(Exists(waiting)).select_related("organization")
     moments = {"since": since.astimezone(dt.UTC).isoformat(), "at": now.astimezone(dt.UTC).isoformat()}
     notices = [

@@ -75,6 +75,13 @@ class FollowUpQuerySet(models.QuerySet["FollowUp"]):
         """Leave out deleted rows, which wait 30 days for late webhooks before they are purged."""
         return self.filter(deleted_at__isnull=True)
 
+    def unsettled(self) -> Self:
+        """Pending or being sent: exactly these have a ``next_attempt_at`` (a constraint sees to it).
+
+        Asked for by that column, which SQLite too finds in an index of these rows alone.
+        """
+        return self.filter(next_attempt_at__isnull=False)
+
     def waiting(self) -> Self:
         """Those that are sent when their time comes: pending, and not held."""
         return self.filter(status=Status.PENDING, held_reason="")
@@ -98,13 +105,16 @@ class FollowUpQuerySet(models.QuerySet["FollowUp"]):
 class FollowUp(models.Model):
     """A template message for one contact, to be sent at ``scheduled_for``."""
 
-    # Three keys without an index of their own: a constraint or an index below begins with each.
+    # Keys without an index of their own: each of a row's three changes on its way to being sent would pay
+    # for it. What is asked for by one has an index below that begins with it; a channel's removal has none.
     organization = models.ForeignKey(
         "accounts.Organization", on_delete=models.CASCADE, related_name="follow_ups", db_index=False
     )
-    channel = models.ForeignKey("whatsapp.Channel", on_delete=models.PROTECT, related_name="follow_ups")
+    channel = models.ForeignKey(
+        "whatsapp.Channel", on_delete=models.PROTECT, related_name="follow_ups", db_index=False
+    )
     conversation = models.ForeignKey(
-        "conversations.Conversation", on_delete=models.PROTECT, related_name="follow_ups"
+        "conversations.Conversation", on_delete=models.PROTECT, related_name="follow_ups", db_index=False
     )
     template = models.ForeignKey(
         "templates_app.Template", on_delete=models.PROTECT, related_name="follow_ups", db_index=False
@@ -147,8 +157,8 @@ class FollowUp(models.Model):
     reconcile_until = models.DateTimeField(null=True, editable=False)
 
     sent_at = models.DateTimeField(null=True)
-    message = models.OneToOneField(
-        "conversations.Message", on_delete=models.PROTECT, null=True, related_name="follow_up"
+    message = models.ForeignKey(
+        "conversations.Message", on_delete=models.PROTECT, null=True, related_name="+", db_index=False
     )
     failed_at = models.DateTimeField(null=True)
     # The last error, also while a pending row waits for its retry: Meta's code or a cause of ours, and
@@ -160,7 +170,9 @@ class FollowUp(models.Model):
     # 131049: a manual retry before this makes it worse.
     retry_allowed_at = models.DateTimeField(null=True)
     canceled_at = models.DateTimeField(null=True)
-    canceled_by = models.ForeignKey("accounts.User", on_delete=models.SET_NULL, null=True, related_name="+")
+    canceled_by = models.ForeignKey(
+        "accounts.User", on_delete=models.SET_NULL, null=True, related_name="+", db_index=False
+    )
     cancel_cause = models.CharField(max_length=8, choices=CancelCause, blank=True)
     deleted_at = models.DateTimeField(null=True)
 
@@ -170,6 +182,9 @@ class FollowUp(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["organization", "submission"], name="follow_up_once_per_submission"
+            ),
+            models.UniqueConstraint(
+                fields=["message"], condition=Q(message__isnull=False), name="follow_up_once_per_message"
             ),
             models.CheckConstraint(
                 condition=Q(held_reason="") | Q(status=Status.PENDING), name="follow_up_held_while_pending"
@@ -262,7 +277,7 @@ class FollowUp(models.Model):
             ),
             models.Index(
                 fields=["organization", "scheduled_for", "id"],
-                condition=Q(deleted_at__isnull=True, status__in=[Status.PENDING, Status.PROCESSING]),
+                condition=Q(deleted_at__isnull=True, next_attempt_at__isnull=False),
                 name="follow_up_waiting",
             ),
             models.Index(
@@ -280,23 +295,41 @@ class FollowUp(models.Model):
                 condition=Q(deleted_at__isnull=True, status=Status.CANCELED),
                 name="follow_up_canceled",
             ),
-            # listing.Filters.apply: by creator and by template, also somebody's first few among very many.
+            # listing.Filters: by creator and by template, also somebody's first few among very many. With
+            # what the other filters ask for, so that rows are found and counted without reading them.
             models.Index(
-                fields=["created_by", "organization", "-scheduled_for", "-id"], name="follow_up_by_creator"
+                fields=[
+                    "created_by",
+                    "organization",
+                    "-scheduled_for",
+                    "-id",
+                    "status",
+                    "template",
+                    "next_attempt_at",
+                ],
+                condition=Q(deleted_at__isnull=True),
+                name="follow_up_by_creator",
             ),
-            models.Index(fields=["template", "-scheduled_for", "-id"], name="follow_up_by_template"),
+            models.Index(
+                fields=["template", "-scheduled_for", "-id", "status", "next_attempt_at"],
+                condition=Q(deleted_at__isnull=True),
+                name="follow_up_by_template",
+            ),
+            # The removal of an account.
+            models.Index(
+                fields=["canceled_by"],
+                condition=Q(canceled_by__isnull=False),
+                name="follow_up_canceled_by",
+            ),
             # backlog.BacklogCollector: how many wait for a retry.
             models.Index(
                 fields=["next_attempt_at"],
                 condition=Q(status=Status.PENDING, failures__gt=0),
                 name="follow_up_retrying",
             ),
-            # The conversation's banner, and the mark in the inbox list.
-            models.Index(
-                fields=["conversation", "scheduled_for", "id"],
-                condition=Q(status__in=[Status.PENDING, Status.PROCESSING]),
-                name="follow_up_of_conversation",
-            ),
+            # The conversation's banner, the mark in the inbox list, the ceiling of what waits for a contact;
+            # the follow-ups of the conversations that a search has found; what moves when two become one.
+            models.Index(fields=["conversation", "next_attempt_at"], name="follow_up_of_conversation"),
             # tasks.purge_deleted
             models.Index(
                 fields=["deleted_at"],

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Self, TypeVar
 from urllib.parse import quote, unquote
 
-from django.db.models import Model, QuerySet
+from django.db.models import IntegerField, Model, QuerySet, Subquery
 from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThan
 
+K = TypeVar("K")
 M = TypeVar("M", bound=Model)
 Rows = TypeVar("Rows", bound=QuerySet[Any])
 
@@ -101,19 +102,31 @@ def page_of(
     size: int,
     after: Cursor | None = None,
     before: Cursor | None = None,
+    joined: Callable[[QuerySet[M]], QuerySet[M]] | None = None,
 ) -> Page[M]:
-    """Return the page of ``rows`` after or before a cursor; where nothing is left, the first page."""
+    """Return the page of ``rows`` after or before a cursor; where nothing is left, the first page.
+
+    ``joined`` adds what else is shown of each row, to those of the page alone: PostgreSQL would prepare to
+    join all that are in the list.
+    """
+
+    def read(order: Order, cursor: Cursor | None) -> list[M]:
+        found = order.beyond(rows, cursor)[: size + 1]
+        if joined is None:
+            return list(found)
+        return list(order.sort(joined(rows.model._default_manager.filter(pk__in=found.values("pk")))))
+
     if before is not None:
-        found = list(order.reversed.beyond(rows, before)[: size + 1])
+        found = read(order.reversed, before)
         if len(found) >= size:
             shown = found[size - 1 :: -1]
             previous = order.after(shown[0]) if len(found) > size else None
             return Page(shown, previous, order.after(shown[-1]))
         # Fewer than a page come before it: the first page, filled up.
         after = None
-    found = list(order.beyond(rows, after)[: size + 1])
+    found = read(order, after)
     if after is not None and not found:
-        return page_of(rows, order, size=size)
+        return page_of(rows, order, size=size, joined=joined)
     shown = found[:size]
     previous = order.after(shown[0]) if after is not None else None
     return Page(shown, previous, order.after(shown[-1]) if len(found) > size else None)
@@ -140,6 +153,18 @@ class Count:
 def count_of(rows: QuerySet[Any], cap: int) -> Count:
     """Count ``rows``, reading at most one more than ``cap``."""
     return Count.capped(rows.order_by().values("pk")[: cap + 1].count(), cap)
+
+
+class _CountOf(Subquery):
+    template = "(SELECT COUNT(*) FROM (%(subquery)s) counted)"
+    output_field = IntegerField()
+
+
+def counts_of(lists: Mapping[K, QuerySet[Any]], cap: int, *, of: QuerySet[Any]) -> dict[K, Count]:
+    """Count several lists in one query, each up to ``cap``; ``of`` is the one row that all belong to."""
+    counted = [_CountOf(rows.order_by().values("pk")[: cap + 1]) for rows in lists.values()]
+    numbers = of.values_list(*counted).get()
+    return {key: Count.capped(number, cap) for key, number in zip(lists, numbers, strict=True)}
 
 
 def _written(value: dt.datetime | int | str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from urllib.parse import urlencode
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.translation import gettext as _
 
 from conversations.models import (
@@ -19,6 +19,7 @@ from conversations.models import (
 )
 from trochai import paging
 from trochai.accounts.models import Membership
+from trochai.search import is_short
 
 PAGE_SIZE = 30
 COUNT_CAP = paging.BADGE_CAP
@@ -86,6 +87,11 @@ class Filters:
         encoded = urlencode({key: value for key, value in pairs.items() if value})
         return f"?{encoded}" if encoded else ""
 
+    @property
+    def is_short(self) -> bool:
+        """Whether so little is searched for that only how a name begins is looked at."""
+        return is_short(self.search)
+
     def with_tab(self, chosen: Tab) -> Filters:
         return Filters(tab=chosen, search=self.search)
 
@@ -128,7 +134,7 @@ def listing(membership: Membership, query: Filters) -> Listing:
     found = query.tab.of(everything, membership)
     if query.search:
         found = found.search(query.search)
-    page = paging.page_of(found.select_related("contact"), ORDER, size=PAGE_SIZE, after=query.before)
+    page = paging.page_of(found, ORDER, size=PAGE_SIZE, after=query.before, joined=_with_row)
     if page.previous is None:
         query = query.from_top()
     counts = {
@@ -147,6 +153,19 @@ def listing(membership: Membership, query: Filters) -> Listing:
         ],
         failed=_with_failed_last_message(ids),
         marks=[(mark, mark.holders(ids)) for mark in row_marks],
+    )
+
+
+def _with_row(rows: QuerySet[Conversation]) -> QuerySet[Conversation]:
+    """Load what a row shows."""
+    return rows.select_related("contact").only(
+        "unread_count",
+        "last_message_at",
+        "preview",
+        "preview_is_outbound",
+        "preview_kind",
+        "contact__name",
+        "contact__phone",
     )
 
 

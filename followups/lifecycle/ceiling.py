@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 
 from conversations.models import Contact
-from followups.models import FollowUp, Status
+from followups.models import FollowUp
 
 if TYPE_CHECKING:
     from conversations.models import Conversation
-
-WAITING = (Status.PENDING, Status.PROCESSING)
 
 
 def count_waiting(conversation: Conversation) -> int:
@@ -22,7 +20,5 @@ def count_waiting(conversation: Conversation) -> int:
     place. On SQLite the transaction itself is the lock.
     """
     Contact.objects.select_for_update(no_key=True).get(pk=conversation.contact_id)
-    rows = FollowUp.objects.visible().filter(
-        conversation__contact_id=conversation.contact_id, status__in=WAITING
-    )
+    rows = FollowUp.objects.visible().unsettled().filter(conversation__contact_id=conversation.contact_id)
     return len(rows.values_list("pk")[: settings.FOLLOWUPS_MAX_WAITING + 1])

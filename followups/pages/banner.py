@@ -9,7 +9,7 @@ from django.template.loader import render_to_string
 
 from conversations.models import Conversation
 from conversations.pages.banners import banners
-from followups.models import FollowUp, FollowUpQuerySet, Status
+from followups.models import FollowUp, FollowUpQuerySet
 from followups.policies import Action, allowed_actions
 from trochai.accounts.access import MemberRequest
 from trochai.paging import Count
@@ -17,10 +17,9 @@ from trochai.paging import Count
 
 def waiting_for(conversation: Conversation) -> FollowUpQuerySet:
     """Return what is scheduled for the conversation's contact on any channel, soonest first."""
-    rows = FollowUp.objects.for_organization(conversation.organization).select_related("template")
-    return rows.filter(
-        conversation__contact_id=conversation.contact_id, status__in=[Status.PENDING, Status.PROCESSING]
-    ).order_by("scheduled_for", "pk")
+    rows = FollowUp.objects.for_organization(conversation.organization).unsettled()
+    theirs = rows.filter(conversation__contact_id=conversation.contact_id).select_related("template")
+    return theirs.order_by("scheduled_for", "pk")
 
 
 def first_waiting(rows: FollowUpQuerySet) -> tuple[FollowUp | None, Count]:

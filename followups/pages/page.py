@@ -13,10 +13,11 @@ from urllib.parse import SplitResult, urlsplit
 from django.http import QueryDict
 from django.urls import reverse
 
-from followups.models import FollowUp, FollowUpQuerySet
+from followups.models import FollowUp
 from followups.pages import listing
 from followups.pages.listing import Filters, Tab
 from followups.pages.rows import Row, row_for
+from followups.pages.search import Found
 from trochai.accounts.access import MemberRequest, get_for_member
 from trochai.paging import Count, Page, count_of
 from trochai.ui.addresses import local_path, path_on_screen
@@ -24,7 +25,7 @@ from trochai.whatsapp.models import Channel
 
 # A row's id, small enough for any database, and its fingerprint.
 SEEN = re.compile(r"([0-9]{1,18})-([0-9a-f]{8})")
-FOLLOW_UPS = listing.with_row(FollowUp.objects.visible())
+FOLLOW_UP = FollowUp.objects.visible().select_related("conversation__contact", "message", "template")
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class FollowUpsPage:
 
     def find(self, pk: int) -> FollowUp:
         """Return the organization's follow-up with all that a row shows; raises ``Http404``."""
-        return get_for_member(self.request, FOLLOW_UPS, pk)
+        return get_for_member(self.request, FOLLOW_UP, pk)
 
     def row(self, follow_up: FollowUp) -> Row:
         stopped = {channel.pk for channel in self._stopped}
@@ -74,7 +75,8 @@ class FollowUpsPage:
         """
         told = map(SEEN.fullmatch, seen[: listing.PAGE_SIZE])
         looks = {int(part[1]): part[2] for part in told if part}
-        found = FOLLOW_UPS.for_organization(self.membership.organization).in_bulk(looks)
+        theirs = FollowUp.objects.for_organization(self.membership.organization)
+        found = listing.with_row(theirs).in_bulk(looks)
         rows = map(self.row, found.values())
         changed = [row for row in rows if row.fingerprint != looks[row.follow_up.pk]]
         return changed, [pk for pk in looks if pk not in found]
@@ -138,19 +140,21 @@ class FollowUpsPage:
         return self._form.filters()
 
     @cached_property
-    def _rows(self) -> FollowUpQuerySet:
+    def _found(self) -> Found:
         rows = FollowUp.objects.for_organization(self.membership.organization)
         return self._filters.apply(rows, membership=self.membership, choices=self._choices, now=self.now)
 
     @cached_property
     def _page(self) -> Page[FollowUp]:
-        return listing.page_of(listing.with_row(self._rows), self._filters)
+        return listing.page_of(self._found.rows, self._filters)
 
     @cached_property
     def _count(self) -> Count:
         if not self._filters.are_set:
             return self._counts[self._filters.tab]
-        return Count(len(self._page.rows)) if self._page.is_whole else count_of(self._rows, listing.COUNT_CAP)
+        if self._page.is_whole:
+            return Count(len(self._page.rows))
+        return count_of(self._found.rows, self._found.count_cap)
 
     @cached_property
     def _counts(self) -> dict[Tab, Count]:

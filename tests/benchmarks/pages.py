@@ -57,25 +57,37 @@ class Page:
 
 
 def pages_of(conversation: int, creator: int, deep: str, seen: str, version: str) -> list[Page]:
-    follow_ups, changelist = "/followups/", "/admin/followups/followup/"
+    follow_ups, changelist = "/followups/", "/changelist/followups/followup/"
     return [
         Page(TRIVIAL, "/trivial/"),
         Page("admin changelist", changelist),
-        Page("admin changelist, search", f"{changelist}?q=contact+5000"),
+        Page("admin changelist, Failed", f"{changelist}?status__exact=failed"),
+        Page(
+            "admin changelist, creator + Failed",
+            f"{changelist}?status__exact=failed&created_by__id__exact={creator}",
+        ),
+        Page("admin changelist, search: every third", f"{changelist}?q=mar%C3%ADa"),
+        Page("admin changelist, search: nobody", f"{changelist}?q=zqzqzq"),
         Page("follow-ups", follow_ups),
         Page("follow-ups, Pending", f"{follow_ups}?status=pending"),
         Page("follow-ups, Sent, deep", f"{follow_ups}?status=sent&after={deep}"),
         Page("follow-ups, creator + Failed", f"{follow_ups}?status=failed&by={creator}"),
         Page(
             "follow-ups, creator + template + Pending",
-            f"{follow_ups}?status=pending&by={creator}&template=visit_reminder",
+            f"{follow_ups}?status=pending&by={creator}&template=visit_reminder_0",
         ),
-        Page("follow-ups, search with a hit", f"{follow_ups}?q=contact+50001"),
-        Page("follow-ups, search with many, Failed", f"{follow_ups}?q=contact&status=failed"),
+        Page("follow-ups, search: a few", f"{follow_ups}?q=sof%C3%ADa+jimenez+granados"),
+        Page(
+            "follow-ups, search: a few, Failed", f"{follow_ups}?q=sof%C3%ADa+jimenez+granados&status=failed"
+        ),
+        Page("follow-ups, search: every third", f"{follow_ups}?q=maria"),
+        Page("follow-ups, search: every third, Failed", f"{follow_ups}?q=maria&status=failed"),
+        Page("follow-ups, search: nobody", f"{follow_ups}?q=zqzqzq"),
         Page("follow-ups, two letters nobody has", f"{follow_ups}?q=zq"),
         Page("follow-ups, an open page without news", f"/followups/rows/?seen={seen}", htmx=True),
         Page("inbox", "/inbox/"),
-        Page("inbox, search without a hit", "/inbox/?q=zqzqzq"),
+        Page("inbox, search: a few", "/inbox/?q=sof%C3%ADa+jimenez+granados"),
+        Page("inbox, search: nobody", "/inbox/?q=zqzqzq"),
         Page("inbox, an open page without news", f"/inbox/poll/?open={conversation}&v={version}", htmx=True),
         Page("conversation", f"/inbox/{conversation}/"),
         Page("schedule dialog", f"/followups/schedule/{conversation}/", htmx=True),
@@ -213,7 +225,7 @@ def main() -> None:
     processes.stop_on_sigterm()
     with processes.Database() as database:
         environment = {**database.environment(), "DJANGO_SETTINGS_MODULE": "tests.benchmarks.pages_settings"}
-        table = processes.python("tests.benchmarks.table", "--rows", str(options.rows))
+        table = processes.python("tests.benchmarks.table", "--rows", str(options.rows), "--others", "200")
         subprocess.run(table, cwd=processes.ROOT, env=environment, check=True)
         pages = processes.python("tests.benchmarks.pages", "--serve", "--rounds", str(options.rounds))
         subprocess.run(pages, cwd=processes.ROOT, env={**os.environ, **environment}, check=True)

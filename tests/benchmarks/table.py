@@ -1,7 +1,8 @@
 """A table of follow-ups of any size: ``python -m tests.benchmarks.table --rows 1000000`` fills a database.
 
-On ten numbers of five organizations. Each conversation has ten: eight sent, one pending in the next 90 days,
-and one failed or canceled. PostgreSQL only.
+On ten numbers of five organizations; with ``--others 200`` nine tenths belong to one organization with ten
+numbers, and the rest to 200 small ones. Each conversation has ten: eight sent, one pending in the next 90
+days, and one failed or canceled. PostgreSQL only.
 """
 
 from __future__ import annotations
@@ -16,25 +17,44 @@ LINES = 10
 # Rows that a benchmark adds have higher ids.
 FIRST_ADDED = 1_000_000_000
 VALUES = {
-    "lines": LINES,
     "parameters": '{"body.1": "María", "body.2": "Casa EC-204", "body.3": "sábado 28"}',
     "shape": '["body.1", "body.2", "body.3"]',
 }
 
+FUNCTIONS = """
+    CREATE FUNCTION line_of(conversation bigint) RETURNS bigint IMMUTABLE LANGUAGE sql AS $$
+        SELECT CASE WHEN %(others)s > 0 AND conversation / 10 %% 10 = 9
+                    THEN %(lines)s + conversation / 100 %% greatest(%(others)s, 1)
+                    ELSE conversation %% %(lines)s END
+    $$;
+    -- Some first names are a hundred times as frequent as others, as in life.
+    CREATE FUNCTION contact_name(n bigint) RETURNS text IMMUTABLE LANGUAGE sql AS $$
+        SELECT (array['María', 'José', 'Ana', 'Luis', 'Sofía', 'Carlos', 'Daniela', 'Andrés', 'Lucía', 'Zoé'])
+                   [1 + floor(10 * power(hashint8(n) & 1023, 2) / power(1024, 2))::int]
+               || ' ' || (array['Jiménez', 'Mora', 'Rojas', 'Vargas', 'Solano'])
+                   [1 + (hashint8(n + 7) & 1023) %% 5]
+               || ' ' || (array['Alfaro', 'Brenes', 'Castro', 'Duarte', 'Esquivel', 'Fallas', 'Granados'])
+                   [1 + (hashint8(n + 13) & 1023) %% 7]
+    $$;
+    -- As trochai.search folds it.
+    CREATE FUNCTION searched(n bigint) RETURNS text IMMUTABLE LANGUAGE sql AS $$
+        SELECT translate(lower(contact_name(n)), 'áéíóúñ', 'aeioun') || E'\\n+506' || lpad(n::text, 8, '0')
+    $$;
+"""
 CONTACTS = """
     INSERT INTO conversations_contact (id, organization_id, name, phone, search_text,
            created_at)
-    SELECT n, organization_id, 'Contact ' || n, '+506' || lpad(n::text, 8, '0'),
-           'contact ' || n || E'\\n+506' || lpad(n::text, 8, '0'), now()
-      FROM generate_series(1, %(conversations)s) n JOIN line ON line.number = n %% %(lines)s
+    SELECT n, organization_id, contact_name(n), '+506' || lpad(n::text, 8, '0'), searched(n), now()
+      FROM generate_series(1, %(conversations)s) n JOIN line ON line.number = line_of(n)
 """
 CONVERSATIONS = """
     INSERT INTO conversations_conversation (id, organization_id, channel_id, contact_id, status, unread_count,
            last_message_at, preview, search_text, preview_is_outbound, preview_kind, last_outbound_at,
            created_at)
-    SELECT n, organization_id, channel_id, n, 'open', 0, now() - n * interval '1 second', 'Hola', 'hola',
-           true, 'template', now() - n * interval '1 second' - interval '1 day', now()
-      FROM generate_series(1, %(conversations)s) n JOIN line ON line.number = n %% %(lines)s
+    SELECT n, organization_id, channel_id, n, 'open', 0, now() - n * interval '1 second', 'Hola',
+           searched(n) || E'\\nhola', true, 'template',
+           now() - n * interval '1 second' - interval '1 day', now()
+      FROM generate_series(1, %(conversations)s) n JOIN line ON line.number = line_of(n)
 """
 MESSAGES = """
     INSERT INTO conversations_message (id, conversation_id, channel_id, uuid, direction, kind, text, content,
@@ -46,7 +66,7 @@ MESSAGES = """
       FROM (SELECT n, 1 + n / 100 * 10 + n %% 10 AS conversation, now() - n * interval '6 seconds' AS at
               FROM generate_series(0, %(rows)s - 1) n
              WHERE n / 10 %% 10 < 8) message
-      JOIN line ON line.number = conversation %% %(lines)s
+      JOIN line ON line.number = line_of(conversation)
 """
 FOLLOW_UPS = """
     INSERT INTO followups_followup (id, organization_id, channel_id, conversation_id, template_id, parameters,
@@ -54,7 +74,7 @@ FOLLOW_UPS = """
            scheduled_for, next_attempt_at, failures, sent_at, message_id, failed_at, failure_kind,
            failure_code, failure_cause, failure_values, canceled_at, cancel_cause)
     SELECT n, organization_id, channel_id, conversation, template_id, %(parameters)s, %(shape)s, '', false,
-           creator_id, at - interval '7 days', gen_random_uuid(), 'contact ' || n, status, at,
+           creator_id, at - interval '7 days', gen_random_uuid(), searched(conversation), status, at,
            CASE status WHEN 'pending' THEN at END, 0,
            CASE status WHEN 'sent' THEN at END, CASE status WHEN 'sent' THEN n END,
            CASE status WHEN 'failed' THEN at END, CASE status WHEN 'failed' THEN 'permanent' ELSE '' END,
@@ -69,7 +89,7 @@ FOLLOW_UPS = """
                                              WHEN n / 10 %% 10 = 8 THEN 'pending'
                                              WHEN n %% 5 < 3 THEN 'failed' ELSE 'canceled' END) kind (status)
            ) follow_up
-      JOIN line ON line.number = conversation %% %(lines)s
+      JOIN line ON line.number = line_of(conversation)
 """
 ADD_DUE = """
     INSERT INTO followups_followup (id, organization_id, channel_id, conversation_id, template_id, parameters,
@@ -115,8 +135,8 @@ def remove_due() -> None:
         cursor.execute("VACUUM ANALYZE followups_followup")
 
 
-def make_lines() -> None:
-    """Make organizations and numbers, and the table ``line`` that the statements above join."""
+def make_lines(others: int) -> None:
+    """Make organizations and numbers, and what the statements above join and call."""
     from tests import factories
 
     with connection.cursor() as cursor:
@@ -124,11 +144,14 @@ def make_lines() -> None:
             "CREATE TABLE line (number int, organization_id bigint, channel_id bigint, template_id bigint,"
             " creator_id bigint)"
         )
-        for number in range(LINES):
-            if number % 2 == 0:
-                member = factories.MembershipFactory()
-            channel = factories.ChannelFactory(organization=member.organization, messages_per_second=1000)
-            template = factories.TemplateFactory(channel=channel, name="visit_reminder")
+        cursor.execute(FUNCTIONS, {"others": others, "lines": LINES})
+        for number in range(LINES + others):
+            begins = number in {0, *range(LINES, LINES + others)} if others else number % 2 == 0
+            if begins:
+                organization = factories.OrganizationFactory()
+            member = factories.MembershipFactory(organization=organization)
+            channel = factories.ChannelFactory(organization=organization, messages_per_second=1000)
+            template = factories.TemplateFactory(channel=channel, name=f"visit_reminder_{number}")
             cursor.execute(
                 "INSERT INTO line VALUES (%s, %s, %s, %s, %s)",
                 [number, member.organization_id, channel.pk, template.pk, member.user_id],
@@ -152,10 +175,11 @@ def fill(rows: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=10_000, help="a multiple of 100")
+    parser.add_argument("--others", type=int, default=0, help="small organizations beside one large one")
     options = parser.parse_args()
     django.setup()
     call_command("migrate", verbosity=0)
-    make_lines()
+    make_lines(options.others)
     fill(options.rows)
 
 

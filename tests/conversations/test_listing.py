@@ -86,7 +86,9 @@ def test_the_chips_narrow_the_list_and_count(team):
     [
         ("maria", ["María Jiménez"]),
         ("JIMENEZ", ["María Jiménez"]),
-        ("úñ", ["Allan Zúñiga"]),
+        ("úñi", ["Allan Zúñiga"]),
+        ("Ál", ["Allan Zúñiga"]),
+        ("úñ", []),  # with fewer than three letters only how a name begins
         ("zuniga", ["Allan Zúñiga"]),
         ("8888 1234", ["María Jiménez"]),
         ("+506 8888-1234", ["María Jiménez"]),

@@ -9,10 +9,10 @@ from django.http import QueryDict
 from django.utils import timezone
 
 from followups.models import FollowUp, Status
-from followups.pages import listing
+from followups.pages import listing, search
 from followups.pages.listing import DateRange, Filters, Tab
 from tests import factories
-from trochai.paging import Count, Cursor
+from trochai.paging import Count, Cursor, count_of
 from trochai.search import search_text
 
 NOW = dt.datetime(2026, 11, 20, 15, 15, tzinfo=dt.UTC)  # Friday 9:15 AM in Costa Rica
@@ -54,8 +54,8 @@ def found(team, query: str, membership=None, now=NOW) -> list[int]:
         membership=member,
         choices=listing.choices_for(member),
         now=now,
-    )
-    return [row.pk for row in listing.page_of(listing.with_row(rows), filters).rows]
+    ).rows
+    return [row.pk for row in listing.page_of(rows, filters).rows]
 
 
 def walk(team, query: str) -> tuple[list[list[int]], list[list[int]]]:
@@ -66,7 +66,7 @@ def walk(team, query: str) -> tuple[list[list[int]], list[list[int]]]:
         membership=team.agent,
         choices=listing.choices_for(team.agent),
         now=NOW,
-    )
+    ).rows
     there, back = [], []
     page = listing.page_of(rows, filters)
     there.append([row.pk for row in page.rows])
@@ -138,7 +138,7 @@ class TestPages:
             membership=team.agent,
             choices=listing.choices_for(team.agent),
             now=NOW,
-        )
+        ).rows
         with django_assert_num_queries(2) as queries:  # an empty place is followed by the first page
             listing.page_of(rows, filters)
         assert all("OFFSET" not in query["sql"] for query in queries)
@@ -200,7 +200,7 @@ class TestTabs:
         for _ in range(4):
             make(team)
         make(team, status="failed")
-        with django_assert_num_queries(4):
+        with django_assert_num_queries(1):
             counts = listing.counts_for(team.organization)
         assert str(counts[Tab.PENDING]) == "3+"
         assert str(counts[Tab.FAILED]) == "1"
@@ -241,10 +241,39 @@ class TestFilters:
         make(team, note="nothing special", status=status)
         assert found(team, "q=parqueo") == [wanted.pk]
 
-    @pytest.mark.parametrize("query", ["%25", "_", "%5C", "'"])
+    @pytest.mark.parametrize("query", ["%25", "_", "%5C", "'", "%25%25%25", "___", "a%25c", "'''"])
     def test_search_takes_wildcards_and_quotes_literally(self, team, query):
         make(team, note="nothing special")
         assert found(team, f"q={query}") == []
+
+    @pytest.mark.parametrize("query", ["Li", "l", "张伟"])
+    def test_a_name_of_two_letters_is_found_by_how_it_begins(self, team, query):
+        name = "Li Mora" if query.isascii() else "张伟"
+        short = make(team, contact={"name": name, "phone": "+50688881234"})
+        make(team, contact={"name": "Julia Olivera", "phone": "+49151234567"}, note="Li llamó a 张伟")
+        assert found(team, f"q={query}") == [short.pk]
+
+    @pytest.mark.parametrize(("cap", "counted"), [(9, "3"), (1, "2+")], ids=["looked up", "walked"])
+    def test_what_is_frequent_is_found_by_walking_the_list(self, team, monkeypatch, cap, counted):
+        """Contacts or notes beyond the cap: the same rows, in the same order, only counted less far."""
+        monkeypatch.setattr(search, "HITS_CAP", cap)
+        monkeypatch.setattr(search, "FREQUENT_CAP", 2)
+        rows = [
+            make(team, scheduled_for=NOW, contact={"name": "María Mora", "phone": "+50688881234"}),
+            make(team, scheduled_for=NOW, contact={"name": "Tom B", "phone": "+50688881235"}, note="maria"),
+            make(team, scheduled_for=NOW, contact={"name": "Ana María", "phone": "+50688881236"}),
+        ]
+        make(team, scheduled_for=NOW, contact={"name": "Zoé", "phone": "+50688881237"})
+        assert found(team, "q=maria") == [row.pk for row in reversed(rows)]
+        matching = search.search(
+            FollowUp.objects.for_organization(team.organization), "maria", organization=team.organization
+        )
+        assert str(count_of(matching.rows, matching.count_cap)) == counted
+
+    def test_another_organizations_contacts_are_not_found(self, team, stranger):
+        theirs = make(stranger, contact={"name": "María Mora", "phone": "+50688881234"}, note="parqueo")
+        assert found(team, "q=maria") == found(team, "q=parqueo") == []
+        assert found(stranger, "q=maria", stranger.agent) == [theirs.pk]
 
     def test_by_creator_and_by_me(self, team):
         mine = make(team, created_by=team.agent.user)

@@ -1,0 +1,47 @@
+"""The list's search: whose name, number or username it is, or what the note says.
+
+Contacts are searched first: there are far fewer of them than follow-ups, and they hardly ever change, so a
+row on its way to being sent writes no index of words. The follow-ups of up to ``HITS_CAP`` conversations are
+looked up; beyond it the words are so frequent that walking the list in its order meets enough of them soon.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db.models import Q
+
+from conversations.models import Conversation
+from followups.models import FollowUpQuerySet
+from trochai.accounts.models import Organization
+from trochai.search import fold_numbers, lookup
+
+HITS_CAP = 1000
+COUNT_CAP = 10_000
+# Of what is met by walking the list nobody waits for more than this.
+FREQUENT_CAP = 100
+
+
+@dataclass(frozen=True)
+class Found:
+    """Rows, still unsorted, and how far they may be counted."""
+
+    rows: FollowUpQuerySet
+    count_cap: int = COUNT_CAP
+
+
+def search(rows: FollowUpQuerySet, text: str, *, organization: Organization) -> Found:
+    """Return those of the organization's ``rows`` that ``text`` is found in, at most two queries later."""
+    folded = fold_numbers(text)
+    if not folded:
+        return Found(rows)
+    how = lookup(folded)
+    whose = Conversation.objects.for_organization(organization).filter(
+        **{f"contact__search_text__{how}": folded}
+    )
+    conversations = list(whose.values_list("pk", flat=True)[: HITS_CAP + 1])
+    noted = rows.exclude(note="").filter(**{f"search_text__{how}": folded})
+    notes = list(noted.values_list("pk", flat=True)[: HITS_CAP + 1])
+    if max(len(conversations), len(notes)) > HITS_CAP:
+        return Found(rows.filter(**{f"search_text__{how}": folded}), count_cap=FREQUENT_CAP)
+    return Found(rows.filter(Q(conversation__in=conversations) | Q(pk__in=notes)))
