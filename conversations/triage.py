@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from conversations.models import Conversation, ConversationStatus
+from trochai import changes
 
 if TYPE_CHECKING:
     from trochai.accounts.models import User
@@ -29,4 +30,5 @@ def mark_read(conversation: Conversation) -> bool:
     if not seen.update(unread_count=0):
         return False
     conversation.unread_count = 0
+    changes.changed([conversation.organization_id])
     return True

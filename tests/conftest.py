@@ -4,6 +4,7 @@ import contextlib
 import os
 import sqlite3
 import threading
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -20,6 +21,7 @@ from conversations.models import Conversation
 from templates_app.models import Template
 from tests import factories
 from tests.meta import Meta
+from trochai import changes
 from trochai.accounts.models import Membership, Organization, Role
 from trochai.whatsapp.models import Channel
 
@@ -117,6 +119,17 @@ def signed_in(membership: Membership) -> Client:
     client = Client()
     client.force_login(membership.user, backend="django.contrib.auth.backends.ModelBackend")
     return client
+
+
+@pytest.fixture
+def told(django_capture_on_commit_callbacks):
+    """Say that something has changed for organizations, as who writes does once that is committed."""
+
+    def tell(organization_ids: Iterable[int]) -> None:
+        with django_capture_on_commit_callbacks(execute=True):
+            changes.changed(organization_ids)
+
+    return tell
 
 
 @pytest.fixture

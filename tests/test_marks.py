@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from templates_app import rendering
+from templates_app.templatetags import bubbles
 from trochai.ui import marks
 
 
@@ -82,8 +83,7 @@ def test_a_value_may_stand_inside_marks():
     components = [{"type": "BODY", "text": "Hola *{{1}}*, su código _{{2}}_"}]
     for values in ({}, {"body.1": "*Ana* <3", "body.2": "AB"}):
         rendered = rendering.render(components, "POSITIONAL", values)
-        source = "{% load bubbles %}{% message_text rendered.body_pieces rendered.body %}"
-        html = Template(source).render(Context({"rendered": rendered}))
+        html = bubbles.message_text(rendered.body_pieces, rendered.body)
         first = "*Ana* &lt;3" if values else "{{1}}"
         assert "Hola <b><span" in html
         assert f">{first}</span></b>, su código <i><span" in html
@@ -92,11 +92,7 @@ def test_a_value_may_stand_inside_marks():
 def test_an_address_in_a_template_is_a_link_once_it_is_whole():
     components = [{"type": "BODY", "text": "Vea\nhttps://casas.example/{{1}} *hoy*"}]
     rendered = rendering.render(components, "POSITIONAL", {"body.1": "204"})
-    source = "{% load bubbles %}{% message_text pieces body %}"
-    planned, sent = (
-        Template(source).render(Context({"pieces": pieces, "body": rendered.body}))
-        for pieces in (rendered.body_pieces, ())
-    )
+    planned, sent = (bubbles.message_text(pieces, rendered.body) for pieces in (rendered.body_pieces, ()))
     assert "<a" not in planned
     link = '<a href="https://casas.example/204" target="_blank" rel="noopener noreferrer">'
     assert f"Vea<br>{link}https://casas.example/204</a> <b>hoy</b>" in sent

@@ -98,7 +98,12 @@ TEMPLATES = [
             ],
             "builtins": ["trochai.ui.template_tags"],
         },
-    }
+    },
+    {
+        "BACKEND": "django.template.backends.jinja2.Jinja2",
+        "DIRS": [BASE_DIR / "templates" / "jinja2"],
+        "OPTIONS": {"environment": "trochai.jinja.environment"},
+    },
 ]
 
 # Database: SQLite unless DATABASE_URL says otherwise -------------------------------------------
@@ -142,14 +147,13 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = os.environ.get("REDIS_URL", "")
 if REDIS_URL:
-    CACHES = {
-        "default": {
-            "BACKEND": "django.core.cache.backends.redis.RedisCache",
-            "LOCATION": REDIS_URL,
-            # Seconds. Nothing in it is worth waiting for.
-            "OPTIONS": {"socket_timeout": 1, "socket_connect_timeout": 1},
-        }
+    _REDIS = {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        # Seconds. Nothing in it is worth waiting for.
+        "OPTIONS": {"socket_timeout": 1, "socket_connect_timeout": 1},
     }
+    CACHES = {"default": _REDIS, "changes": _REDIS}
     CELERY_BROKER_URL = REDIS_URL
     CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {
         # Redelivery after a killed worker is throttled; leases in the database are what counts.
@@ -160,7 +164,14 @@ if REDIS_URL:
         "socket_connect_timeout": 5,
     }
 else:
-    CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    CACHES = {
+        "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+        # What a worker says here, the web process hears (trochai.changes).
+        "changes": {
+            "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+            "LOCATION": str(VAR_DIR / "changes"),
+        },
+    }
     CELERY_BROKER_URL = "filesystem://localhost/"
     CELERY_BROKER_TRANSPORT = "trochai.broker:Transport"
     _BROKER_DIR = VAR_DIR / "broker"

@@ -12,8 +12,10 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
+from django_htmx.http import reswap
 
 from conversations import merging, outbox, triage, window
 from conversations.models import Conversation, ConversationStatus, Message
@@ -22,6 +24,7 @@ from conversations.pages.banners import banners_of
 from conversations.pages.forms import ReplyForm, TriageForm, assignable
 from conversations.pages.listing import Filters, listing
 from conversations.sending import queue
+from trochai import changes
 from trochai.accounts import access
 from trochai.accounts.access import MemberRequest
 from trochai.clock import database_now
@@ -40,23 +43,27 @@ LIVE = ("chips", "rows", "toolbar", "messages")
 
 @require_GET
 def inbox(request: MemberRequest) -> HttpResponse:
-    return _page(request, None)
+    return _page(request, None, version=_version(request))
 
 
 @require_GET
 def conversation(request: MemberRequest, pk: int) -> HttpResponse:
     """Show one conversation; once somebody who may reply has opened it, its messages count as read."""
+    version = _version(request)
     opened = _find(request, pk)
     if opened.pk != pk and not request.htmx:
         return redirect("conversations:conversation", pk=opened.pk)
     if request.membership.can_write:
         triage.mark_read(opened)
-    return _page(request, opened)
+    return _page(request, opened, version=version)
 
 
 @require_GET
 def poll(request: MemberRequest) -> HttpResponse:
     """Answer an open page with what has changed (204: nothing); ``open`` is the conversation it shows."""
+    _looks, _dot, version = request.GET.get("v", "").partition(".")
+    if version and version == _version(request):
+        return HttpResponse(status=204)
     opened = request.GET.get("open", "")
     return (
         conversation(request, pk=int(opened)) if opened.isdecimal() and len(opened) < 100 else inbox(request)
@@ -153,7 +160,8 @@ def _done(request: MemberRequest, opened: Conversation, *, sent: bool = False) -
     ``sent``: the composer's text has gone out, so the composer is emptied.
     """
     if request.htmx:
-        return _page(request, _find(request, opened.pk), sent=sent)
+        version = _version(request)
+        return _page(request, _find(request, opened.pk), sent=sent, version=version)
     return redirect("conversations:conversation", pk=opened.pk)
 
 
@@ -164,7 +172,9 @@ def _page(
     form: ReplyForm | None = None,
     sent: bool = False,
     status: int = 200,
+    version: str = "",
 ) -> HttpResponse:
+    """``version``: of what is shown (trochai.changes); without it the next poll looks for itself."""
     now = timezone.now()
     data = request.POST if request.method == "POST" else request.GET
     found = listing(request.membership, Filters.of(data))
@@ -178,24 +188,42 @@ def _page(
         "query": found.query,
         "here": here,
         "can_write": request.membership.can_write,
+        "thread": None,
     }
     if opened:
         context |= _opened(request, opened, now=now, data=data)
         context |= {"form": form, "fresh_composer": sent or form is not None}
     live: dict[str, str] = {
-        name: render_to_string(f"conversations/_{name}.html", context, request) for name in LIVE
+        # Those in Jinja come as plain text, escaped all the same.
+        name: SafeString(render_to_string(f"conversations/_{name}.html", context, request))
+        for name in LIVE
     }
     live["banners"] = banners_of(request, opened, now) if opened else ""
-    version = blake2b("".join(live.values()).encode(), digest_size=8).hexdigest()
-    if request.method == "GET" and data.get("v") == version:
-        return HttpResponse(status=204)
+    if opened and context["thread"].is_sending:
+        version = ""  # where no worker runs, it is a poll that finds that out
+    looks = blake2b("".join(live.values()).encode(), digest_size=8).hexdigest()
+    context |= {"live": live, "version": f"{looks}.{version}"}
+    if request.method == "GET" and data.get("v", "").partition(".")[0] == looks:
+        return _as_it_was(request, context)
     fragment = request.htmx and not request.htmx.history_restore_request
     name = "conversations/_inbox.html" if fragment else "conversations/inbox.html"
-    response = render(request, name, {**context, "live": live, "version": version}, status=status)
+    response = render(request, name, context, status=status)
     patch_vary_headers(response, ["HX-Request"])
     if request.htmx.trigger == "search":
         response["HX-Replace-Url"] = f"{here}{found.query}"
     return response
+
+
+def _version(request: MemberRequest) -> str:
+    member = request.membership
+    return changes.version(member.organization_id, viewer=member.pk, now=timezone.now())
+
+
+def _as_it_was(request: MemberRequest, context: dict[str, Any]) -> HttpResponse:
+    """Say that nothing on the page has changed, though something else has since it was drawn."""
+    if request.GET.get("v") == context["version"]:
+        return HttpResponse(status=204)
+    return reswap(render(request, "conversations/_version.html", {**context, "oob": True}), "none")
 
 
 def _opened(request: MemberRequest, opened: Conversation, *, now: dt.datetime, data: Any) -> dict[str, Any]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from django import template
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from conversations.models import Delivery, Message
-from conversations.wording import KINDS, PICTURES
+from conversations.wording import KINDS, PICTURES, Picture
 from trochai.ui import marks
 from trochai.ui.links import linked
 from trochai.ui.template_tags import icon
@@ -53,9 +52,8 @@ def _html(part: str | marks.Marked) -> SafeString:
     return format_html("<{0}>{1}</{0}>", marks.TAGS[part.mark], inside)
 
 
-@register.inclusion_tag("conversations/_attachment.html")
-def attachment(message: Message) -> dict[str, Any]:
-    """``{% attachment message %}``: what WhatsApp shows and this page does not, by its name."""
+def attachment(message: Message) -> tuple[Picture | None, str]:
+    """Return what stands for what WhatsApp shows and this page does not, and its name."""
     kind = message.shown_kind
     file_name = text(mapping(message.content, "document").get("filename"))
-    return {"picture": PICTURES.get(kind), "name": file_name or KINDS.get(kind, "")}
+    return PICTURES.get(kind), file_name or str(KINDS.get(kind, ""))

@@ -18,6 +18,7 @@ from followups.pages import listing
 from followups.pages.listing import Filters, Tab
 from followups.pages.rows import Row, row_for
 from followups.pages.search import Found
+from trochai import changes
 from trochai.accounts.access import MemberRequest, get_for_member
 from trochai.paging import Count, Page, count_of
 from trochai.ui.addresses import local_path, path_on_screen
@@ -68,6 +69,11 @@ class FollowUpsPage:
         stopped = {channel.pk for channel in self._stopped}
         return row_for(follow_up, membership=self.membership, stopped=stopped, now=self.now)
 
+    @cached_property
+    def version(self) -> str:
+        """Of what the page shows (``trochai.changes``); to be asked for before anything else."""
+        return changes.version(self.membership.organization_id, viewer=self.membership.pk, now=self.now)
+
     def changes(self, seen: Sequence[str]) -> tuple[list[Row], list[int]]:
         """Return which of the rows on the screen look different by now, and the ids of those deleted.
 
@@ -89,12 +95,15 @@ class FollowUpsPage:
             "here": self.way_back,
             "tabs": self._tabs,
             "count": self._count,
+            "version": self.version,
         }
 
     def list_context(self) -> dict[str, Any]:
         """Return what the templates of the list, its filters and its tabs need."""
+        version = self.version
         filters, page = self._filters, self._page
         return {
+            "version": version,
             "section": "followups",
             "filters": filters,
             "form": self._form,

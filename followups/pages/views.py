@@ -32,13 +32,19 @@ def index(request: MemberRequest) -> HttpResponse:
 def rows(request: MemberRequest) -> HttpResponse:
     """The rows on an open page that look different by now, and the counts; 204 while none does.
 
-    ``seen``, once for each row: its id and how it looked; ``stops``: which channels had stopped.
+    ``seen``, once for each row: its id and how it looked; ``stops``: which channels had stopped; ``v``: the
+    version of what was seen.
     """
     page = FollowUpsPage(request, now=timezone.now())
+    seen_version = request.GET.get("v", page.version)
+    if "v" in request.GET and page.version and seen_version == page.version:
+        return HttpResponse(status=204)
     changed, gone = page.changes(request.GET.getlist("seen"))
     stops_changed = request.GET.get("stops", page.stops) != page.stops
     if not changed and not gone and not stops_changed:
-        return HttpResponse(status=204)
+        if seen_version == page.version:
+            return HttpResponse(status=204)
+        return render(request, "followups/_version.html", {"version": page.version, "oob": True})
     context = page.changes_context(changed, gone)
     if stops_changed:
         context |= page.banners_context()

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
-from django import template
 from django.template.defaultfilters import linebreaksbr
 from django.utils.functional import Promise
 from django.utils.html import format_html, format_html_join
@@ -15,8 +13,6 @@ from django.utils.translation import gettext_lazy as _
 from templates_app.rendering import Piece
 from trochai.ui import marks
 from trochai.ui.links import linked
-
-register = template.Library()
 
 MEDIA: Mapping[str, tuple[str, Promise]] = {
     "image": ("image", _("Image")),
@@ -35,22 +31,18 @@ BUTTON_ICONS: Mapping[str, str] = {
 SLOT = "\ue000"
 
 
-@register.inclusion_tag("parts/_template_media.html", takes_context=True)
-def header_media(context: template.Context, kind: str) -> dict[str, Any]:
-    """``{% header_media rendered.header_media.kind %}``: what stands for a picture, video or document."""
-    name, label = MEDIA[kind]
-    return {"icon_name": name, "label": label, "interface_language": context["interface_language"]}
+def header_media(kind: str) -> tuple[str, Promise]:
+    """Return what stands for a picture, video or document: an icon and its label."""
+    return MEDIA[kind]
 
 
-@register.filter
 def button_icon(kind: str) -> str:
     """Return the icon of a button of this kind; a quick reply's for any other."""
     return BUTTON_ICONS.get(kind, "reply")
 
 
-@register.simple_tag
 def message_text(pieces: Iterable[Piece], text: str) -> SafeString:
-    """``{% message_text rendered.body_pieces rendered.body %}``: with the values marked, if it has pieces.
+    """Return the text with the values marked, if it has pieces.
 
     Without them it is what was sent, and its addresses are links: a place may lie within one. The schedule
     dialog's live preview writes into the marked places (js/schedule.js).

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.conf import settings
+from django.db.models.signals import post_delete, post_save
 
 from tests.conftest import Team, make_team, signed_in
-from trochai.accounts.models import Membership
+from trochai import changes
+from trochai.accounts.models import Membership, Organization
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -43,6 +45,20 @@ def browser() -> Iterator[Browser]:
         launched = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield launched
         launched.close()
+
+
+@pytest.fixture(autouse=True)
+def told() -> Iterator[None]:
+    """Let the tests' own rows be heard of as those of a worker are: here the open pages are what is tried."""
+
+    def tell(**_signal: Any) -> None:
+        changes.changed(Organization.objects.values_list("pk", flat=True))
+
+    post_save.connect(tell)
+    post_delete.connect(tell)
+    yield
+    post_save.disconnect(tell)
+    post_delete.disconnect(tell)
 
 
 @pytest.fixture

@@ -646,7 +646,7 @@ def test_without_follow_ups_there_is_no_banner(team: Team) -> None:
     assert "follow-up-banner" not in banner(team)
 
 
-def test_an_open_conversation_follows_what_becomes_of_its_follow_up(team: Team) -> None:
+def test_an_open_conversation_follows_what_becomes_of_its_follow_up(team: Team, told) -> None:
     """Scheduled in another tab, sent, canceled by a reply: the page's poll brings it."""
     client = signed_in(team.agent)
 
@@ -656,14 +656,16 @@ def test_an_open_conversation_follows_what_becomes_of_its_follow_up(team: Team) 
         return response.status_code, response.content.decode()
 
     def version_of(html: str) -> str:
-        return re.search(r'name="v" value="(\w+)"', html)[1]
+        return re.search(r'name="v" value="([\w.-]+)"', html)[1]
 
     _code, before = poll("")
     assert poll(version_of(before))[0] == 204
     follow_up = waiting(team, created_by=team.agent.user)
+    told([team.organization.pk])
     code, scheduled = poll(version_of(before))
     assert (code, "Follow-up scheduled" in scheduled) == (200, True)
     lifecycle.cancel(follow_up, by=team.agent, now=NOW)
+    told([team.organization.pk])
     code, canceled = poll(version_of(scheduled))
     assert (code, "follow-up-banner" in canceled) == (200, False)
 

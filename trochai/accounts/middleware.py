@@ -13,10 +13,13 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from trochai import changes
 from trochai.accounts.models import Membership, User
 from trochai.ui.addresses import path_before
 
 SESSION_KEY = "organization_id"
+# Views that change something all the same say so themselves.
+UNCHANGING = {"GET", "HEAD", "OPTIONS"}
 
 
 class SignInFirstMiddleware(LoginRequiredMiddleware):
@@ -38,8 +41,9 @@ class SignInFirstMiddleware(LoginRequiredMiddleware):
 class MembershipMiddleware:
     """Attach the membership to every login-only view; the rest of the site has none.
 
-    The organization is the one last switched to, or else the person's first; its time zone is
-    active while the view runs. Raises ``PermissionDenied`` for a person without any membership.
+    The organization is the one last switched to, or else the person's first; its time zone is active while
+    the view runs, and what a member sends is told there as a change. Raises ``PermissionDenied`` for a person
+    without any membership.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -47,7 +51,11 @@ class MembershipMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         try:
-            return self.get_response(request)
+            response = self.get_response(request)
+            membership: Membership | None = getattr(request, "membership", None)
+            if membership is not None and request.method not in UNCHANGING:
+                changes.changed([membership.organization_id])
+            return response
         finally:
             # The thread's next request may need another organization's time zone.
             timezone.deactivate()

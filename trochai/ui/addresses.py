@@ -1,12 +1,20 @@
-"""Addresses that come from outside: only a path on this site is one to go back to."""
+"""Addresses on this site, and those that come from outside: only a path on this site is one to go back to."""
 
 from __future__ import annotations
 
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.middleware import HtmxDetails
+
+
+@lru_cache(maxsize=20_000)
+def url(name: str, *arguments: int) -> str:
+    """``reverse``, kept: a list asks for the same few hundred again with each poll."""
+    return reverse(name, args=arguments)
 
 
 def local_path(address: str | None) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import re
 from functools import lru_cache
+from typing import Any
 
 from django import template
+from django.template.loader import get_template
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.html import format_html
@@ -69,6 +71,19 @@ def initials(name: str) -> str:
     if words[0].isdigit():
         return words[-1][-2:]
     return (words[0][0] + (words[-1][0] if len(words) > 1 else "")).upper()
+
+
+@register.simple_tag
+def avatar(name: str, pk: int | None, size: str = "") -> SafeString:
+    """``{% avatar user.name user.pk "md" %}``: somebody's initials, in one of six tints."""
+    css = f"avatar avatar--{tint(pk)}" + (f" avatar--{size}" if size else "")
+    return format_html('<span class="{}" aria-hidden="true">{}</span>', css, initials(name))
+
+
+@register.simple_tag(takes_context=True)
+def fragment(context: template.Context, name: str, **values: Any) -> SafeString:
+    """``{% fragment "followups/_row.html" row=row %}``: of ``templates/jinja2``, with these values alone."""
+    return SafeString(get_template(name, using="jinja2").render(values, context.get("request")))
 
 
 @register.filter

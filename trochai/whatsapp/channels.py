@@ -6,6 +6,7 @@ import datetime as dt
 
 from django.db import transaction
 
+from trochai import changes
 from trochai.whatsapp.cloud_api.failures import Failure
 from trochai.whatsapp.models import Channel
 from trochai.whatsapp.signals import channel_stopped
@@ -31,6 +32,7 @@ def stop(channel_id: int, *, failure: Failure, now: dt.datetime, token: str | No
             setattr(channel, name, value)
         channel.save(update_fields=stop.keys())
         channel_stopped.send(sender=Channel, channel=channel)
+        changes.changed([channel.organization_id])
     return True
 
 
@@ -43,4 +45,7 @@ def resume(channel_id: int, *, stopped_at: dt.datetime | None = None) -> bool:
     stopped = Channel.objects.filter(pk=channel_id, stopped_at__isnull=False)
     if stopped_at is not None:
         stopped = stopped.filter(stopped_at=stopped_at)
-    return bool(stopped.update(stopped_at=None, next_probe_at=None, **Failure().columns("stop")))
+    whose = list(stopped.values_list("organization_id", flat=True))
+    resumed = stopped.update(stopped_at=None, next_probe_at=None, **Failure().columns("stop"))
+    changes.changed(whose)
+    return bool(resumed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import groupby
 from typing import Generic, Self
@@ -13,7 +13,7 @@ from typing import Generic, Self
 import structlog
 from django.db import DatabaseError, connection
 
-from trochai import metrics
+from trochai import changes, metrics
 from trochai.clock import database_now
 from trochai.whatsapp import rate, verdicts
 from trochai.whatsapp.cloud_api.burst import Burst, Outgoing
@@ -21,7 +21,7 @@ from trochai.whatsapp.cloud_api.errors import OutcomeUnknown
 from trochai.whatsapp.cloud_api.failures import Cause
 from trochai.whatsapp.sending import settlement
 from trochai.whatsapp.sending.preparation import prepare
-from trochai.whatsapp.sending.work import AttemptT, Call, Claim, Job, Marked, RowT, Work
+from trochai.whatsapp.sending.work import AttemptT, Call, Claim, Job, Marked, Row, RowT, Work
 
 logger = structlog.get_logger(__name__)
 
@@ -81,6 +81,7 @@ class SlidingWindow(Generic[RowT, AttemptT]):
         """Take in the claimed rows; those that must not or cannot be sent now are settled without a call."""
         busy = {row.conversation_id for row in self._held()}
         jobs = prepare(self._work, claim, busy=busy, now=database_now())
+        _tell(claim.rows)
         now = time.monotonic()
         metrics.LINE_WAIT_SECONDS.labels("line").inc(sum(max(0.0, job.at - now) for job in jobs))
         self._waiting += jobs
@@ -126,6 +127,7 @@ class SlidingWindow(Generic[RowT, AttemptT]):
         # Committed before the calls. In doubt after a crash are, besides those in flight, the calls of the
         # next LEAD_OF_ALL that were marked with these, and the answers of the last SETTLE_EVERY.
         self._call(self._work.mark(jobs, now=database_now()))
+        _tell(job.row for job in jobs)
 
     def _call(self, marked: list[Marked[RowT, AttemptT]]) -> None:
         outgoing = [
@@ -181,6 +183,7 @@ class SlidingWindow(Generic[RowT, AttemptT]):
         calls = self._unsettled
         self._unsettled = settlement.settle(self._work, calls)
         self._settle_at = time.monotonic() + SETTLE_AGAIN if self._unsettled else math.inf
+        _tell(call.row for call in calls)
         halted = settlement.tell_channels(calls)
         held_up = [job for job in self._waiting if job.row.channel_id in halted]
         if held_up:
@@ -223,6 +226,10 @@ class SlidingWindow(Generic[RowT, AttemptT]):
             connection.close_if_unusable_or_obsolete()
             return False
         return True
+
+
+def _tell(rows: Iterable[Row]) -> None:
+    changes.changed({row.channel.organization_id for row in rows})
 
 
 def _reserve_again(jobs: list[Job[RowT]]) -> tuple[list[Job[RowT]], list[Job[RowT]]]:

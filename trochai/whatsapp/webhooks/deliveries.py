@@ -16,7 +16,7 @@ from django.db import models, transaction
 from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.expressions import Combinable
 
-from trochai import metrics
+from trochai import changes, metrics
 from trochai.whatsapp import signals
 from trochai.whatsapp.models import Channel, WebhookDelivery
 from trochai.whatsapp.webhooks import parsing
@@ -189,6 +189,7 @@ def _hand_on(delivery: WebhookDelivery, events: list[Routed], lease: _Lease) -> 
     failures: list[str] = []
     for done, piece in _pieces(events, begin=delivery.done):
         failures += [failure for routed in piece if (failure := _send(delivery, *routed))]
+        changes.changed({channel.organization_id for channel, _event in piece})
         more = done < len(events)
         # After a failure the whole body is tried again.
         if more and not lease.renew(done=0 if failures else done):

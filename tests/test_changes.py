@@ -1,0 +1,182 @@
+"""An open page is told at once that nothing has changed, and never that when something has."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+
+import pytest
+from django.core.cache import caches
+from django.urls import reverse
+from django.utils import timezone
+
+from conversations import triage
+from conversations.models import ConversationStatus
+from followups.models import FollowUp
+from templates_app.sync import sync_channel
+from tests import factories
+from tests.conftest import Team, signed_in
+from tests.followups.engine import tick
+from tests.templates_app.conftest import templates_path
+from tests.webhooks.meta import post, say
+from trochai import changes
+from trochai.whatsapp import channels
+from trochai.whatsapp.cloud_api.failures import Failure
+
+NOW = dt.datetime(2026, 11, 20, 15, 15, tzinfo=dt.UTC)
+HTMX = {"HX-Request": "true"}
+
+
+@pytest.fixture(autouse=True)
+def answering(monkeypatch):
+    monkeypatch.setattr(changes, "_silent_until", 0.0)
+
+
+def version(team: Team, *, now: dt.datetime = NOW) -> str:
+    return changes.version(team.organization.pk, viewer=team.agent.pk, now=now)
+
+
+@pytest.fixture
+def heard(team, stranger, django_capture_on_commit_callbacks):
+    """Return a function that does something and says whether the team's pages hear of it; others never do."""
+
+    def hear(act) -> bool:
+        before, elsewhere = version(team), version(stranger)
+        with django_capture_on_commit_callbacks(execute=True):
+            act()
+        assert version(stranger) == elsewhere
+        return version(team) != before
+
+    return hear
+
+
+class TestWhoTells:
+    def test_what_a_member_sends(self, team, heard):
+        client = signed_in(team.agent)
+        path = reverse("conversations:update", args=[team.conversation.pk])
+        assert heard(lambda: client.post(path, {"status": ConversationStatus.CLOSED}))
+        assert not heard(lambda: client.get(reverse("conversations:inbox")))
+
+    def test_reading_what_was_unread(self, team, heard):
+        team.conversation.unread_count = 1
+        team.conversation.save()
+        assert heard(lambda: triage.mark_read(team.conversation))
+        assert not heard(lambda: triage.mark_read(team.conversation))
+
+    def test_a_message_and_a_status_that_a_webhook_brings(self, team, heard):
+        assert heard(lambda: say(team.channel, "Hola"))
+        sent = factories.MessageFactory(
+            conversation=team.conversation, delivery="accepted", whatsapp_id="wamid.S", direction="out"
+        )
+        status = {"id": sent.whatsapp_id, "status": "read", "timestamp": "1795000000", "recipient_id": "5"}
+        assert heard(lambda: post(team.channel, statuses=[status]))
+
+    def test_what_is_sent(self, team, meta, heard):
+        factories.FollowUpFactory(
+            organization=team.organization,
+            conversation=team.conversation,
+            template=team.template,
+            created_by=team.agent.user,
+            scheduled_for=timezone.now() - dt.timedelta(minutes=1),
+        )
+        assert heard(tick)
+
+    def test_a_tick_with_nothing_to_do_does_not(self, team, heard):
+        assert not heard(tick)
+
+    def test_a_number_that_stops_and_goes_on(self, team, heard):
+        assert heard(lambda: channels.stop(team.channel.pk, failure=Failure(code=190), now=timezone.now()))
+        assert heard(lambda: channels.resume(team.channel.pk))
+        assert not heard(lambda: channels.resume(team.channel.pk))
+
+    def test_a_sync_of_templates(self, team, httpserver, settings, heard):
+        settings.WHATSAPP_API_URL = httpserver.url_for("").rstrip("/")
+        httpserver.expect_request(templates_path(team.channel)).respond_with_json({"data": []})
+        assert heard(lambda: sync_channel(team.channel, timezone.now()))
+
+    def test_nobody_before_it_is_committed(self, team):
+        before = version(team)
+        changes.changed([team.organization.pk])  # within the test's transaction, which never ends
+        assert version(team) == before
+
+
+class TestOpenPages:
+    def version_in(self, html: str) -> str:
+        return re.search(r'name="v" value="([^"]+)"', html)[1]
+
+    def test_the_inbox_hears_it_for_three_queries(self, team, told, django_assert_num_queries):
+        client = signed_in(team.agent)
+        asked = {"open": team.conversation.pk, "v": ""}
+        page = client.get(reverse("conversations:conversation", args=[team.conversation.pk]))
+        asked["v"] = self.version_in(page.content.decode())
+        with django_assert_num_queries(3):  # session, person, membership
+            assert client.get(reverse("conversations:poll"), asked, headers=HTMX).status_code == 204
+        told([team.organization.pk])
+        # Something else has changed: the page stays as it is, and knows the new version.
+        answer = client.get(reverse("conversations:poll"), asked, headers=HTMX)
+        assert (answer.status_code, answer["HX-Reswap"]) == (200, "none")
+        asked["v"] = self.version_in(answer.content.decode())
+        with django_assert_num_queries(3):
+            assert client.get(reverse("conversations:poll"), asked, headers=HTMX).status_code == 204
+
+    def test_so_does_the_follow_ups_page(self, team, told, django_assert_num_queries):
+        factories.FollowUpFactory(
+            organization=team.organization,
+            conversation=team.conversation,
+            template=team.template,
+            created_by=team.agent.user,
+        )
+        client, path = signed_in(team.agent), reverse("followups:rows")
+        html = client.get(reverse("followups:index")).content.decode()
+        asked = {"seen": re.findall(r'name="seen" value="([^"]+)"', html), "v": self.version_in(html)}
+        with django_assert_num_queries(3):
+            assert client.get(path, asked, headers=HTMX).status_code == 204
+        told([team.organization.pk])
+        answer = client.get(path, asked, headers=HTMX).content.decode()
+        assert "followups-version" in answer
+        assert "<tr" not in answer
+        asked["v"] = self.version_in(answer)
+        FollowUp.objects.update(note="Llamar antes")
+        assert client.get(path, asked, headers=HTMX).status_code == 204  # not told yet
+        FollowUp.objects.update(failures=1, next_attempt_at=timezone.now())
+        told([team.organization.pk])
+        assert "<tr" in client.get(path, asked, headers=HTMX).content.decode()
+
+    def test_a_page_looks_for_itself_each_minute_at_a_moment_of_its_own(self, team):
+        seconds = [NOW + dt.timedelta(seconds=n) for n in range(180)]
+        assert len({version(team, now=now) for now in seconds}) in {3, 4}
+
+        def turns(viewer: int) -> list[int]:
+            seen = [changes.version(team.organization.pk, viewer=viewer, now=now) for now in seconds]
+            return [n for n in range(1, 180) if seen[n] != seen[n - 1]]
+
+        assert turns(1) != turns(2)
+
+
+class TestWithoutACache:
+    @pytest.fixture
+    def away(self, monkeypatch):
+        asked = []
+
+        def fail(*arguments, **_options):
+            asked.append(arguments)
+            raise ConnectionError
+
+        for name in ("get", "set_many"):
+            monkeypatch.setattr(caches["changes"], name, fail)
+        return asked
+
+    def test_pages_look_for_themselves(self, team, away):
+        assert version(team) == ""
+        client = signed_in(team.agent)
+        page = client.get(reverse("conversations:inbox")).content.decode()
+        looks = re.search(r'name="v" value="([^"]+)"', page)[1]
+        asked = {"open": "", "v": looks}
+        assert client.get(reverse("conversations:poll"), asked, headers=HTMX).status_code == 204
+        factories.ConversationFactory(organization=team.organization, channel=team.channel)
+        assert client.get(reverse("conversations:poll"), asked, headers=HTMX).status_code == 200
+
+    def test_whoever_writes_asks_it_once_in_a_while(self, team, away, told):
+        for _each in range(5):
+            told([team.organization.pk])
+        assert len(away) == 1
