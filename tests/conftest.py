@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 from django.conf import settings as project_settings
+from django.core.cache import caches
 from django.db import connection
 from django.test import Client
 from hypothesis import HealthCheck, settings
@@ -94,6 +95,12 @@ def django_db_modify_db_settings(
 def cheap_passwords(settings) -> None:
     """A deliberately slow password hash would take most of the suite's time."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True)
+def no_hints() -> None:
+    """Ids repeat from test to test: what one was told must not be known in the next."""
+    caches["hints"].clear()
 
 
 @pytest.fixture

@@ -8,4 +8,4 @@ from trochai.settings import *  # noqa: F403
 from trochai.settings import CACHES
 
 # Of this process alone: other processes' tests have organizations with the same ids.
-CACHES["changes"] = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "changes"}
+CACHES["hints"] = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "hints"}

@@ -19,7 +19,7 @@ from tests.conftest import Team, signed_in
 from tests.followups.engine import tick
 from tests.templates_app.conftest import templates_path
 from tests.webhooks.meta import post, say
-from trochai import changes
+from trochai import changes, hints
 from trochai.whatsapp import channels
 from trochai.whatsapp.cloud_api.failures import Failure
 
@@ -29,7 +29,7 @@ HTMX = {"HX-Request": "true"}
 
 @pytest.fixture(autouse=True)
 def answering(monkeypatch):
-    monkeypatch.setattr(changes, "_silent_until", 0.0)
+    monkeypatch.setattr(hints, "_silent_until", 0.0)
 
 
 def version(team: Team, *, now: dt.datetime = NOW) -> str:
@@ -162,8 +162,8 @@ class TestWithoutACache:
             asked.append(arguments)
             raise ConnectionError
 
-        for name in ("get", "set_many"):
-            monkeypatch.setattr(caches["changes"], name, fail)
+        for name in ("get_many", "set_many"):
+            monkeypatch.setattr(caches["hints"], name, fail)
         return asked
 
     def test_pages_look_for_themselves(self, team, away):

@@ -65,6 +65,8 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "trochai.liveness.HealthzMiddleware",
     "trochai.headers.HeadersMiddleware",
+    # With padding of random length (docs/decisions/0017-compressed-pages.md).
+    "django.middleware.gzip.GZipMiddleware",
     "trochai.whatsapp.cloud_api.guard.NoCallsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -153,7 +155,7 @@ if REDIS_URL:
         # Seconds. Nothing in it is worth waiting for.
         "OPTIONS": {"socket_timeout": 1, "socket_connect_timeout": 1},
     }
-    CACHES = {"default": _REDIS, "changes": _REDIS}
+    CACHES = {"default": _REDIS, "hints": _REDIS}
     CELERY_BROKER_URL = REDIS_URL
     CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {
         # Redelivery after a killed worker is throttled; leases in the database are what counts.
@@ -166,10 +168,10 @@ if REDIS_URL:
 else:
     CACHES = {
         "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
-        # What a worker says here, the web process hears (trochai.changes).
-        "changes": {
+        # What a worker says here, the web process hears (trochai.hints).
+        "hints": {
             "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
-            "LOCATION": str(VAR_DIR / "changes"),
+            "LOCATION": str(VAR_DIR / "hints"),
         },
     }
     CELERY_BROKER_URL = "filesystem://localhost/"
@@ -258,7 +260,7 @@ STORAGES = {
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
-        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        else "trochai.static_files.BundlingStorage"
     },
 }
 WHITENOISE_USE_FINDERS = DEBUG

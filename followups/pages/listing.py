@@ -23,13 +23,15 @@ from followups.models import FollowUp, FollowUpQuerySet, Status
 from followups.pages.search import COUNT_CAP, Found, search
 from followups.wording.lists import NO_MATCH, NO_MATCH_AT_ALL, NOTHING, Nothing
 from templates_app.models import Template
-from trochai import paging
+from trochai import hints, paging
 from trochai.accounts.models import Membership, Organization
 from trochai.paging import Count, Cursor, Order, Page, count_of, counts_of
 from trochai.search import is_short
 from trochai.whatsapp.models import Channel
 
 PAGE_SIZE = 25
+# Seconds.
+BEYOND_FOR = 600
 # Days whose midnight can be represented in every time zone, and so can the days next to them.
 IN_REACH = [MinValueValidator(dt.date(1970, 1, 1)), MaxValueValidator(dt.date(9998, 12, 31))]
 
@@ -297,9 +299,19 @@ def waiting_on(channel: Channel) -> Count:
 
 
 def counts_for(organization: Organization) -> dict[Tab, Count]:
-    """Return the number beside each tab, in one bounded query."""
+    """Return the number beside each tab, in one bounded query.
+
+    What was beyond the cap a moment ago is taken to be so still; but for what waits, which a burst can send.
+    """
     rows = FollowUp.objects.for_organization(organization)
-    lists: dict[Tab, FollowUpQuerySet] = {tab: tab.of(rows) for tab in Tab if tab is not Tab.ALL}
-    counts = counts_of(lists, COUNT_CAP, of=Organization.objects.filter(pk=organization.pk))
+    names = {f"beyond-{organization.pk}-{tab}": tab for tab in Tab if tab not in {Tab.ALL, Tab.PENDING}}
+    beyond = {names[name] for name in hints.read(names) or ()}
+    lists = {tab: tab.of(rows) for tab in Tab if tab is not Tab.ALL and tab not in beyond}
+    found = counts_of(lists, COUNT_CAP, of=Organization.objects.filter(pk=organization.pk))
+    hints.write(
+        {name: True for name, tab in names.items() if tab in found and found[tab].is_capped},
+        seconds=BEYOND_FOR,
+    )
+    counts: dict[Tab, Count] = dict.fromkeys(beyond, Count(COUNT_CAP, is_capped=True)) | found
     total = sum(count.value + count.is_capped for count in counts.values())
     return {Tab.ALL: Count.capped(total, COUNT_CAP), **counts}

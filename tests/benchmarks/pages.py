@@ -9,6 +9,7 @@ CPU is that of gunicorn and of the whole PostgreSQL server, as a block of reques
 from __future__ import annotations
 
 import argparse
+import gzip
 import http.client
 import os
 import statistics
@@ -21,9 +22,10 @@ from tests.benchmarks.table import FIRST_ADDED
 
 # How many conversations have how many messages: what the inbox's first page shows.
 NEWEST, LONG = 30, 1700
-# Requests in a row for one page: /proc counts CPU in hundredths of a second.
+# Requests in a row for one page.
 BLOCK = 10
 TRIVIAL = "a trivial signed-in view"
+VERSION = b'name="v" value="'
 
 MESSAGES = """
     INSERT INTO conversations_message (id, conversation_id, channel_id, uuid, direction, kind, text, content,
@@ -39,11 +41,15 @@ MESSAGES = """
 
 @dataclass
 class Page:
-    """One address and what came of asking for it; ``htmx`` asks as an open page does."""
+    """One address and what came of asking for it; ``htmx`` asks as an open page does.
+
+    ``shows``: the page that is open, and whose version is sent along.
+    """
 
     name: str
     path: str
     htmx: bool = False
+    shows: str = ""
     milliseconds: list[float] = field(default_factory=list)
     web_cpu: list[float] = field(default_factory=list)
     postgres_cpu: list[float] = field(default_factory=list)
@@ -56,7 +62,8 @@ class Page:
         return statistics.median(map(sum, zip(self.web_cpu, self.postgres_cpu, strict=True)))
 
 
-def pages_of(conversation: int, creator: int, deep: str, seen: str, version: str) -> list[Page]:
+def pages_of(conversation: int, creator: int, deep: str, seen: str) -> list[Page]:
+    opened = f"/inbox/{conversation}/"
     follow_ups, changelist = "/followups/", "/changelist/followups/followup/"
     return [
         Page(TRIVIAL, "/trivial/"),
@@ -84,12 +91,19 @@ def pages_of(conversation: int, creator: int, deep: str, seen: str, version: str
         Page("follow-ups, search: every third, Failed", f"{follow_ups}?q=maria&status=failed"),
         Page("follow-ups, search: nobody", f"{follow_ups}?q=zqzqzq"),
         Page("follow-ups, two letters nobody has", f"{follow_ups}?q=zq"),
-        Page("follow-ups, an open page without news", f"/followups/rows/?seen={seen}", htmx=True),
+        Page(
+            "follow-ups, an open page without news",
+            f"/followups/rows/?seen={seen}",
+            htmx=True,
+            shows=follow_ups,
+        ),
         Page("inbox", "/inbox/"),
         Page("inbox, search: a few", "/inbox/?q=sof%C3%ADa+jimenez+granados"),
         Page("inbox, search: nobody", "/inbox/?q=zqzqzq"),
-        Page("inbox, an open page without news", f"/inbox/poll/?open={conversation}&v={version}", htmx=True),
-        Page("conversation", f"/inbox/{conversation}/"),
+        Page(
+            "inbox, an open page without news", f"/inbox/poll/?open={conversation}", htmx=True, shows=opened
+        ),
+        Page("conversation", opened),
         Page("schedule dialog", f"/followups/schedule/{conversation}/", htmx=True),
         Page("the frame of an open page", "/notifications/bell/", htmx=True),
     ]
@@ -100,13 +114,18 @@ class Browser:
 
     def __init__(self, port: int, cookie: str) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-        self._headers = {"Cookie": cookie, "Host": "localhost"}
+        self._headers = {"Cookie": cookie, "Host": "localhost", "Accept-Encoding": "gzip"}
 
-    def get(self, page: Page) -> tuple[int, bytes]:
+    def get(self, page: Page, path: str = "") -> tuple[int, bytes]:
         headers = {**self._headers, "HX-Request": "true"} if page.htmx else self._headers
-        self._connection.request("GET", page.path, headers=headers)
+        self._connection.request("GET", path or page.path, headers=headers)
         response = self._connection.getresponse()
         return response.status, response.read()
+
+    def html(self, path: str) -> bytes:
+        """Return a page's HTML, not compressed and not measured."""
+        _status, body = self.get(Page("", path))
+        return gzip.decompress(body)
 
 
 def serve_and_measure(rounds: int) -> None:
@@ -157,8 +176,9 @@ def serve_and_measure(rounds: int) -> None:
         processes.wait_until("serving", lambda: _answers(port), seconds=processes.START)
         browser = Browser(port, f"{settings.SESSION_COOKIE_NAME}={session}")
         seen = "&seen=".join(_found(browser, "/followups/", b'name="seen" value="'))
-        version = _found(browser, f"/inbox/{newest.pk}/", b'name="v" value="')[0]
-        pages = pages_of(newest.pk, member.user_id, deep, seen, version)
+        # Once for what was unread: having seen it is a change as well.
+        browser.html(f"/inbox/{newest.pk}/")
+        pages = pages_of(newest.pk, member.user_id, deep, seen)
         for page in pages:
             page.status, body = browser.get(page)
             page.size = len(body)
@@ -170,18 +190,18 @@ def serve_and_measure(rounds: int) -> None:
 
 
 def _measure(browser: Browser, page: Page, workers: list[int], backend: int) -> None:
-    web, postgres = sum(map(processes.cpu, workers)), processes.server_cpu(backend)
+    path = page.path + (f"&v={_found(browser, page.shows, VERSION)[0]}" if page.shows else "")
+    web, postgres = sum(map(processes.running_cpu, workers)), processes.server_running_cpu(backend)
     for _request in range(BLOCK):
         begun = time.perf_counter()
-        browser.get(page)
+        browser.get(page, path)
         page.milliseconds.append(1000 * (time.perf_counter() - begun))
-    page.web_cpu.append(1000 * (sum(map(processes.cpu, workers)) - web) / BLOCK)
-    page.postgres_cpu.append(1000 * (processes.server_cpu(backend) - postgres) / BLOCK)
+    page.web_cpu.append(1000 * (sum(map(processes.running_cpu, workers)) - web) / BLOCK)
+    page.postgres_cpu.append(1000 * (processes.server_running_cpu(backend) - postgres) / BLOCK)
 
 
 def _found(browser: Browser, path: str, before: bytes) -> list[str]:
-    _status, body = browser.get(Page("", path))
-    return [part.split(b'"')[0].decode() for part in body.split(before)[1:]]
+    return [part.split(b'"')[0].decode() for part in browser.html(path).split(before)[1:]]
 
 
 def _answers(port: int) -> bool:

@@ -172,6 +172,22 @@ def cpu(pid: int) -> float:
     return sum(_times(pid)[:2])
 
 
+def running_cpu(pid: int) -> float:
+    """Return the CPU seconds that a process's living threads have used, to the nanosecond."""
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
+
+
+def server_running_cpu(backend: int) -> float:
+    """Return the CPU seconds of ``backend``'s PostgreSQL server's living processes, to the nanosecond."""
+    postmaster, used = _parent(backend), 0.0
+    for path in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):  # it has just ended
+            if path.name.isdigit() and _parent(int(path.name)) == postmaster:
+                used += running_cpu(int(path.name))
+    return used
+
+
 def server_cpu(backend: int) -> float:
     """Return the CPU seconds of all processes of ``backend``'s PostgreSQL server, including ended ones.
 

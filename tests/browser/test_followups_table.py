@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from followups.models import FailureKind, FollowUp, Status
 from tests import factories
+from trochai import changes
 from trochai.search import search_text
 
 if TYPE_CHECKING:
@@ -187,6 +188,7 @@ def test_a_row_that_is_being_sent_shows_by_itself_that_it_was(team, open_page):
         lease_expires_at=None,
         next_attempt_at=None,
     )
+    changes.changed([team.organization.pk])
     expect(row.locator(".badge")).to_have_text("Sent", timeout=12_000)
     expect(page.locator("#followups-tabs")).to_contain_text(re.compile(r"Sent\s+1"))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
+from django.core.cache import caches
 from django.http import QueryDict
 from django.utils import timezone
 
@@ -205,6 +206,22 @@ class TestTabs:
         assert str(counts[Tab.PENDING]) == "3+"
         assert str(counts[Tab.FAILED]) == "1"
         assert str(counts[Tab.ALL]) == "3+"
+
+    def test_what_is_beyond_the_cap_is_not_counted_again_soon_but_for_what_waits(self, team, monkeypatch):
+        monkeypatch.setattr(listing, "COUNT_CAP", 1)
+        for status in ("pending", "pending", "failed", "failed", "canceled"):
+            make(team, status=status)
+        assert str(listing.counts_for(team.organization)[Tab.FAILED]) == "1+"
+        FollowUp.objects.exclude(status="canceled").filter(pk__gt=2).delete()
+        FollowUp.objects.filter(status="pending").first().delete()
+        counts = listing.counts_for(team.organization)
+        assert (str(counts[Tab.FAILED]), str(counts[Tab.PENDING]), str(counts[Tab.CANCELED])) == (
+            "1+",
+            "1",
+            "1",
+        )
+        caches["hints"].clear()  # as ten minutes do
+        assert str(listing.counts_for(team.organization)[Tab.FAILED]) == "0"
 
     def test_all_is_capped_when_only_the_sum_passes_the_cap(self, team, monkeypatch):
         monkeypatch.setattr(listing, "COUNT_CAP", 3)

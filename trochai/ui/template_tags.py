@@ -8,18 +8,22 @@ from functools import lru_cache
 from typing import Any
 
 from django import template
+from django.contrib.staticfiles.storage import staticfiles_storage
 from django.template.loader import get_template
+from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.functional import Promise
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from lucide.templatetags.lucide import lucide
 
+from trochai.static_files import BUNDLES
 from trochai.ui import formatting, toasts
 
 register = template.Library()
 
 TINTS = 6
+SHEET = '<link rel="stylesheet" href="{}">'
 
 
 @lru_cache(maxsize=256)
@@ -59,6 +63,14 @@ def moment(value: dt.datetime | None, style: str = "day_time", css: str = "") ->
     if css:
         return format_html('<time class="{}" datetime="{}">{}</time>', css, local, words)
     return format_html('<time datetime="{}">{}</time>', local, words)
+
+
+@register.simple_tag
+def assets(bundle: str) -> SafeString:
+    """``{% assets "css/frame.css" %}``: the bundle, or where nothing is joined each sheet or module of it."""
+    names = [bundle] if getattr(staticfiles_storage, "joins", False) else BUNDLES[bundle]
+    element = '<script type="module" src="{}"></script>' if bundle.endswith(".js") else SHEET
+    return format_html_join("\n", element, ((static(name),) for name in names))
 
 
 @register.filter

@@ -1,0 +1,44 @@
+"""What saves work if it is there, in a cache that nobody waits for: Redis, else files under ``var/``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import structlog
+from django.core.cache import caches
+
+logger = structlog.get_logger(__name__)
+
+# Seconds. A cache that does not answer is left alone for a while: senders do not wait for it each time.
+PAUSE = 30.0
+
+_silent_until = 0.0
+
+
+def read(names: Iterable[str]) -> dict[str, Any] | None:
+    """Return those that are there; None if nobody knows."""
+    if time.monotonic() < _silent_until:
+        return None
+    try:
+        return dict(caches["hints"].get_many(names))
+    except Exception as error:
+        _be_silent(error)
+        return None
+
+
+def write(values: Mapping[str, Any], *, seconds: float) -> None:
+    """Keep them for so long, if the cache answers."""
+    if not values or time.monotonic() < _silent_until:
+        return
+    try:
+        caches["hints"].set_many(dict(values), seconds)
+    except Exception as error:
+        _be_silent(error)
+
+
+def _be_silent(error: Exception) -> None:
+    global _silent_until  # noqa: PLW0603  (of this process)
+    _silent_until = time.monotonic() + PAUSE
+    logger.warning("hints_not_reached", error=type(error).__name__)
