@@ -8,7 +8,6 @@ import uuid
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Self
 
-import phonenumbers
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
@@ -130,13 +129,7 @@ class Contact(models.Model):
     @property
     def display_phone(self) -> str:
         """The number as people write it: +506 8888 1234."""
-        if not self.phone:
-            return ""
-        try:
-            parsed = phonenumbers.parse(self.phone)
-        except phonenumbers.NumberParseException:
-            return self.phone
-        return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+        return phone_numbers.international(self.phone)
 
     @property
     def is_opted_out(self) -> bool:

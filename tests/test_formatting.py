@@ -4,7 +4,7 @@ import datetime as dt
 import zoneinfo
 
 import pytest
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from trochai.ui import formatting
 
@@ -118,3 +118,12 @@ def test_what_is_left_is_rounded_down(length, words):
 )
 def test_a_name_changes_no_order_around_it(name, shown):
     assert formatting.isolated(name) == shown
+
+
+def test_one_moment_reads_in_each_zone_and_language_as_it_is_there():
+    moment = dt.datetime(2026, 11, 28, 4, 30, tzinfo=dt.UTC)
+    seen = []
+    for zone, language in (("America/Costa_Rica", "en"), ("Europe/Berlin", "en"), ("Europe/Berlin", "de")):
+        with timezone.override(zone), translation.override(language):
+            seen.append(formatting.day_time(moment, moment))
+    assert seen == ["Fri 27 Nov, 10:30 PM", "Sat 28 Nov, 5:30 AM", "Sa 28 Nov, 5:30 vorm."]

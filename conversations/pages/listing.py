@@ -137,10 +137,8 @@ def listing(membership: Membership, query: Filters) -> Listing:
     page = paging.page_of(found, ORDER, size=PAGE_SIZE, after=query.before, joined=_with_row)
     if page.previous is None:
         query = query.from_top()
-    counts = {
-        chosen: paging.count_of(chosen.of(everything, membership), COUNT_CAP)
-        for chosen in (Tab.UNREAD, Tab.MINE)
-    }
+    lists = {chosen: chosen.of(everything, membership) for chosen in (Tab.UNREAD, Tab.MINE)}
+    counts = paging.counts_of(lists, COUNT_CAP, of=Membership.objects.filter(pk=membership.pk))
     ids = [conversation.pk for conversation in page.rows]
     return Listing(
         query=query,
@@ -151,26 +149,26 @@ def listing(membership: Membership, query: Filters) -> Listing:
             TabLink(each.label, query.with_tab(each), each == query.tab, str(counts.get(each) or ""))
             for each in Tab
         ],
-        failed=_with_failed_last_message(ids),
+        failed={conversation.pk for conversation in page.rows if conversation.last_has_failed},  # type: ignore[attr-defined]
         marks=[(mark, mark.holders(ids)) for mark in row_marks],
     )
 
 
 def _with_row(rows: QuerySet[Conversation]) -> QuerySet[Conversation]:
-    """Load what a row shows."""
-    return rows.select_related("contact").only(
-        "unread_count",
-        "last_message_at",
-        "preview",
-        "preview_is_outbound",
-        "preview_kind",
-        "contact__name",
-        "contact__phone",
-    )
-
-
-def _with_failed_last_message(ids: Collection[int]) -> set[int]:
+    """Load what a row shows, and as ``last_has_failed`` whether its last message was not sent."""
     # One look into the index for each conversation, however many messages it has.
     last = Message.objects.filter(conversation=OuterRef("pk"), at=OuterRef("last_message_at"))
     failed = Exists(last.filter(delivery=Delivery.FAILED))
-    return set(Conversation.objects.filter(failed, pk__in=ids).values_list("pk", flat=True))
+    return (
+        rows.select_related("contact")
+        .annotate(last_has_failed=failed)
+        .only(
+            "unread_count",
+            "last_message_at",
+            "preview",
+            "preview_is_outbound",
+            "preview_kind",
+            "contact__name",
+            "contact__phone",
+        )
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import uuid
 from collections.abc import Iterable, Mapping
 from functools import cached_property
@@ -35,13 +36,18 @@ from followups.wanted import (
     problems_with_moment,
 )
 from templates_app.forms import ParametersForm
-from templates_app.models import Template
+from templates_app.models import Template, TemplateQuerySet
 from templates_app.parameters import Problem
 
 if TYPE_CHECKING:
     from conversations.models import Conversation
     from followups.models import FollowUp
     from trochai.accounts.models import Organization
+
+
+# How many templates the dialog lists before somebody searches, and how many are read at a time.
+MOST_OFFERED = 30
+PIECE = 100
 
 
 class NoteField(forms.CharField):
@@ -212,30 +218,60 @@ class ScheduleForm(WhenForm):
         conversation: Conversation,
         now: dt.datetime,
         initial: dict[str, Any] | None = None,
+        search: str = "",
+        most: int | None = MOST_OFFERED,
     ) -> None:
         super().__init__(data, organization=conversation.organization, now=now, initial=initial)
         self.conversation = conversation
+        self.search = search
+        self._most = most
         self.is_used = False
         self.parameters = self._parameters_form(data)
 
     @cached_property
     def templates(self) -> list[Template]:
-        """What can be chosen."""
-        approved = Template.objects.for_channel(self.conversation.channel).approved()
-        return [template for template in approved if is_offered(template, self.conversation)]
+        """The first of what can be chosen and is found by the search."""
+        return self._found[: self._most]
+
+    @property
+    def has_more(self) -> bool:
+        """Whether there are templates that only the search finds."""
+        return len(self._found) > len(self.templates)
 
     @cached_property
     def choices(self) -> list[tuple[Template, str]]:
-        """The templates with their texts, the values still blank."""
-        return [(template, template.render({}).body) for template in self.templates]
+        """The templates with their texts, the values still blank; what is chosen stands there in any case."""
+        beyond = [self.chosen] if self.chosen and self.chosen not in self.templates else []
+        return [(template, template.render({}).body) for template in (*beyond, *self.templates)]
 
     @cached_property
     def chosen(self) -> Template | None:
         """The template chosen so far; at first the only one, if there is no other."""
         wanted = str(self["template"].value() or "")
-        if not wanted and not self.is_bound and len(self.templates) == 1:
+        if not wanted and not self.is_bound and not self.search and len(self.templates) == 1:
             return self.templates[0]
-        return next((template for template in self.templates if str(template.pk) == wanted), None)
+        listed = next((template for template in self.templates if str(template.pk) == wanted), None)
+        if listed or not re.fullmatch(r"[0-9]{1,18}", wanted):
+            return listed
+        found = self._approved.filter(pk=wanted).first()
+        return found if found and is_offered(found, self.conversation) else None
+
+    @property
+    def _approved(self) -> TemplateQuerySet:
+        return Template.objects.for_channel(self.conversation.channel).approved()
+
+    @cached_property
+    def _found(self) -> list[Template]:
+        """Up to one more than are shown, read in pieces: a business may have thousands of templates."""
+        rows, at = self._approved.search(self.search), 0
+        offered: list[Template] = []
+        while self._most is None or len(offered) <= self._most:
+            piece = list(rows[at : at + PIECE])
+            offered += [template for template in piece if is_offered(template, self.conversation)]
+            at += PIECE
+            if len(piece) < PIECE:
+                break
+        return offered if self._most is None else offered[: self._most + 1]
 
     @property
     def note_length(self) -> int:

@@ -306,7 +306,9 @@ def counts_for(organization: Organization) -> dict[Tab, Count]:
     rows = FollowUp.objects.for_organization(organization)
     names = {f"beyond-{organization.pk}-{tab}": tab for tab in Tab if tab not in {Tab.ALL, Tab.PENDING}}
     beyond = {names[name] for name in hints.read(names) or ()}
-    lists = {tab: tab.of(rows) for tab in Tab if tab is not Tab.ALL and tab not in beyond}
+    lists: dict[Tab, FollowUpQuerySet] = {
+        tab: tab.of(rows) for tab in Tab if tab is not Tab.ALL and tab not in beyond
+    }
     found = counts_of(lists, COUNT_CAP, of=Organization.objects.filter(pk=organization.pk))
     hints.write(
         {name: True for name, tab in names.items() if tab in found and found[tab].is_capped},

@@ -16,11 +16,12 @@ from conversations.models import Conversation
 from followups import lifecycle
 from followups.models import FollowUp
 from followups.pages.banner import first_waiting, waiting_for
-from followups.pages.forms import ScheduleForm, WhenForm
+from followups.pages.forms import MOST_OFFERED, ScheduleForm, WhenForm
 from trochai.accounts import access
 from trochai.accounts.access import MemberRequest
 from trochai.ui import formatting, toasts
 
+SEARCH_LENGTH = 100
 CONVERSATIONS = Conversation.objects.select_related("contact", "channel", "organization").defer(
     "channel__access_token", "channel__app_secret", "channel__verify_token"
 )
@@ -31,14 +32,23 @@ CONVERSATIONS = Conversation.objects.select_related("contact", "channel", "organ
 def schedule(request: MemberRequest, conversation_id: int) -> HttpResponse:
     """The dialog for htmx, otherwise a page with the same form; POST schedules.
 
-    ``?template=`` chooses a template; POST with ``choose`` does it without JavaScript, keeping what was
-    typed.
+    ``?template=`` chooses a template, ``?q=`` searches for one; POST with ``choose`` does it without
+    JavaScript, keeping what was typed.
     """
     conversation = find_conversation(request, CONVERSATIONS, conversation_id, needs=access.writer)
     if request.method == "POST" and "choose" not in request.POST:
         return _submit(request, conversation)
     initial = request.POST.dict() or {"template": request.GET.get("template", "")}
-    form = ScheduleForm(conversation=conversation, now=timezone.now(), initial=initial)
+    form = ScheduleForm(
+        conversation=conversation,
+        now=timezone.now(),
+        initial=initial,
+        search=request.GET.get("q", "")[:SEARCH_LENGTH],
+        # Without scripts there is no search.
+        most=MOST_OFFERED if request.htmx else None,
+    )
+    if request.htmx.target == "schedule-options":
+        return render(request, "followups/_schedule_options.html", {"form": form})
     if request.htmx.target == "schedule-fields":
         return render(request, "followups/_schedule_fields.html", {"form": form, "swapped": True})
     return _show(request, form)

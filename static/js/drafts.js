@@ -76,11 +76,21 @@ function save(form) {
 // Put back what differs, and tell whoever listens, as if it had been typed.
 let restoring = false;
 
+// A choice from a list that shows only its first: it is made again all the same, and the server looks at it.
+function beyond(fields, values) {
+  const first = fields.find((field) => field.type === "radio" && field.closest("[data-searched]"));
+  const wanted = first && values[nameOf(first)];
+  if (!wanted || fields.some((field) => field.name === first.name && field.value === wanted)) return [];
+  const radio = Object.assign(first.cloneNode(), { value: wanted, checked: false, hidden: true });
+  first.closest("[data-searched]").append(radio);
+  return [radio];
+}
+
 function restore(form, fields) {
   const values = read(form.dataset.draft)?.values;
   if (!values) return;
   restoring = true;
-  for (const field of fields) {
+  for (const field of [...fields, ...beyond(fields, values)]) {
     const value = values[nameOf(field)];
     if (value === undefined) continue;
     const chosen = field.type === "radio" ? field.value === value : value;

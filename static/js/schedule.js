@@ -62,7 +62,7 @@ document.addEventListener("keydown", (event) => {
   const picker = event.key === "Enter" && event.target.matches(".picker input") && event.target.closest(".picker");
   if (!picker) return;
   event.preventDefault();
-  if (event.target.matches("[data-filter]")) {
+  if (event.target.matches("[data-filter], [data-search]")) {
     const first = shownOptions(picker)[0]?.querySelector("input");
     if (!first) return;
     if (!first.checked) first.click();

@@ -212,6 +212,32 @@ def test_escape_closes_and_the_focus_returns(team: Team, open_page: Any) -> None
     expect(page.get_by_role("button", name="More actions")).to_be_focused()
 
 
+def test_among_very_many_templates_one_is_searched_for_on_the_server_and_kept(
+    team: Team, open_page: Any
+) -> None:
+    for number in range(40):
+        factories.TemplateFactory(channel=team.channel, name=f"t_{number:02}")
+    page, dialog = open_dialog(open_page, team)
+    expect(dialog.locator(".option")).to_have_count(30)
+    search = dialog.get_by_label("Search approved templates")
+    search.fill("visit_r")
+    expect(dialog.locator(".option")).to_have_count(1)
+    search.press("Enter")
+    dialog.get_by_label("a [2]").fill("Casa EC-204")
+    expect(dialog.locator(".bubble")).to_contain_text("Casa EC-204")
+    dialog.locator("summary").click()
+    search.fill("t_39")
+    # What is chosen stays chosen until another is.
+    expect(dialog.locator(".option .name")).to_have_text(["visit_reminder", "t_39"])
+    expect(dialog.locator("#schedule-chosen-name")).to_have_text("visit_reminder")
+    # The draft brings back one that the list does not begin with.
+    page.reload()
+    page.get_by_role("button", name="More actions").click()
+    page.get_by_role("link", name="Follow-up", exact=True).click()
+    expect(dialog.locator("#schedule-chosen-name")).to_have_text("visit_reminder")
+    expect(dialog.get_by_label("a [2]")).to_have_value("Casa EC-204")
+
+
 def test_templates_are_found_without_accents_and_chosen_by_keyboard(team: Team, open_page: Any) -> None:
     page, dialog = open_dialog(open_page, team)
     page.keyboard.type("UNICA")

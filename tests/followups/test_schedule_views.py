@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from followups import lifecycle
 from followups.models import FollowUp, HeldReason, Status
+from templates_app.models import Template
 from tests import factories
 from tests.conftest import Team, signed_in
 from tests.html import html_of
@@ -299,6 +300,59 @@ def test_opening_takes_few_queries(team: Team, django_assert_max_num_queries) ->
     # session, user, membership, conversation, templates, what waits
     with django_assert_max_num_queries(6):
         client.get(dialog_url(team), {"template": team.template.pk}, headers=HTMX)
+
+
+class TestManyTemplates:
+    @pytest.fixture
+    def many(self, team: Team) -> list[Template]:
+        """Forty more than one dialog lists, and one that only its text tells apart."""
+        factories.TemplateFactory(
+            channel=team.channel, name="zz_last", components=[{"type": "BODY", "text": "Su garantía vence"}]
+        )
+        return [factories.TemplateFactory(channel=team.channel, name=f"t_{n:03}") for n in range(70)]
+
+    def options(self, team: Team, **query: Any) -> list[str]:
+        headers = {**HTMX, "HX-Target": "schedule-options"}
+        html = signed_in(team.agent).get(dialog_url(team), query, headers=headers).content.decode()
+        return re.findall(r'<span class="name">([^<]+)</span>', html)
+
+    def test_the_dialog_lists_the_first_and_says_that_there_are_more(self, team: Team, many) -> None:
+        html = signed_in(team.agent).get(dialog_url(team), headers=HTMX).content.decode()
+        assert html.count('type="radio" name="template"') == 30
+        assert "There are more: search by name or words of the text." in html
+
+    def test_the_search_finds_all_of_them_by_name_and_text(self, team: Team, many) -> None:
+        assert self.options(team, q="t_069") == ["t_069"]
+        assert self.options(team, q="GARANTIA") == ["zz_last"]
+        assert self.options(team, q="nothing like it") == []
+        assert len(self.options(team, q="")) == 30
+
+    def test_what_is_chosen_stays_in_the_list_whatever_is_searched_for(self, team: Team, many) -> None:
+        assert self.options(team, q="zz", template=many[69].pk) == ["t_069", "zz_last"]
+
+    def test_one_beyond_the_list_can_be_chosen_and_scheduled(self, team: Team, many) -> None:
+        page = signed_in(team.agent).get(dialog_url(team), {"template": many[69].pk}, headers=HTMX)
+        assert 'id="schedule-chosen-name">t_069' in re.sub(r">\s+", ">", page.content.decode())
+        data = fields(team, template=many[69].pk)
+        assert signed_in(team.agent).post(dialog_url(team), data, headers=HTMX).status_code == 204
+        assert FollowUp.objects.get().template == many[69]
+
+    def test_the_page_without_scripts_lists_all(self, team: Team, many) -> None:
+        html = signed_in(team.agent).get(dialog_url(team)).content.decode()
+        assert html.count('type="radio" name="template"') == 72
+
+    def test_one_of_another_number_is_not_offered(self, team: Team, many) -> None:
+        channel = factories.ChannelFactory(organization=team.organization)
+        theirs = factories.TemplateFactory(channel=channel, name="elsewhere")
+        assert "elsewhere" not in self.options(team, q="", template=theirs.pk)
+        for nonsense in ("x", "-1", "9" * 30, "²"):
+            assert len(self.options(team, template=nonsense)) == 30
+
+    def test_it_takes_few_queries(self, team: Team, many, django_assert_max_num_queries) -> None:
+        client = signed_in(team.agent)
+        # session, user, membership, conversation, templates, what waits
+        with django_assert_max_num_queries(6):
+            client.get(dialog_url(team), headers=HTMX)
 
 
 # Scheduling

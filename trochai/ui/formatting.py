@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import unicodedata
+from functools import lru_cache
 
 from django.utils import timezone
 from django.utils.dateformat import format as date_format
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 DAY = "D j M"
 TIME = "g:i A"
@@ -21,7 +22,7 @@ def day(moment: dt.datetime, now: dt.datetime) -> str:
 
 def clock_time(moment: dt.datetime) -> str:
     """9:00 AM"""
-    return date_format(timezone.localtime(moment), TIME)
+    return _written(timezone.localtime(moment), TIME)
 
 
 def day_time(moment: dt.datetime, now: dt.datetime) -> str:
@@ -40,12 +41,12 @@ def short_age(moment: dt.datetime, now: dt.datetime) -> str:
     local, today = timezone.localtime(moment), timezone.localtime(now)
     days = (today.date() - local.date()).days
     if days <= 0:
-        return date_format(local, TIME)
+        return _written(local, TIME)
     if days == 1:
         return _("Yesterday")
     if days < 7:
-        return date_format(local, "D")
-    return date_format(local, "j M" if local.year == today.year else "j M Y")
+        return _written(local, "D")
+    return _written(local, "j M" if local.year == today.year else "j M Y")
 
 
 def day_separator(moment: dt.datetime, now: dt.datetime) -> str:
@@ -88,9 +89,20 @@ def short_duration(length: dt.timedelta) -> str:
     return _("%(n)d min") % {"n": minutes}
 
 
+def _written(local: dt.datetime, style: str) -> str:
+    # Without its zone: one moment is equal to itself in every zone, and reads otherwise in each.
+    return _kept(local.replace(second=0, microsecond=0, tzinfo=None), style, get_language())
+
+
+@lru_cache(maxsize=20_000)
+def _kept(local: dt.datetime, style: str, _language: str | None) -> str:
+    """``dateformat.format``, kept: a list's moments are drawn again with each look at it."""
+    return date_format(local, style)
+
+
 def _dated(moment: dt.datetime, now: dt.datetime, style: str) -> str:
     local = timezone.localtime(moment)
-    return date_format(local, style if local.year == timezone.localtime(now).year else f"{style} Y")
+    return _written(local, style if local.year == timezone.localtime(now).year else f"{style} Y")
 
 
 # The characters that change the direction of what stands around them, rather than being of one.

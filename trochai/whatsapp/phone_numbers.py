@@ -7,6 +7,7 @@ digit, Mexico with a 1 after the country code, Argentina with a 9. Landlines hav
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 import phonenumbers
 
@@ -29,6 +30,16 @@ def normalized(typed: str) -> str:
     if not phonenumbers.is_possible_number(number):
         raise ValueError("too short or too long")
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+@lru_cache(maxsize=20_000)
+def international(phone: str) -> str:
+    """+50688881234 → +506 8888 1234; what is no number stays as it is."""
+    try:
+        number = phonenumbers.parse(phone)
+    except phonenumbers.NumberParseException:
+        return phone
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
 
 
 def canonical(phone: str) -> str:
