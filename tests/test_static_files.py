@@ -68,7 +68,7 @@ def test_no_module_of_a_bundle_needs_or_is_needed_by_another(source):
 
 
 def test_sheets_and_modules_are_alone_where_nothing_is_collected():
-    html = Template('{% assets "js/frame.js" %}{% assets "css/frame.css" %}').render(Context())
+    html = Template('{% bundle "js/frame.js" %}{% bundle "css/frame.css" %}').render(Context())
     for name in (*BUNDLES["js/frame.js"], *BUNDLES["css/frame.css"]):
         assert f'"{StaticFilesStorage(base_url="/static/").url(name)}"' in html
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, Self, TypeVar
 from urllib.parse import quote, unquote
 
-from django.db.models import IntegerField, Model, QuerySet, Subquery
+from django.db.models import F, IntegerField, Model, QuerySet, Subquery
 from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThan
+from django.db.models.functions import Coalesce
 
 K = TypeVar("K")
 M = TypeVar("M", bound=Model)
@@ -48,6 +49,9 @@ class Order:
 
     columns: Mapping[str, type[dt.datetime] | type[int] | type[str]]
     descending: bool = False
+    # Few rows are sorted, and these few have an index of their own: PostgreSQL would rather walk the list in
+    # its order until it has met enough of them.
+    of_few: bool = False
 
     @property
     def reversed(self) -> Order:
@@ -67,7 +71,8 @@ class Order:
         return Cursor(tuple(getattr(row, name) for name in self.columns))
 
     def sort(self, rows: Rows) -> Rows:
-        return rows.order_by(*(f"-{name}" if self.descending else name for name in self.columns))
+        names = [Coalesce(name, name) if self.of_few else F(name) for name in self.columns]
+        return rows.order_by(*(name.desc() if self.descending else name.asc() for name in names))
 
     def beyond(self, rows: Rows, cursor: Cursor | None) -> Rows:
         """Return those of ``rows`` that come after ``cursor``, sorted; without a cursor, all of them."""

@@ -281,11 +281,11 @@ def with_row(rows: QuerySet[FollowUp]) -> QuerySet[FollowUp]:
     )
 
 
-def page_of(rows: FollowUpQuerySet, filters: Filters) -> Page[FollowUp]:
-    """Return the page of ``rows`` that the filters' cursors ask for."""
+def page_of(found: Found, filters: Filters) -> Page[FollowUp]:
+    """Return the page of what was found that the filters' cursors ask for."""
     return paging.page_of(
-        rows,
-        filters.tab.order,
+        found.rows,
+        replace(filters.tab.order, of_few=found.are_few),
         size=PAGE_SIZE,
         after=filters.after,
         before=filters.before,

@@ -155,7 +155,7 @@ class FollowUpsPage:
 
     @cached_property
     def _page(self) -> Page[FollowUp]:
-        return listing.page_of(self._found.rows, self._filters)
+        return listing.page_of(self._found, self._filters)
 
     @cached_property
     def _count(self) -> Count:

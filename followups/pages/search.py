@@ -24,10 +24,11 @@ FREQUENT_CAP = 100
 
 @dataclass(frozen=True)
 class Found:
-    """Rows, still unsorted, and how far they may be counted."""
+    """Rows, still unsorted, how far they may be counted, and whether they are few of very many."""
 
     rows: FollowUpQuerySet
     count_cap: int = COUNT_CAP
+    are_few: bool = False
 
 
 def search(rows: FollowUpQuerySet, text: str, *, organization: Organization) -> Found:
@@ -44,4 +45,4 @@ def search(rows: FollowUpQuerySet, text: str, *, organization: Organization) -> 
     notes = list(noted.values_list("pk", flat=True)[: HITS_CAP + 1])
     if max(len(conversations), len(notes)) > HITS_CAP:
         return Found(rows.filter(**{f"search_text__{how}": folded}), count_cap=FREQUENT_CAP)
-    return Found(rows.filter(Q(conversation__in=conversations) | Q(pk__in=notes)))
+    return Found(rows.filter(Q(conversation__in=conversations) | Q(pk__in=notes)), are_few=True)

@@ -6,12 +6,14 @@ import datetime as dt
 
 import pytest
 from django.core.cache import caches
+from django.db import connection
 from django.http import QueryDict
 from django.utils import timezone
 
 from followups.models import FollowUp, Status
 from followups.pages import listing, search
 from followups.pages.listing import DateRange, Filters, Tab
+from followups.pages.search import Found
 from tests import factories
 from trochai.paging import Count, Cursor, count_of
 from trochai.search import search_text
@@ -55,7 +57,7 @@ def found(team, query: str, membership=None, now=NOW) -> list[int]:
         membership=member,
         choices=listing.choices_for(member),
         now=now,
-    ).rows
+    )
     return [row.pk for row in listing.page_of(rows, filters).rows]
 
 
@@ -67,7 +69,7 @@ def walk(team, query: str) -> tuple[list[list[int]], list[list[int]]]:
         membership=team.agent,
         choices=listing.choices_for(team.agent),
         now=NOW,
-    ).rows
+    )
     there, back = [], []
     page = listing.page_of(rows, filters)
     there.append([row.pk for row in page.rows])
@@ -103,7 +105,7 @@ class TestPages:
 
     def test_the_end_of_a_walk_has_nothing_further_and_its_start_nothing_before(self, team, sixty):
         filters = filters_from(team, "status=all")
-        rows = FollowUp.objects.for_organization(team.organization)
+        rows = Found(FollowUp.objects.for_organization(team.organization))
         first = listing.page_of(rows, filters)
         assert first.previous is None
         assert first.following is not None
@@ -115,19 +117,19 @@ class TestPages:
     def test_exactly_one_page_has_no_neighbours(self, team):
         for _ in range(listing.PAGE_SIZE):
             make(team, scheduled_for=NOW)
-        page = listing.page_of(FollowUp.objects.for_organization(team.organization), Filters())
+        page = listing.page_of(Found(FollowUp.objects.for_organization(team.organization)), Filters())
         assert page.is_whole
         assert len(page.rows) == listing.PAGE_SIZE
 
     def test_a_cursor_past_the_last_row_shows_the_first_page(self, team):
         row = make(team, scheduled_for=NOW)
-        rows = FollowUp.objects.for_organization(team.organization)
+        rows = Found(FollowUp.objects.for_organization(team.organization))
         page = listing.page_of(rows, Filters(after=Cursor((NOW - dt.timedelta(days=99), 1))))
         assert page.rows == [row]
         assert page.previous is None
 
     def test_going_back_to_fewer_rows_than_a_page_shows_the_first_page(self, team, sixty):
-        rows = FollowUp.objects.for_organization(team.organization)
+        rows = Found(FollowUp.objects.for_organization(team.organization))
         first = listing.page_of(rows, Filters())
         back = listing.page_of(rows, Filters(before=Tab.ALL.order.after(first.rows[3])))
         assert back.rows == first.rows
@@ -139,7 +141,7 @@ class TestPages:
             membership=team.agent,
             choices=listing.choices_for(team.agent),
             now=NOW,
-        ).rows
+        )
         with django_assert_num_queries(2) as queries:  # an empty place is followed by the first page
             listing.page_of(rows, filters)
         assert all("OFFSET" not in query["sql"] for query in queries)
@@ -169,7 +171,7 @@ class TestCursor:
     def test_anything_else_is_no_cursor_or_a_harmless_one(self, team, nonsense):
         parsed = Tab.ALL.order.parse(nonsense)
         rows = FollowUp.objects.for_organization(team.organization)
-        assert listing.page_of(rows, Filters(after=parsed)).rows == []
+        assert listing.page_of(Found(rows), Filters(after=parsed)).rows == []
 
 
 class TestTabs:
@@ -222,6 +224,21 @@ class TestTabs:
         )
         caches["hints"].clear()  # as ten minutes do
         assert str(listing.counts_for(team.organization)[Tab.FAILED]) == "0"
+
+    @pytest.mark.skipif(connection.vendor != "sqlite", reason="about SQLite's planner")
+    @pytest.mark.parametrize(
+        ("tab", "index"),
+        [
+            (Tab.PENDING, "follow_up_waiting"),
+            (Tab.SENT, "follow_up_sent"),
+            (Tab.FAILED, "follow_up_failed"),
+            (Tab.CANCELED, "follow_up_canceled"),
+        ],
+    )
+    def test_each_tab_is_counted_and_listed_in_its_own_index(self, team, tab, index):
+        rows = tab.of(FollowUp.objects.for_organization(team.organization))
+        for asked in (rows.order_by().values("pk")[:9], tab.order.sort(rows)[:9]):
+            assert index in asked.explain()
 
     def test_all_is_capped_when_only_the_sum_passes_the_cap(self, team, monkeypatch):
         monkeypatch.setattr(listing, "COUNT_CAP", 3)

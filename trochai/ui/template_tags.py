@@ -23,6 +23,7 @@ from trochai.ui import formatting, toasts
 register = template.Library()
 
 TINTS = 6
+MODULE = '<script type="module" src="{}"></script>'
 SHEET = '<link rel="stylesheet" href="{}">'
 
 
@@ -66,11 +67,11 @@ def moment(value: dt.datetime | None, style: str = "day_time", css: str = "") ->
 
 
 @register.simple_tag
-def assets(bundle: str) -> SafeString:
-    """``{% assets "css/frame.css" %}``: the bundle, or where nothing is joined each sheet or module of it."""
-    names = [bundle] if getattr(staticfiles_storage, "joins", False) else BUNDLES[bundle]
-    element = '<script type="module" src="{}"></script>' if bundle.endswith(".js") else SHEET
-    return format_html_join("\n", element, ((static(name),) for name in names))
+def bundle(name: str) -> SafeString:
+    """``{% bundle "css/frame.css" %}``: the bundle, or where nothing is joined each sheet or module of it."""
+    names = [name] if getattr(staticfiles_storage, "joins", False) else BUNDLES[name]
+    element = MODULE if name.endswith(".js") else SHEET
+    return format_html_join("\n", element, ((static(each),) for each in names))
 
 
 @register.filter
