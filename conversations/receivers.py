@@ -12,7 +12,7 @@ from django.db import transaction
 from django.dispatch import receiver
 from django.utils import timezone
 
-from conversations import consent, identity, recording
+from conversations import bulk_statuses, consent, identity, recording
 from conversations.identity import Names
 from conversations.kinds import Becomes, kind_of
 from conversations.models import Contact, Direction, EarlyStatus, Message
@@ -25,6 +25,8 @@ from trochai.whatsapp.signals import (
     message_status,
     portfolio_known,
 )
+from trochai.whatsapp.webhooks import deliveries
+from trochai.whatsapp.webhooks.parsing import MessageStatus
 
 if TYPE_CHECKING:
     from trochai.whatsapp.models import Channel
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
         InboundMessage,
         MarketingPreference,
         MessageEcho,
-        MessageStatus,
     )
 
 logger = structlog.get_logger(__name__)
@@ -143,6 +144,10 @@ def learn_recipient(channel: Channel, event: MessageStatus, **_signal: Any) -> N
 @receiver(message_status)
 def stop_channel(channel: Channel, event: MessageStatus, **_signal: Any) -> None:
     verdicts.heed_status(channel, event, now=timezone.now())
+
+
+# Plain ones are followed together before the receivers above get what is left.
+deliveries.taken_together[MessageStatus] = bulk_statuses.follow_plain
 
 
 @receiver(marketing_preference)

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 _BEFORE_META = (Delivery.SENDING, Delivery.UNKNOWN)
 # What each status may follow. Meta promises no order and may skip "delivered" when "read" comes;
 # it never delivers what it has called failed, nor fails what it has delivered.
-_MAY_FOLLOW: dict[Delivery, tuple[Delivery, ...]] = {
+MAY_FOLLOW: dict[Delivery, tuple[Delivery, ...]] = {
     Delivery.ACCEPTED: _BEFORE_META,
     Delivery.SENT: (*_BEFORE_META, Delivery.ACCEPTED),
     Delivery.DELIVERED: (*_BEFORE_META, Delivery.ACCEPTED, Delivery.SENT),
@@ -337,7 +337,7 @@ def _advance(
 ) -> bool:
     try:
         delivery = Delivery(status)
-        before = _MAY_FOLLOW[delivery]
+        before = MAY_FOLLOW[delivery]
     except (ValueError, KeyError):
         return False
     failed = delivery == Delivery.FAILED

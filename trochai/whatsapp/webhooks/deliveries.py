@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from itertools import chain, islice, zip_longest
+from typing import Any
 
 import structlog
 from django.db import models, transaction
@@ -26,6 +28,9 @@ logger = structlog.get_logger(__name__)
 
 # An event and the channel that it concerns.
 Routed = tuple[Channel, parsing.Event]
+# For a kind of event, who deals with many of one channel together, in one transaction, and returns those that
+# need a look of their own. Apps above this one add themselves in ``ready()``.
+taken_together: dict[type[parsing.Event], Callable[[Channel, list[Any]], list[Any]]] = {}
 
 # A worker that died while processing leaves the delivery to others after this long.
 LEASE = dt.timedelta(minutes=5)
@@ -188,7 +193,7 @@ def _hand_on(delivery: WebhookDelivery, events: list[Routed], lease: _Lease) -> 
     """
     failures: list[str] = []
     for done, piece in _pieces(events, begin=delivery.done):
-        failures += [failure for routed in piece if (failure := _send(delivery, *routed))]
+        failures += [failure for routed in _rest(delivery, piece) if (failure := _send(delivery, *routed))]
         changes.changed({channel.organization_id for channel, _event in piece})
         more = done < len(events)
         # After a failure the whole body is tried again.
@@ -202,6 +207,26 @@ def _pieces(events: list[Routed], *, begin: int) -> Iterator[tuple[int, list[Rou
     for start in range(begin, len(events), PIECE):
         piece = events[start : start + PIECE]
         yield start + len(piece), piece
+
+
+def _rest(delivery: WebhookDelivery, piece: list[Routed]) -> list[Routed]:
+    """Deal with what can be dealt with together; return the rest, in its order."""
+    done: set[int] = set()
+    for kind, follow in taken_together.items():
+        of_channel: dict[Channel, list[parsing.Event]] = defaultdict(list)
+        for channel, event in piece:
+            if type(event) is kind:
+                of_channel[channel].append(event)
+        for channel, events in of_channel.items():
+            try:
+                with transaction.atomic():
+                    left = set(map(id, follow(channel, events)))
+            except Exception:
+                # Whichever it is, one by one only that one fails.
+                logger.exception("webhook events not taken together", delivery=delivery.pk)
+                continue
+            done |= {id(event) for event in events} - left
+    return [routed for routed in piece if id(routed[1]) not in done]
 
 
 def _send(delivery: WebhookDelivery, channel: Channel, event: parsing.Event) -> str:

@@ -1,0 +1,155 @@
+"""Moves the ticks of many messages at once: what ``receivers`` does for a status, for all of a webhook's.
+
+A burst brings three statuses a message back, nearly all of them plain: a step of a message that is recorded
+here, told of the number that it was sent to. Those take a handful of statements together; whatever a status
+says besides is left to the receivers, one by one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from conversations.models import Alias, Delivery, Direction, EarlyStatus, Identity, Message
+from conversations.recording import MAY_FOLLOW, NO_FAILURE
+from trochai.whatsapp import references
+
+if TYPE_CHECKING:
+    from trochai.whatsapp.models import Channel
+    from trochai.whatsapp.webhooks.parsing import MessageStatus
+
+STEPS = frozenset({Delivery.SENT, Delivery.DELIVERED, Delivery.READ, Delivery.PLAYED})
+
+
+@dataclass
+class _Step:
+    """How far one message has got by the statuses so far."""
+
+    message: Message
+    delivery: str
+    pricing: dict[str, Any] = field(default_factory=dict)
+
+    def follow(self, event: MessageStatus) -> None:
+        if self.delivery in MAY_FOLLOW[Delivery(event.status)]:
+            self.delivery = event.status
+            self.pricing = event.pricing or self.pricing
+
+
+def follow_plain(channel: Channel, events: Sequence[MessageStatus]) -> list[MessageStatus]:
+    """Follow the plain ones of a channel's statuses; return the others, in their order.
+
+    Works in the caller's transaction and may run again for the same statuses. What it moves never fails, so
+    no ``message_status_changed`` is sent.
+    """
+    known = _Known(channel, events)
+    steps: dict[str, _Step] = {}
+    left = []
+    for event in events:
+        message = known.message_of(event)
+        if message is None:
+            left.append(event)
+        else:
+            steps.setdefault(event.id, _Step(message, message.delivery)).follow(event)
+    _write(steps.values())
+    return left
+
+
+def _write(steps: Collection[_Step]) -> None:
+    groups: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for step in steps:
+        if step.delivery != step.message.delivery:
+            groups[step.delivery, json.dumps(step.pricing, sort_keys=True)].append(step.message.pk)
+    for (delivery, pricing), ids in groups.items():
+        columns = {"delivery": delivery, **NO_FAILURE.columns("error")}
+        if told := json.loads(pricing):
+            columns["pricing"] = told
+        Message.objects.filter(pk__in=ids).update(**columns)
+
+
+class _Known:
+    """What is known here of the messages and recipients of some statuses; the messages are locked."""
+
+    def __init__(self, channel: Channel, events: Sequence[MessageStatus]) -> None:
+        self._channel = channel
+        candidates = [event for event in events if _is_step(event)]
+        # Where one status of a message has more to say, its others keep their places around it.
+        others = {event.id for event in events if not _is_step(event)}
+        ids = {event.id for event in candidates} - others
+        self._messages = {message.whatsapp_id: message for message in self._lock(ids)}
+        self._early = set(
+            EarlyStatus.objects.filter(channel=channel, whatsapp_id__in=self._messages).values_list(
+                "whatsapp_id", flat=True
+            )
+        )
+        with_both = [event for event in candidates if event.phone and event.user_id]
+        self._identities = self._read_identities({event.user_id for event in with_both})
+        self._have_become_others = self._read_aliases(with_both)
+
+    def message_of(self, event: MessageStatus) -> Message | None:
+        """Return the message, if moving it is all that the status leads to."""
+        message = self._messages.get(event.id)
+        if message is None or event.id in self._early or message.delivery == Delivery.FAILED:
+            return None
+        attempt = references.parse(references.Kind.ATTEMPT, event.reference)
+        if attempt is not None and attempt != message.attempt:
+            return None
+        return message if self._is_told_nothing_new(message, event) else None
+
+    def _is_told_nothing_new(self, message: Message, event: MessageStatus) -> bool:
+        contact = message.conversation.contact
+        if not event.phone:
+            return True
+        if _e164(event.phone) != contact.phone:
+            return False
+        if not event.user_id:
+            return True
+        identity = self._identities.get(event.user_id)
+        return (
+            identity is not None
+            and identity.contact_id == contact.pk
+            and event.parent_user_id in {"", identity.parent_user_id}
+            and event.username in {"", identity.username}
+            and not {_e164(event.phone), event.user_id} & self._have_become_others
+            and (contact.first_seen_at is None or event.at >= contact.first_seen_at)
+        )
+
+    def _lock(self, ids: Collection[str]) -> Iterator[Message]:
+        rows = Message.objects.filter(
+            channel=self._channel, direction=Direction.OUTBOUND, whatsapp_id__in=ids
+        )
+        shown = rows.select_related("conversation__contact").only(
+            "whatsapp_id",
+            "delivery",
+            "attempt",
+            "conversation__contact__phone",
+            "conversation__contact__first_seen_at",
+        )
+        return shown.select_for_update(of=("self",), no_key=True).order_by("pk").iterator()
+
+    def _read_identities(self, user_ids: Collection[str]) -> dict[str, Identity]:
+        if not user_ids:
+            return {}
+        found = Identity.objects.filter(
+            organization=self._channel.organization_id,
+            portfolio=self._channel.portfolio,
+            user_id__in=user_ids,
+        )
+        return {identity.user_id: identity for identity in found}
+
+    def _read_aliases(self, events: Sequence[MessageStatus]) -> set[str]:
+        if not events:
+            return set()
+        names = {_e164(event.phone) for event in events} | {event.user_id for event in events}
+        said = Alias.objects.filter(organization=self._channel.organization_id, name__in=names)
+        return set(said.values_list("name", flat=True))
+
+
+def _is_step(event: MessageStatus) -> bool:
+    return event.status in STEPS and event.failure == NO_FAILURE
+
+
+def _e164(phone: str) -> str:
+    return f"+{phone.removeprefix('+')}"
