@@ -8,6 +8,7 @@ says besides is left to the receivers, one by one.
 from __future__ import annotations
 
 import json
+import uuid
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -45,16 +46,18 @@ def follow_plain(channel: Channel, events: Sequence[MessageStatus]) -> list[Mess
     no ``message_status_changed`` is sent.
     """
     known = _Known(channel, events)
+    # Where one status of a message has more to say, its others keep their places around it.
+    left = [event for event in events if not known.is_plain(event)]
+    attempts = {_attempt(event) for event in left} - {None}
+    left_ids = {event.id for event in left}
+    left_ids |= {message.whatsapp_id for message in known.messages.values() if message.attempt in attempts}
     steps: dict[str, _Step] = {}
-    left = []
     for event in events:
-        message = known.message_of(event)
-        if message is None:
-            left.append(event)
-        else:
+        if event.id not in left_ids:
+            message = known.messages[event.id]
             steps.setdefault(event.id, _Step(message, message.delivery)).follow(event)
     _write(steps.values())
-    return left
+    return [event for event in events if event.id in left_ids]
 
 
 def _write(steps: Collection[_Step]) -> None:
@@ -75,30 +78,23 @@ class _Known:
     def __init__(self, channel: Channel, events: Sequence[MessageStatus]) -> None:
         self._channel = channel
         candidates = [event for event in events if _is_step(event)]
-        # Where one status of a message has more to say, its others keep their places around it.
-        others = {event.id for event in events if not _is_step(event)}
-        ids = {event.id for event in candidates} - others
-        self._messages = {message.whatsapp_id: message for message in self._lock(ids)}
-        self._early = set(
-            EarlyStatus.objects.filter(channel=channel, whatsapp_id__in=self._messages).values_list(
-                "whatsapp_id", flat=True
-            )
-        )
+        ids = {event.id for event in candidates}
+        self.messages = {message.whatsapp_id: message for message in self._lock(ids)}
+        early = EarlyStatus.objects.filter(channel=channel, whatsapp_id__in=self.messages)
+        self._early = set(early.values_list("whatsapp_id", flat=True))
         with_both = [event for event in candidates if event.phone and event.user_id]
         self._identities = self._read_identities({event.user_id for event in with_both})
         self._have_become_others = self._read_aliases(with_both)
 
-    def message_of(self, event: MessageStatus) -> Message | None:
-        """Return the message, if moving it is all that the status leads to."""
-        message = self._messages.get(event.id)
+    def is_plain(self, event: MessageStatus) -> bool:
+        """Whether moving a message that is recorded here is all that the status leads to."""
+        message = self.messages.get(event.id)
         if message is None or event.id in self._early or message.delivery == Delivery.FAILED:
-            return None
-        attempt = references.parse(references.Kind.ATTEMPT, event.reference)
-        if attempt is not None and attempt != message.attempt:
-            return None
-        return message if self._is_told_nothing_new(message, event) else None
+            return False
+        is_its_own = _attempt(event) in {None, message.attempt}
+        return _is_step(event) and is_its_own and self._tells_nothing_new(message, event)
 
-    def _is_told_nothing_new(self, message: Message, event: MessageStatus) -> bool:
+    def _tells_nothing_new(self, message: Message, event: MessageStatus) -> bool:
         contact = message.conversation.contact
         if not event.phone:
             return True
@@ -149,6 +145,10 @@ class _Known:
 
 def _is_step(event: MessageStatus) -> bool:
     return event.status in STEPS and event.failure == NO_FAILURE
+
+
+def _attempt(event: MessageStatus) -> uuid.UUID | None:
+    return references.parse(references.Kind.ATTEMPT, event.reference)
 
 
 def _e164(phone: str) -> str:
