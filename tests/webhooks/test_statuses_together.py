@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import random
 import uuid
 
@@ -15,6 +16,9 @@ from followups.models import FollowUp
 from tests import factories
 from tests.conftest import make_team
 from tests.webhooks.meta import post
+from trochai.clock import database_now
+from trochai.whatsapp.models import WebhookDelivery
+from trochai.whatsapp.tasks import process_waiting_webhooks, process_webhook
 from trochai.whatsapp.webhooks import deliveries
 from trochai.whatsapp.webhooks.parsing import MessageStatus
 
@@ -87,6 +91,14 @@ def status_of(message, attempt, made: random.Random, number: int, now: dt.dateti
     return node
 
 
+def store(channel, nodes: list[dict]) -> WebhookDelivery:
+    """Store a body as the webhook does, for a worker to find."""
+    value = {"metadata": {"phone_number_id": channel.phone_number_id}, "statuses": nodes}
+    entry = {"id": channel.waba_id, "changes": [{"field": "messages", "value": value}]}
+    body = json.dumps({"object": "whatsapp_business_account", "entry": [entry]}).encode()
+    return deliveries.store(channel, body, now=database_now())
+
+
 def left_behind(team) -> dict[str, list]:
     """Return what the database holds of the team, without ids."""
     organization = team.organization
@@ -115,14 +127,16 @@ def left_behind(team) -> dict[str, list]:
 @pytest.mark.parametrize("seed", range(24))
 def test_it_is_all_the_same_whether_together_or_one_by_one(db, monkeypatch, seed):
     results, now = [], timezone.now()
-    for together in (True, False):
+    for size, together in ((7, True), (1, True), (1, False)):
         if not together:
             monkeypatch.setattr(deliveries, "taken_together", {})
         team, told = world(seed, now)
-        for at in range(0, len(told), 7):
-            post(team.channel, statuses=told[at : at + 7])
+        for at in range(0, len(told), size):
+            store(team.channel, told[at : at + size])
+        process_waiting_webhooks()
+        assert not WebhookDelivery.objects.filter(processed_at=None).exists()
         results.append(left_behind(team))
-    assert results[0] == results[1]
+    assert results[0] == results[1] == results[2]
 
 
 @pytest.fixture
@@ -148,6 +162,47 @@ def test_many_plain_ones_take_few_statements(team, plain, django_assert_max_num_
     with django_assert_max_num_queries(40):
         post(team.channel, statuses=plain)
     assert set(Message.objects.values_list("delivery", flat=True)) == {"read"}
+
+
+def test_so_do_many_bodies_of_one_each(team, plain, django_assert_max_num_queries):
+    rows = [store(team.channel, [node]) for node in plain[:50]]
+    # One task reads them all; the others have nothing left to do.
+    with django_assert_max_num_queries(16):
+        process_webhook(rows[7].pk)
+    assert WebhookDelivery.objects.filter(processed_at=None).count() == 0
+    assert set(WebhookDelivery.objects.values_list("claims", "error", "next_attempt_at")) == {(1, "", None)}
+    assert Message.objects.filter(delivery="read").count() == 16
+    with django_assert_max_num_queries(4):
+        process_webhook(rows[8].pk)
+
+
+def test_a_body_that_says_more_is_left_to_its_own_task(team, plain):
+    failed = {**plain[2], "status": "failed", "errors": [{"code": 131026, "title": "Undeliverable"}]}
+    rows = [store(team.channel, nodes) for nodes in ([plain[0]], [failed], [plain[3], {"id": 5}], [plain[6]])]
+    process_webhook(rows[0].pk)
+    waiting = WebhookDelivery.objects.filter(processed_at=None)
+    assert list(waiting.values_list("pk", "claims")) == [(rows[1].pk, 0)]
+    process_webhook(rows[1].pk)
+    assert Message.objects.get(whatsapp_id="wamid.0").delivery == "failed"
+
+
+def test_another_numbers_bodies_are_left_to_their_own_tasks(team, plain):
+    channel = factories.ChannelFactory(organization=team.organization)
+    mine, theirs = store(team.channel, [plain[0]]), store(channel, [plain[3]])
+    process_webhook(mine.pk)
+    assert list(WebhookDelivery.objects.filter(processed_at=None)) == [theirs]
+
+
+def test_bodies_that_cannot_be_taken_together_are_read_one_by_one(team, plain, monkeypatch):
+    def fail(channel, events: list[MessageStatus]):
+        raise RuntimeError
+
+    monkeypatch.setitem(deliveries.taken_together, MessageStatus, fail)
+    for node in plain[:6]:
+        store(team.channel, [node])
+    process_waiting_webhooks()
+    assert WebhookDelivery.objects.filter(processed_at=None).count() == 0
+    assert Message.objects.filter(delivery="read").count() == 2
 
 
 def test_one_that_breaks_the_others_leaves_them_to_themselves(team, plain, monkeypatch):

@@ -17,6 +17,9 @@ SWEEP_TIME = 50.0
 
 @shared_task
 def process_webhook(delivery_id: int, **_: Any) -> None:
+    """One delivery, and what waits beside it and can be taken together with it."""
+    now = database_now()
+    deliveries.process_together(deliveries.beside(delivery_id, now), now=now)
     deliveries.process(delivery_id, now=database_now())
 
 
@@ -25,7 +28,7 @@ def process_waiting_webhooks(**_: Any) -> None:
     """Every minute: what is due again, and what lost its task to a broker or a worker that was down."""
     ends_at = time.monotonic() + SWEEP_TIME
     while time.monotonic() < ends_at and (batch := deliveries.next_batch(database_now())):
-        for delivery_id in batch:
+        for delivery_id in deliveries.process_together(batch, now=database_now()):
             deliveries.process(delivery_id, now=database_now())
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, islice, zip_longest
 from typing import Any
 
 import structlog
-from django.db import models, transaction
+from django.db import connection, models, transaction
 from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.expressions import Combinable
 
@@ -28,9 +28,11 @@ logger = structlog.get_logger(__name__)
 
 # An event and the channel that it concerns.
 Routed = tuple[Channel, parsing.Event]
-# For a kind of event, who deals with many of one channel together, in one transaction, and returns those that
-# need a look of their own. Apps above this one add themselves in ``ready()``.
+# For a kind of event, who deals with many of one channel together, in the caller's transaction, and returns
+# those that need a look of their own. Apps above this one add themselves in ``ready()``.
 taken_together: dict[type[parsing.Event], Callable[[Channel, list[Any]], list[Any]]] = {}
+# What a body has in it that may hold such an event.
+SIGNS = (b'"statuses"',)
 
 # A worker that died while processing leaves the delivery to others after this long.
 LEASE = dt.timedelta(minutes=5)
@@ -45,6 +47,8 @@ MOST_LOGGED_FIELDS = 100
 _logged_fields: set[str] = set()
 # A sweep takes so many deliveries of each channel at a time, so that a flood on one holds up no other.
 SHARE = 20
+# So many deliveries are taken together at a time.
+TOGETHER = 50
 # Waits after the first, second, … failure; after the last one the delivery is given up.
 BACKOFF = tuple(dt.timedelta(minutes=m) for m in (1, 5, 15, 60, 120, 240, 360, 360, 360, 360, 360))
 KEEP_PROCESSED = dt.timedelta(days=7)
@@ -82,6 +86,60 @@ def next_batch(now: dt.datetime) -> list[int]:
         for channel_id in with_some.values_list("pk", flat=True)
     ]
     return [pk for pk in chain.from_iterable(zip_longest(*shares)) if pk is not None]
+
+
+def beside(delivery_id: int, now: dt.datetime) -> list[int]:
+    """Return the ids of what waits of the same channel, oldest first, if this one may be taken together."""
+    row = waiting(now).filter(pk=delivery_id).values_list("channel", "body").first()
+    if row is None or not any(sign in bytes(row[1]) for sign in SIGNS):
+        return []
+    of_the_channel = waiting(now).filter(channel=row[0], claims=0)
+    return list(of_the_channel.values_list("pk", flat=True)[:TOGETHER])
+
+
+def process_together(ids: Sequence[int], *, now: dt.datetime) -> list[int]:
+    """Deal with the deliveries of which every event can be taken together; return the ids of the others.
+
+    All of it is one transaction, so it needs no lease: another worker waits, and finds them done. If it
+    fails, all are left to ``process``.
+    """
+    try:
+        with transaction.atomic():
+            done = _deal_with_all(ids, now)
+    except Exception:
+        logger.exception("webhook deliveries not taken together", count=len(ids))
+        return list(ids)
+    return [pk for pk in ids if pk not in done]
+
+
+def _deal_with_all(ids: Sequence[int], now: dt.datetime) -> set[int]:
+    rows = waiting(now).filter(pk__in=ids, claims=0).select_related("channel")
+    if connection.features.has_select_for_update_skip_locked:
+        rows = rows.select_for_update(of=("self",), skip_locked=True)
+    events = {row.pk: found for row in rows if (found := _events_for_together(row))}
+    left = {id(event) for _channel, event in _left([each for found in events.values() for each in found])}
+    done = {pk for pk, found in events.items() if not any(id(event) in left for _channel, event in found)}
+    WebhookDelivery.objects.filter(pk__in=done).update(processed_at=now, next_attempt_at=None, claims=1)
+    changes.changed({channel.organization_id for pk in done for channel, _event in events[pk]})
+    return done
+
+
+def _events_for_together(delivery: WebhookDelivery) -> list[Routed]:
+    """Return the delivery's events; none if any of them, or anything else in it, needs a look of its own."""
+    body = bytes(delivery.body)
+    if not any(sign in body for sign in SIGNS):
+        return []
+    try:
+        payload = parsing.decode(body)
+        found = list(islice(parsing.events(payload, received_at=delivery.received_at), PIECE + 1))
+        if len(found) > PIECE or any(parsing.unknown_fields(payload)):
+            return []
+    except Exception:
+        return []  # which ``process`` says, and counts
+    router = Router(delivery.channel)
+    routed = [(router.channel_of(address), event) for address, event in found]
+    events = [(channel, event) for channel, event in routed if channel and type(event) in taken_together]
+    return events if len(events) == len(found) else []
 
 
 def process(delivery_id: int, *, now: dt.datetime) -> bool:
@@ -211,21 +269,26 @@ def _pieces(events: list[Routed], *, begin: int) -> Iterator[tuple[int, list[Rou
 
 def _rest(delivery: WebhookDelivery, piece: list[Routed]) -> list[Routed]:
     """Deal with what can be dealt with together; return the rest, in its order."""
+    try:
+        with transaction.atomic():
+            return _left(piece)
+    except Exception:
+        # Whichever it is, one by one only that one fails.
+        logger.exception("webhook events not taken together", delivery=delivery.pk)
+        return piece
+
+
+def _left(piece: list[Routed]) -> list[Routed]:
+    """Deal with what can be dealt with together, in the caller's transaction; return the rest."""
+    together: dict[tuple[type[parsing.Event], Channel], list[parsing.Event]] = defaultdict(list)
+    for channel, event in piece:
+        if type(event) in taken_together:
+            together[type(event), channel].append(event)
     done: set[int] = set()
-    for kind, follow in taken_together.items():
-        of_channel: dict[Channel, list[parsing.Event]] = defaultdict(list)
-        for channel, event in piece:
-            if type(event) is kind:
-                of_channel[channel].append(event)
-        for channel, events in of_channel.items():
-            try:
-                with transaction.atomic():
-                    left = set(map(id, follow(channel, events)))
-            except Exception:
-                # Whichever it is, one by one only that one fails.
-                logger.exception("webhook events not taken together", delivery=delivery.pk)
-                continue
-            done |= {id(event) for event in events} - left
+    # In one order everywhere, as each locks what it is about.
+    for (kind, channel), events in sorted(together.items(), key=lambda item: item[0][1].pk):
+        left = set(map(id, taken_together[kind](channel, events)))
+        done |= {id(event) for event in events} - left
     return [routed for routed in piece if id(routed[1]) not in done]
 
 
