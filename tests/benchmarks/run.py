@@ -135,6 +135,8 @@ def _difference(after: Any, before: Any) -> Any:
 
 def _recorded() -> dict[str, int]:
     """Return how many rows the database has for each part of "sent"."""
+    from django.db.models import Exists, OuterRef
+
     from conversations.models import Conversation, Message
     from followups.models import FollowUp, Status
     from followups.wording.notices import Kind
@@ -143,7 +145,9 @@ def _recorded() -> dict[str, int]:
     return {
         "called once": FollowUp.objects.filter(failures=0).count(),
         "sent": FollowUp.objects.filter(status=Status.SENT).count(),
-        "messages": Message.objects.filter(follow_up__isnull=False, kind="template").count(),
+        "messages": Message.objects.filter(
+            Exists(FollowUp.objects.filter(message=OuterRef("pk"))), kind="template"
+        ).count(),
         "conversations moved": Conversation.objects.filter(
             follow_ups__isnull=False, last_outbound_at__isnull=False
         ).count(),

@@ -172,7 +172,7 @@ def test_so_do_many_bodies_of_one_each(team, plain, django_assert_max_num_querie
     assert WebhookDelivery.objects.filter(processed_at=None).count() == 0
     assert set(WebhookDelivery.objects.values_list("claims", "error", "next_attempt_at")) == {(1, "", None)}
     assert Message.objects.filter(delivery="read").count() == 16
-    with django_assert_max_num_queries(4):
+    with django_assert_max_num_queries(6):
         process_webhook(rows[8].pk)
 
 
