@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from notifications.models import Notification
+from trochai import changes
 from trochai.accounts.models import Membership, Organization, User
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def notify(
 
 def notify_all(notices: Iterable[Notice], *, now: dt.datetime) -> None:
     """Write an unread notification for each notice, in one statement."""
+    notices = list(notices)
     Notification.objects.bulk_create(
         Notification(
             organization=notice.organization,
@@ -59,3 +61,4 @@ def notify_all(notices: Iterable[Notice], *, now: dt.datetime) -> None:
         )
         for notice in notices
     )
+    changes.changed({notice.organization.pk for notice in notices})

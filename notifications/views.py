@@ -9,6 +9,7 @@ from django.views.decorators.vary import vary_on_headers
 from django_htmx.http import trigger_client_event
 
 from notifications.models import Notification
+from trochai import changes
 from trochai.accounts.access import MemberRequest
 from trochai.paging import newest_first, page_of
 from trochai.ui.addresses import local_path
@@ -42,8 +43,16 @@ def index(request: MemberRequest) -> HttpResponse:
 @require_safe
 @never_cache
 def bell(request: MemberRequest) -> HttpResponse:
-    """The bell's count and what else the frame shows; every open page asks for it every few seconds."""
-    return render(request, "parts/_frame.html")
+    """The bell's count and what else the frame shows; every open page asks for it every few seconds.
+
+    ``v``: the version of what it was answered last; 204 while that is still so.
+    """
+    member = request.membership
+    # Read before what it speaks of.
+    version = changes.version(member.organization_id, viewer=member.pk, now=timezone.now())
+    if version and request.GET.get("v") == version:
+        return HttpResponse(status=204)
+    return render(request, "parts/_frame.html", {"version": version})
 
 
 @require_POST

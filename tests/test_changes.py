@@ -13,6 +13,7 @@ from django.utils import timezone
 from conversations import triage
 from conversations.models import ConversationStatus
 from followups.models import FollowUp
+from notifications.notify import notify
 from templates_app.sync import sync_channel
 from tests import factories
 from tests.conftest import Team, signed_in
@@ -93,6 +94,11 @@ class TestWhoTells:
         settings.WHATSAPP_API_URL = httpserver.url_for("").rstrip("/")
         httpserver.expect_request(templates_path(team.channel)).respond_with_json({"data": []})
         assert heard(lambda: sync_channel(team.channel, timezone.now()))
+
+    def test_what_comes_into_a_bell(self, team, heard):
+        about = {"organization": team.organization, "kind": "x", "values": {}, "now": timezone.now()}
+        assert heard(lambda: notify(recipients=[team.agent.user], **about))
+        assert not heard(lambda: notify(recipients=[], **about))
 
     def test_nobody_before_it_is_committed(self, team):
         before = version(team)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 
 import pytest
 from django.utils import timezone
@@ -179,12 +180,18 @@ def test_the_bell_counts_up_to_99_and_then_says_more(team):
     assert unread_count(team.agent) == 100
 
 
-def test_the_bell_is_cheap(team, django_assert_num_queries):
+def test_the_bell_is_cheap(team, told, django_assert_num_queries):
     client = signed_in(team.agent)
     NotificationFactory.create_batch(20, organization=team.organization, recipient=team.agent.user)
     # Session, person, membership; the counts, and the number that sends.
     with django_assert_num_queries(5):
-        client.get("/notifications/bell/", headers=HTMX)
+        answer = client.get("/notifications/bell/", headers=HTMX)
+    again = re.search(r'hx-get="(/notifications/bell/[^"]+)"', answer.content.decode())[1]
+    with django_assert_num_queries(3):
+        assert client.get(again, headers=HTMX).status_code == 204
+    # Reading one is a change: the next look counts again.
+    told([team.organization.pk])
+    assert client.get(again, headers=HTMX).status_code == 200
 
 
 def test_the_number_of_queries_does_not_grow_with_the_notifications(team, django_assert_max_num_queries):
