@@ -167,7 +167,7 @@ def test_many_plain_ones_take_few_statements(team, plain, django_assert_max_num_
 def test_so_do_many_bodies_of_one_each(team, plain, django_assert_max_num_queries):
     rows = [store(team.channel, [node]) for node in plain[:50]]
     # One task reads them all; the others have nothing left to do.
-    with django_assert_max_num_queries(16):
+    with django_assert_max_num_queries(18):
         process_webhook(rows[7].pk)
     assert WebhookDelivery.objects.filter(processed_at=None).count() == 0
     assert set(WebhookDelivery.objects.values_list("claims", "error", "next_attempt_at")) == {(1, "", None)}
@@ -203,6 +203,21 @@ def test_bodies_that_cannot_be_taken_together_are_read_one_by_one(team, plain, m
     process_waiting_webhooks()
     assert WebhookDelivery.objects.filter(processed_at=None).count() == 0
     assert Message.objects.filter(delivery="read").count() == 2
+
+
+def test_what_ends_the_worker_is_read_alone_the_next_time(team, plain, monkeypatch):
+    def die(channel, events: list[MessageStatus]):
+        raise SystemExit
+
+    row = store(team.channel, [plain[0]])
+    with monkeypatch.context() as patched:
+        patched.setitem(deliveries.taken_together, MessageStatus, die)
+        with pytest.raises(SystemExit):
+            process_webhook(row.pk)
+    assert deliveries.beside(row.pk, database_now()) == []
+    store(team.channel, [plain[3]])
+    process_waiting_webhooks()
+    assert Message.objects.filter(delivery="sent").count() == 2
 
 
 def test_one_that_breaks_the_others_leaves_them_to_themselves(team, plain, monkeypatch):

@@ -103,23 +103,28 @@ def process_together(ids: Sequence[int], *, now: dt.datetime) -> list[int]:
     All of it is one transaction, so it needs no lease: another worker waits, and finds them done. If it
     fails, all are left to ``process``.
     """
+    fresh = list(waiting(now).filter(pk__in=ids, claims=0).values_list("pk", flat=True))
+    # Committed first: what ends this worker is read alone the next time, where that is counted.
+    WebhookDelivery.objects.filter(pk__in=fresh, claims=0).update(claims=1)
+    done: set[int] = set()
     try:
         with transaction.atomic():
-            done = _deal_with_all(ids, now)
+            done = _deal_with_all(fresh, now)
     except Exception:
-        logger.exception("webhook deliveries not taken together", count=len(ids))
-        return list(ids)
-    return [pk for pk in ids if pk not in done]
+        logger.exception("webhook deliveries not taken together", count=len(fresh))
+    left = [pk for pk in ids if pk not in done]
+    waiting(now).order_by().filter(pk__in=set(fresh) - done, claims=1).update(claims=0)
+    return left
 
 
 def _deal_with_all(ids: Sequence[int], now: dt.datetime) -> set[int]:
-    rows = waiting(now).filter(pk__in=ids, claims=0).select_related("channel")
+    rows = waiting(now).filter(pk__in=ids).select_related("channel")
     if connection.features.has_select_for_update_skip_locked:
         rows = rows.select_for_update(of=("self",), skip_locked=True)
     events = {row.pk: found for row in rows if (found := _events_for_together(row))}
     left = {id(event) for _channel, event in _left([each for found in events.values() for each in found])}
     done = {pk for pk, found in events.items() if not any(id(event) in left for _channel, event in found)}
-    WebhookDelivery.objects.filter(pk__in=done).update(processed_at=now, next_attempt_at=None, claims=1)
+    WebhookDelivery.objects.filter(pk__in=done).update(processed_at=now, next_attempt_at=None)
     changes.changed({channel.organization_id for pk in done for channel, _event in events[pk]})
     return done
 
