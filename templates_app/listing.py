@@ -14,6 +14,7 @@ from templates_app.models import Category, Template, TemplateQuerySet, TemplateS
 from templates_app.requested_sync import Syncs
 from trochai.clock import database_now
 from trochai.paging import Order, Page, page_of
+from trochai.search import typed
 
 if TYPE_CHECKING:
     from django.http import QueryDict
@@ -51,7 +52,7 @@ class Listing:
         self.status = self._one_of(params.get("status"), [key for key, _label, _statuses in TABS])
         self.category = self._one_of(params.get("category"), list(Category.values))
         self.language = params.get("language", "").replace("\0", "")
-        self.q = params.get("q", "").replace("\0", "").strip()[:200]
+        self.q = typed(params.get("q", ""), most=200)
         self._after = ORDER.parse(params.get("after", ""))
 
     @property

@@ -17,6 +17,11 @@ SHORTEST = 3
 BETWEEN_PARTS = "\n"
 
 
+def typed(text: str, *, most: int) -> str:
+    """Return what stands in a search field, up to ``most`` characters; PostgreSQL takes no NUL in a text."""
+    return text.replace("\0", "").strip()[:most]
+
+
 def fold(text: str) -> str:
     """Return ``text`` without case, accents and needless spaces."""
     decomposed = unicodedata.normalize("NFKD", text.casefold())

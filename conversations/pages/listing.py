@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from operator import attrgetter
 from urllib.parse import urlencode
 
 from django.db.models import Exists, OuterRef, QuerySet
@@ -19,7 +20,7 @@ from conversations.models import (
 )
 from trochai import paging
 from trochai.accounts.models import Membership
-from trochai.search import is_short
+from trochai.search import is_short, typed
 
 PAGE_SIZE = 30
 COUNT_CAP = paging.BADGE_CAP
@@ -77,7 +78,7 @@ class Filters:
         name = data.get("f", "")
         return cls(
             tab=Tab(name) if name in set(Tab) else Tab.ALL,
-            search=data.get("q", "").replace("\0", "").strip()[:SEARCH_LENGTH],
+            search=typed(data.get("q", ""), most=SEARCH_LENGTH),
             before=ORDER.parse(data.get("before", "")),
         )
 
@@ -149,7 +150,7 @@ def listing(membership: Membership, query: Filters) -> Listing:
             TabLink(each.label, query.with_tab(each), each == query.tab, str(counts.get(each) or ""))
             for each in Tab
         ],
-        failed={conversation.pk for conversation in page.rows if conversation.last_has_failed},  # type: ignore[attr-defined]
+        failed={conversation.pk for conversation in filter(attrgetter("last_has_failed"), page.rows)},
         marks=[(mark, mark.holders(ids)) for mark in row_marks],
     )
 

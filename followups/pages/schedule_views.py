@@ -19,6 +19,7 @@ from followups.pages.banner import first_waiting, waiting_for
 from followups.pages.forms import MOST_OFFERED, ScheduleForm, WhenForm
 from trochai.accounts import access
 from trochai.accounts.access import MemberRequest
+from trochai.search import typed
 from trochai.ui import formatting, toasts
 
 SEARCH_LENGTH = 100
@@ -43,7 +44,7 @@ def schedule(request: MemberRequest, conversation_id: int) -> HttpResponse:
         conversation=conversation,
         now=timezone.now(),
         initial=initial,
-        search=request.GET.get("q", "")[:SEARCH_LENGTH],
+        search=typed(request.GET.get("q", ""), most=SEARCH_LENGTH),
         # Without scripts there is no search.
         most=MOST_OFFERED if request.htmx else None,
     )

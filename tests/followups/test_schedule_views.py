@@ -326,6 +326,7 @@ class TestManyTemplates:
         assert self.options(team, q="GARANTIA") == ["zz_last"]
         assert self.options(team, q="nothing like it") == []
         assert len(self.options(team, q="")) == 30
+        assert self.options(team, q="t_\x00069") == ["t_069"]
 
     def test_what_is_chosen_stays_in_the_list_whatever_is_searched_for(self, team: Team, many) -> None:
         assert self.options(team, q="zz", template=many[69].pk) == ["t_069", "zz_last"]
