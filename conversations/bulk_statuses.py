@@ -61,15 +61,15 @@ def follow_plain(channel: Channel, events: Sequence[MessageStatus]) -> list[Mess
 
 
 def _write(steps: Collection[_Step]) -> None:
-    groups: dict[tuple[str, str], list[int]] = defaultdict(list)
+    groups: dict[str, list[_Step]] = defaultdict(list)
     for step in steps:
         if step.delivery != step.message.delivery:
-            groups[step.delivery, json.dumps(step.pricing, sort_keys=True)].append(step.message.pk)
-    for (delivery, pricing), ids in groups.items():
-        columns = {"delivery": delivery, **NO_FAILURE.columns("error")}
-        if told := json.loads(pricing):
-            columns["pricing"] = told
-        Message.objects.filter(pk__in=ids).update(**columns)
+            groups[json.dumps([step.delivery, step.pricing], sort_keys=True)].append(step)
+    for alike in groups.values():
+        columns = {"delivery": alike[0].delivery, **NO_FAILURE.columns("error")}
+        if alike[0].pricing:
+            columns["pricing"] = alike[0].pricing
+        Message.objects.filter(pk__in=[step.message.pk for step in alike]).update(**columns)
 
 
 class _Known:
@@ -98,7 +98,7 @@ class _Known:
         contact = message.conversation.contact
         if not event.phone:
             return True
-        if _e164(event.phone) != contact.phone:
+        if event.phone != contact.phone:
             return False
         if not event.user_id:
             return True
@@ -108,7 +108,7 @@ class _Known:
             and identity.contact_id == contact.pk
             and event.parent_user_id in {"", identity.parent_user_id}
             and event.username in {"", identity.username}
-            and not {_e164(event.phone), event.user_id} & self._have_become_others
+            and not {event.phone, event.user_id} & self._have_become_others
             and (contact.first_seen_at is None or event.at >= contact.first_seen_at)
         )
 
@@ -138,7 +138,7 @@ class _Known:
     def _read_aliases(self, events: Sequence[MessageStatus]) -> set[str]:
         if not events:
             return set()
-        names = {_e164(event.phone) for event in events} | {event.user_id for event in events}
+        names = {event.phone for event in events} | {event.user_id for event in events}
         said = Alias.objects.filter(organization=self._channel.organization_id, name__in=names)
         return set(said.values_list("name", flat=True))
 
@@ -149,7 +149,3 @@ def _is_step(event: MessageStatus) -> bool:
 
 def _attempt(event: MessageStatus) -> uuid.UUID | None:
     return references.parse(references.Kind.ATTEMPT, event.reference)
-
-
-def _e164(phone: str) -> str:
-    return f"+{phone.removeprefix('+')}"

@@ -47,9 +47,8 @@ def bell(request: MemberRequest) -> HttpResponse:
 
     ``v``: the version of what it was answered last; 204 while that is still so.
     """
-    member = request.membership
     # Read before what it speaks of.
-    version = changes.version(member.organization_id, viewer=member.pk, now=timezone.now())
+    version = changes.version(request.membership, now=timezone.now())
     if version and request.GET.get("v") == version:
         return HttpResponse(status=204)
     return render(request, "parts/_frame.html", {"version": version})

@@ -20,7 +20,9 @@ from tests.conftest import Team, signed_in
 from tests.followups.engine import tick
 from tests.templates_app.conftest import templates_path
 from tests.webhooks.meta import post, say
-from trochai import changes, hints
+from trochai import changes
+from trochai.accounts.models import Membership
+from trochai.hints import hints
 from trochai.whatsapp import channels
 from trochai.whatsapp.cloud_api.failures import Failure
 
@@ -34,7 +36,7 @@ def answering(monkeypatch):
 
 
 def version(team: Team, *, now: dt.datetime = NOW) -> str:
-    return changes.version(team.organization.pk, viewer=team.agent.pk, now=now)
+    return changes.version(team.agent, now=now)
 
 
 @pytest.fixture
@@ -139,7 +141,7 @@ class TestOpenPages:
             assert client.get(path, asked, headers=HTMX).status_code == 204
         told([team.organization.pk])
         answer = client.get(path, asked, headers=HTMX).content.decode()
-        assert "followups-version" in answer
+        assert 'id="version"' in answer
         assert "<tr" not in answer
         asked["v"] = self.version_in(answer)
         FollowUp.objects.update(note="Llamar antes")
@@ -152,11 +154,11 @@ class TestOpenPages:
         seconds = [NOW + dt.timedelta(seconds=n) for n in range(180)]
         assert len({version(team, now=now) for now in seconds}) in {3, 4}
 
-        def turns(viewer: int) -> list[int]:
-            seen = [changes.version(team.organization.pk, viewer=viewer, now=now) for now in seconds]
+        def turns(viewer: Membership) -> list[int]:
+            seen = [changes.version(viewer, now=now) for now in seconds]
             return [n for n in range(1, 180) if seen[n] != seen[n - 1]]
 
-        assert turns(1) != turns(2)
+        assert turns(team.agent) != turns(team.other_agent)
 
 
 class TestWithoutACache:

@@ -10,10 +10,11 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections.abc import Iterable
+from typing import Any, Protocol
 
 from django.db import transaction
 
-from trochai import hints
+from trochai.hints import hints
 
 # What a page says about time ("in 3 hours") is as old as this at most.
 LOOK_AGAIN = dt.timedelta(minutes=1)
@@ -28,16 +29,23 @@ def changed(organization_ids: Iterable[int]) -> None:
         transaction.on_commit(lambda: hints.write(tokens, seconds=KEPT))
 
 
-def version(organization_id: int, *, viewer: int, now: dt.datetime) -> str:
+class Viewer(Protocol):
+    """Who looks: a membership."""
+
+    pk: Any
+    organization_id: Any
+
+
+def version(viewer: Viewer, *, now: dt.datetime) -> str:
     """Return what stays the same while nothing changes, for ``LOOK_AGAIN``; empty where nobody knows.
 
-    To be read before what it speaks of. ``viewer`` spreads the moments at which everybody looks again.
+    To be read before what it speaks of. Each viewer looks again at a moment of their own.
     """
-    name = _name(organization_id)
+    name = _name(viewer.organization_id)
     known = hints.read([name])
     if known is None:
         return ""
-    turn = int((now.timestamp() + viewer * 7) // LOOK_AGAIN.total_seconds())
+    turn = int((now.timestamp() + viewer.pk * 7) // LOOK_AGAIN.total_seconds())
     return f"{known.get(name, 'none')}-{turn}"
 
 

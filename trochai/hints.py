@@ -14,31 +14,35 @@ logger = structlog.get_logger(__name__)
 # Seconds. A cache that does not answer is left alone for a while: senders do not wait for it each time.
 PAUSE = 30.0
 
-_silent_until = 0.0
+
+class Hints:
+    """The cache, left alone for a while after it has not answered."""
+
+    def __init__(self) -> None:
+        self._silent_until = 0.0
+
+    def read(self, names: Iterable[str]) -> dict[str, Any] | None:
+        """Return those that are there; None if nobody knows."""
+        if time.monotonic() < self._silent_until:
+            return None
+        try:
+            return dict(caches["hints"].get_many(names))
+        except Exception as error:
+            self._be_silent(error)
+            return None
+
+    def write(self, values: Mapping[str, Any], *, seconds: float) -> None:
+        """Keep them for so long, if the cache answers."""
+        if not values or time.monotonic() < self._silent_until:
+            return
+        try:
+            caches["hints"].set_many(dict(values), seconds)
+        except Exception as error:
+            self._be_silent(error)
+
+    def _be_silent(self, error: Exception) -> None:
+        self._silent_until = time.monotonic() + PAUSE
+        logger.warning("hints_not_reached", error=type(error).__name__)
 
 
-def read(names: Iterable[str]) -> dict[str, Any] | None:
-    """Return those that are there; None if nobody knows."""
-    if time.monotonic() < _silent_until:
-        return None
-    try:
-        return dict(caches["hints"].get_many(names))
-    except Exception as error:
-        _be_silent(error)
-        return None
-
-
-def write(values: Mapping[str, Any], *, seconds: float) -> None:
-    """Keep them for so long, if the cache answers."""
-    if not values or time.monotonic() < _silent_until:
-        return
-    try:
-        caches["hints"].set_many(dict(values), seconds)
-    except Exception as error:
-        _be_silent(error)
-
-
-def _be_silent(error: Exception) -> None:
-    global _silent_until  # noqa: PLW0603  (of this process)
-    _silent_until = time.monotonic() + PAUSE
-    logger.warning("hints_not_reached", error=type(error).__name__)
+hints = Hints()

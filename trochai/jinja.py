@@ -19,7 +19,7 @@ from trochai.ui import addresses, template_tags
 def environment(**options: Any) -> Environment:
     """Return the environment with the functions that Django's templates have as tags and filters."""
     made = Environment(**options, extensions=["jinja2.ext.i18n"])  # noqa: S701  (Django's backend escapes)
-    made.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]
+    made.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]  # the extension brings it
     made.globals |= {
         "attachment": messages.attachment,
         "avatar": template_tags.avatar,

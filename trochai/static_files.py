@@ -30,7 +30,7 @@ BUNDLES: Mapping[str, tuple[str, ...]] = {
 }
 
 
-class BundlingStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
+class BundlingStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]  # it has no types
     """WhiteNoise's storage, which makes the bundles before it names and compresses what was collected."""
 
     joins = True

@@ -215,15 +215,14 @@ def _page(
 
 
 def _version(request: MemberRequest) -> str:
-    member = request.membership
-    return changes.version(member.organization_id, viewer=member.pk, now=timezone.now())
+    return changes.version(request.membership, now=timezone.now())
 
 
 def _as_it_was(request: MemberRequest, context: dict[str, Any]) -> HttpResponse:
     """Say that nothing on the page has changed, though something else has since it was drawn."""
     if request.GET.get("v") == context["version"]:
         return HttpResponse(status=204)
-    return reswap(render(request, "conversations/_version.html", {**context, "oob": True}), "none")
+    return reswap(render(request, "parts/_version.html", {**context, "oob": True}), "none")
 
 
 def _opened(request: MemberRequest, opened: Conversation, *, now: dt.datetime, data: Any) -> dict[str, Any]:

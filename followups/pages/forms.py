@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import re
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -262,16 +264,17 @@ class ScheduleForm(WhenForm):
 
     @cached_property
     def _found(self) -> list[Template]:
-        """Up to one more than are shown, read in pieces: a business may have thousands of templates."""
-        rows, at = self._approved.search(self.search), 0
-        offered: list[Template] = []
-        while self._most is None or len(offered) <= self._most:
-            piece = list(rows[at : at + PIECE])
-            offered += [template for template in piece if is_offered(template, self.conversation)]
-            at += PIECE
+        """What can be chosen and is found; of what is listed up to ``most``, one more."""
+        return list(islice(self._offered(), None if self._most is None else self._most + 1))
+
+    def _offered(self) -> Iterator[Template]:
+        """Read in pieces: a business may have thousands of templates."""
+        rows = self._approved.search(self.search)
+        for at in itertools.count(0, PIECE):
+            piece = rows[at : at + PIECE]
+            yield from (template for template in piece if is_offered(template, self.conversation))
             if len(piece) < PIECE:
-                break
-        return offered if self._most is None else offered[: self._most + 1]
+                return
 
     @property
     def note_length(self) -> int:

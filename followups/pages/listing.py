@@ -23,8 +23,9 @@ from followups.models import FollowUp, FollowUpQuerySet, Status
 from followups.pages.search import COUNT_CAP, Found, search
 from followups.wording.lists import NO_MATCH, NO_MATCH_AT_ALL, NOTHING, Nothing
 from templates_app.models import Template
-from trochai import hints, paging
+from trochai import paging
 from trochai.accounts.models import Membership, Organization
+from trochai.hints import hints
 from trochai.paging import Count, Cursor, Order, Page, count_of, counts_of
 from trochai.search import is_short
 from trochai.whatsapp.models import Channel

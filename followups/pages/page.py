@@ -72,7 +72,7 @@ class FollowUpsPage:
     @cached_property
     def version(self) -> str:
         """Of what the page shows (``trochai.changes``); to be asked for before anything else."""
-        return changes.version(self.membership.organization_id, viewer=self.membership.pk, now=self.now)
+        return changes.version(self.membership, now=self.now)
 
     def changes(self, seen: Sequence[str]) -> tuple[list[Row], list[int]]:
         """Return which of the rows on the screen look different by now, and the ids of those deleted.
@@ -100,7 +100,7 @@ class FollowUpsPage:
 
     def list_context(self) -> dict[str, Any]:
         """Return what the templates of the list, its filters and its tabs need."""
-        version = self.version
+        version = self.version  # before what it speaks of is read
         filters, page = self._filters, self._page
         return {
             "version": version,

@@ -41,8 +41,10 @@ def search(rows: FollowUpQuerySet, text: str, *, organization: Organization) -> 
         **{f"contact__search_text__{how}": folded}
     )
     conversations = list(whose.values_list("pk", flat=True)[: HITS_CAP + 1])
-    noted = rows.exclude(note="").filter(**{f"search_text__{how}": folded})
-    notes = list(noted.values_list("pk", flat=True)[: HITS_CAP + 1])
+    notes: list[int] = []
+    if how == "contains":  # a row's text begins with its contact, who is found already
+        noted = rows.exclude(note="").filter(search_text__contains=folded)
+        notes = list(noted.values_list("pk", flat=True)[: HITS_CAP + 1])
     if max(len(conversations), len(notes)) > HITS_CAP:
         return Found(rows.filter(**{f"search_text__{how}": folded}), count_cap=FREQUENT_CAP)
     return Found(rows.filter(Q(conversation__in=conversations) | Q(pk__in=notes)), are_few=True)

@@ -36,15 +36,15 @@ def rows(request: MemberRequest) -> HttpResponse:
     version of what was seen.
     """
     page = FollowUpsPage(request, now=timezone.now())
-    seen_version = request.GET.get("v", page.version)
-    if "v" in request.GET and page.version and seen_version == page.version:
+    version = request.GET.get("v")
+    if page.version and version == page.version:
         return HttpResponse(status=204)
     changed, gone = page.changes(request.GET.getlist("seen"))
     stops_changed = request.GET.get("stops", page.stops) != page.stops
     if not changed and not gone and not stops_changed:
-        if seen_version == page.version:
+        if version in {None, page.version}:
             return HttpResponse(status=204)
-        return render(request, "followups/_version.html", {"version": page.version, "oob": True})
+        return render(request, "parts/_version.html", {"version": page.version, "oob": True})
     context = page.changes_context(changed, gone)
     if stops_changed:
         context |= page.banners_context()

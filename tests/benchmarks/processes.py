@@ -180,12 +180,7 @@ def running_cpu(pid: int) -> float:
 
 def server_running_cpu(backend: int) -> float:
     """Return the CPU seconds of ``backend``'s PostgreSQL server's living processes, to the nanosecond."""
-    postmaster, used = _parent(backend), 0.0
-    for path in Path("/proc").iterdir():
-        with contextlib.suppress(OSError):  # it has just ended
-            if path.name.isdigit() and _parent(int(path.name)) == postmaster:
-                used += running_cpu(int(path.name))
-    return used
+    return _of_children(_parent(backend), running_cpu)
 
 
 def server_cpu(backend: int) -> float:
@@ -194,13 +189,16 @@ def server_cpu(backend: int) -> float:
     The postmaster has waited for those that ended, so their time is counted in its own entry in /proc.
     """
     postmaster = _parent(backend)
-    children = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
-    live = 0.0
-    for pid in children:
+    return sum(_times(postmaster)) + _of_children(postmaster, cpu)
+
+
+def _of_children(parent: int, used: Callable[[int], float]) -> float:
+    seconds = 0.0
+    for path in Path("/proc").iterdir():
         with contextlib.suppress(OSError):  # it has just ended
-            if _parent(pid) == postmaster:
-                live += cpu(pid)
-    return sum(_times(postmaster)) + live
+            if path.name.isdigit() and _parent(int(path.name)) == parent:
+                seconds += used(int(path.name))
+    return seconds
 
 
 def redis_cpu() -> float:

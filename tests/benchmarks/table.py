@@ -146,8 +146,7 @@ def make_lines(others: int) -> None:
         )
         cursor.execute(FUNCTIONS, {"others": others, "lines": LINES})
         for number in range(LINES + others):
-            begins = number in {0, *range(LINES, LINES + others)} if others else number % 2 == 0
-            if begins:
+            if number >= LINES or number % (LINES if others else 2) == 0:
                 organization = factories.OrganizationFactory()
             member = factories.MembershipFactory(organization=organization)
             channel = factories.ChannelFactory(organization=organization, messages_per_second=1000)

@@ -33,7 +33,7 @@ ACCEPTED = """
 """
 
 
-def statuses(channel, messages) -> Iterator[dict]:
+def statuses(messages) -> Iterator[dict]:
     for number, step in enumerate(STEPS):
         for message in messages:
             yield {
@@ -50,7 +50,7 @@ def statuses(channel, messages) -> Iterator[dict]:
             }
 
 
-def texts(channel, contacts) -> Iterator[dict]:
+def texts(contacts) -> Iterator[dict]:
     for contact in contacts:
         number = contact.phone.removeprefix("+")
         yield {
@@ -97,10 +97,10 @@ def measure(count: int) -> None:
     contacts = Contact.objects.filter(conversations__channel=channel).order_by("pk")
     half = count // len(STEPS) // 2
     plans = {
-        f"statuses, {MANY} in a body": (statuses(channel, sent[:half]), MANY),
-        "statuses, 1 in a body": (statuses(channel, sent[half : 2 * half]), 1),
-        f"messages, {MANY} in a body": (texts(channel, contacts[: count // 2]), MANY),
-        "messages, 1 in a body": (texts(channel, contacts[count // 2 : count]), 1),
+        f"statuses, {MANY} in a body": (statuses(sent[:half]), MANY),
+        "statuses, 1 in a body": (statuses(sent[half : 2 * half]), 1),
+        f"messages, {MANY} in a body": (texts(contacts[: count // 2]), MANY),
+        "messages, 1 in a body": (texts(contacts[count // 2 : count]), 1),
     }
     rows = []
     for name, (made, size) in plans.items():

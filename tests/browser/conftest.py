@@ -48,7 +48,7 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(autouse=True)
-def told() -> Iterator[None]:
+def rows_are_told() -> Iterator[None]:
     """Let the tests' own rows be heard of as those of a worker are: here the open pages are what is tried."""
 
     def tell(**_signal: Any) -> None:

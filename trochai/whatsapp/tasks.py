@@ -19,8 +19,8 @@ SWEEP_TIME = 50.0
 def process_webhook(delivery_id: int, **_: Any) -> None:
     """One delivery, and what waits beside it and can be taken together with it."""
     now = database_now()
-    deliveries.process_together(deliveries.beside(delivery_id, now), now=now)
-    deliveries.process(delivery_id, now=database_now())
+    if delivery_id not in deliveries.process_together(deliveries.beside(delivery_id, now), now=now):
+        deliveries.process(delivery_id, now=database_now())
 
 
 @shared_task
@@ -28,8 +28,10 @@ def process_waiting_webhooks(**_: Any) -> None:
     """Every minute: what is due again, and what lost its task to a broker or a worker that was down."""
     ends_at = time.monotonic() + SWEEP_TIME
     while time.monotonic() < ends_at and (batch := deliveries.next_batch(database_now())):
-        for delivery_id in deliveries.process_together(batch, now=database_now()):
-            deliveries.process(delivery_id, now=database_now())
+        done = deliveries.process_together(batch, now=database_now())
+        for delivery_id in batch:
+            if delivery_id not in done:
+                deliveries.process(delivery_id, now=database_now())
 
 
 @shared_task

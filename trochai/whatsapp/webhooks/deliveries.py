@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain, islice, zip_longest
 from typing import Any
 
@@ -91,37 +91,39 @@ def next_batch(now: dt.datetime) -> list[int]:
 def beside(delivery_id: int, now: dt.datetime) -> list[int]:
     """Return the ids of what waits of the same channel, oldest first, if this one may be taken together."""
     row = waiting(now).filter(pk=delivery_id).values_list("channel", "body").first()
-    if row is None or not any(sign in bytes(row[1]) for sign in SIGNS):
+    if row is None or not _may_be_taken_together(row[1]):
         return []
     of_the_channel = waiting(now).filter(channel=row[0], claims=0)
     return list(of_the_channel.values_list("pk", flat=True)[:TOGETHER])
 
 
-def process_together(ids: Sequence[int], *, now: dt.datetime) -> list[int]:
-    """Deal with the deliveries of which every event can be taken together; return the ids of the others.
+def process_together(ids: Sequence[int], *, now: dt.datetime) -> set[int]:
+    """Deal with the deliveries of which every event can be taken together; return which those were.
 
     All of it is one transaction, so it needs no lease: another worker waits, and finds them done. If it
     fails, all are left to ``process``.
     """
-    fresh = list(waiting(now).filter(pk__in=ids, claims=0).values_list("pk", flat=True))
+    fresh = waiting(now).filter(pk__in=ids, claims=0).select_related("channel")
+    rows = {row.pk: row for row in fresh if _may_be_taken_together(row.body)}
+    of_these = WebhookDelivery.objects.filter(pk__in=rows, processed_at__isnull=True)
     # Committed first: what ends this worker is read alone the next time, where that is counted.
-    WebhookDelivery.objects.filter(pk__in=fresh, claims=0).update(claims=1)
+    of_these.filter(claims=0).update(claims=1)
     done: set[int] = set()
     try:
         with transaction.atomic():
-            done = _deal_with_all(fresh, now)
+            done = _deal_with_all(rows, now)
     except Exception:
-        logger.exception("webhook deliveries not taken together", count=len(fresh))
-    left = [pk for pk in ids if pk not in done]
-    waiting(now).order_by().filter(pk__in=set(fresh) - done, claims=1).update(claims=0)
-    return left
+        logger.exception("webhook deliveries not taken together", count=len(rows))
+    of_these.filter(next_attempt_at__lte=now, claims=1).update(claims=0)
+    return done
 
 
-def _deal_with_all(ids: Sequence[int], now: dt.datetime) -> set[int]:
-    rows = waiting(now).filter(pk__in=ids).select_related("channel")
+def _deal_with_all(rows: Mapping[int, WebhookDelivery], now: dt.datetime) -> set[int]:
+    still_waiting = waiting(now).filter(pk__in=rows)
     if connection.features.has_select_for_update_skip_locked:
-        rows = rows.select_for_update(of=("self",), skip_locked=True)
-    events = {row.pk: found for row in rows if (found := _events_for_together(row))}
+        still_waiting = still_waiting.select_for_update(skip_locked=True)
+    locked = still_waiting.values_list("pk", flat=True)
+    events = {pk: found for pk in locked if (found := _events_for_together(rows[pk]))}
     left = {id(event) for _channel, event in _left([each for found in events.values() for each in found])}
     done = {pk for pk, found in events.items() if not any(id(event) in left for _channel, event in found)}
     WebhookDelivery.objects.filter(pk__in=done).update(processed_at=now, next_attempt_at=None)
@@ -129,13 +131,14 @@ def _deal_with_all(ids: Sequence[int], now: dt.datetime) -> set[int]:
     return done
 
 
+def _may_be_taken_together(body: bytes | memoryview) -> bool:
+    return any(sign in bytes(body) for sign in SIGNS)
+
+
 def _events_for_together(delivery: WebhookDelivery) -> list[Routed]:
     """Return the delivery's events; none if any of them, or anything else in it, needs a look of its own."""
-    body = bytes(delivery.body)
-    if not any(sign in body for sign in SIGNS):
-        return []
     try:
-        payload = parsing.decode(body)
+        payload = parsing.decode(bytes(delivery.body))
         found = list(islice(parsing.events(payload, received_at=delivery.received_at), PIECE + 1))
         if len(found) > PIECE or any(parsing.unknown_fields(payload)):
             return []
