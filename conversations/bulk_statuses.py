@@ -14,7 +14,9 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from conversations.models import Alias, Delivery, Direction, EarlyStatus, Identity, Message
+from conversations.acquaintance import Acquaintance
+from conversations.identity import names_of_recipient
+from conversations.models import Delivery, Direction, EarlyStatus, Message
 from conversations.recording import MAY_FOLLOW, NO_FAILURE
 from trochai.whatsapp import references
 
@@ -82,9 +84,9 @@ class _Known:
         self.messages = {message.whatsapp_id: message for message in self._lock(ids)}
         early = EarlyStatus.objects.filter(channel=channel, whatsapp_id__in=self.messages)
         self._early = set(early.values_list("whatsapp_id", flat=True))
-        with_both = [event for event in candidates if event.phone and event.user_id]
-        self._identities = self._read_identities({event.user_id for event in with_both})
-        self._have_become_others = self._read_aliases(with_both)
+        self._people = Acquaintance(
+            channel, [names_of_recipient(event) for event in candidates if event.phone]
+        )
 
     def is_plain(self, event: MessageStatus) -> bool:
         """Whether moving a message that is recorded here is all that the status leads to."""
@@ -92,25 +94,10 @@ class _Known:
         if message is None or event.id in self._early or message.delivery == Delivery.FAILED:
             return False
         is_its_own = _attempt(event) in {None, message.attempt}
-        return _is_step(event) and is_its_own and self._tells_nothing_new(message, event)
-
-    def _tells_nothing_new(self, message: Message, event: MessageStatus) -> bool:
-        contact = message.conversation.contact
-        if not event.phone:
-            return True
-        if event.phone != contact.phone:
+        if not _is_step(event) or not is_its_own:
             return False
-        if not event.user_id:
-            return True
-        identity = self._identities.get(event.user_id)
-        return (
-            identity is not None
-            and identity.contact_id == contact.pk
-            and event.parent_user_id in {"", identity.parent_user_id}
-            and event.username in {"", identity.username}
-            and not {event.phone, event.user_id} & self._have_become_others
-            and (contact.first_seen_at is None or event.at >= contact.first_seen_at)
-        )
+        contact = message.conversation.contact
+        return not event.phone or self._people.is_told_nothing_new(contact, names_of_recipient(event))
 
     def _lock(self, ids: Collection[str]) -> Iterator[Message]:
         rows = Message.objects.filter(
@@ -120,27 +107,11 @@ class _Known:
             "whatsapp_id",
             "delivery",
             "attempt",
+            "conversation__contact__name",
             "conversation__contact__phone",
             "conversation__contact__first_seen_at",
         )
         return shown.select_for_update(of=("self",), no_key=True).order_by("pk").iterator()
-
-    def _read_identities(self, user_ids: Collection[str]) -> dict[str, Identity]:
-        if not user_ids:
-            return {}
-        found = Identity.objects.filter(
-            organization=self._channel.organization_id,
-            portfolio=self._channel.portfolio,
-            user_id__in=user_ids,
-        )
-        return {identity.user_id: identity for identity in found}
-
-    def _read_aliases(self, events: Sequence[MessageStatus]) -> set[str]:
-        if not events:
-            return set()
-        names = {event.phone for event in events} | {event.user_id for event in events}
-        said = Alias.objects.filter(organization=self._channel.organization_id, name__in=names)
-        return set(said.values_list("name", flat=True))
 
 
 def _is_step(event: MessageStatus) -> bool:

@@ -23,7 +23,7 @@ from trochai.whatsapp.json_reading import mapping, text
 
 if TYPE_CHECKING:
     from trochai.whatsapp.models import Channel
-    from trochai.whatsapp.webhooks.parsing import InboundMessage
+    from trochai.whatsapp.webhooks.parsing import InboundMessage, MessageStatus
 
 # A number that has moved more often than this is followed no further.
 MOST_MOVES = 10
@@ -61,13 +61,8 @@ class _Today:
         return self.id_left_at is not None and self.phone_left_at is None
 
 
-def sender_of(channel: Channel, event: InboundMessage, *, now: dt.datetime) -> Contact:
-    """Find who wrote a message, or make the contact; learn what is new about it.
-
-    Whoever is not known by number or user id, and quotes what was sent to somebody, is that contact: in
-    WhatsApp one quotes only what stands in one's own chat.
-    """
-    names = Names(
+def names_of_sender(event: InboundMessage) -> Names:
+    return Names(
         at=event.at,
         phone=event.from_phone,
         user_id=event.from_user_id,
@@ -75,6 +70,19 @@ def sender_of(channel: Channel, event: InboundMessage, *, now: dt.datetime) -> C
         username=event.username,
         profile_name=event.profile_name,
     )
+
+
+def names_of_recipient(event: MessageStatus) -> Names:
+    return Names(event.at, event.phone, event.user_id, event.parent_user_id, event.username)
+
+
+def sender_of(channel: Channel, event: InboundMessage, *, now: dt.datetime) -> Contact:
+    """Find who wrote a message, or make the contact; learn what is new about it.
+
+    Whoever is not known by number or user id, and quotes what was sent to somebody, is that contact: in
+    WhatsApp one quotes only what stands in one's own chat.
+    """
+    names = names_of_sender(event)
     contact = find(channel, names) or _quoted(channel, event) or contact_of(channel, names)
     learn(channel, contact, replace(names, phone=names.phone or event.given_phone), now=now)
     return contact.merged_into or contact

@@ -12,11 +12,11 @@ from django.db import transaction
 from django.dispatch import receiver
 from django.utils import timezone
 
-from conversations import bulk_statuses, consent, identity, recording
+from conversations import bulk_messages, bulk_statuses, consent, identity, recording
 from conversations.identity import Names
 from conversations.kinds import Becomes, kind_of
 from conversations.models import Contact, Direction, EarlyStatus, Message
-from conversations.signals import contact_changed, message_received
+from conversations.signals import contact_changed, messages_received
 from trochai.whatsapp import references, verdicts
 from trochai.whatsapp.signals import (
     inbound_message,
@@ -26,15 +26,11 @@ from trochai.whatsapp.signals import (
     portfolio_known,
 )
 from trochai.whatsapp.webhooks import deliveries
-from trochai.whatsapp.webhooks.parsing import MessageStatus
+from trochai.whatsapp.webhooks.parsing import InboundMessage, MessageStatus
 
 if TYPE_CHECKING:
     from trochai.whatsapp.models import Channel
-    from trochai.whatsapp.webhooks.parsing import (
-        InboundMessage,
-        MarketingPreference,
-        MessageEcho,
-    )
+    from trochai.whatsapp.webhooks.parsing import MarketingPreference, MessageEcho
 
 logger = structlog.get_logger(__name__)
 
@@ -56,7 +52,7 @@ def record_message(channel: Channel, event: InboundMessage, **_signal: Any) -> N
 def _record(channel: Channel, event: InboundMessage, *, is_answer: bool) -> None:
     message = recording.record_inbound(channel=channel, event=event, now=timezone.now())
     if message is not None and is_answer:
-        message_received.send(sender=Message, message=message)
+        messages_received.send(sender=Message, messages=[message])
 
 
 def _note(channel: Channel, event: InboundMessage) -> None:
@@ -135,7 +131,7 @@ def learn_recipient(channel: Channel, event: MessageStatus, **_signal: Any) -> N
     """Meta may tell number and user id of a recipient together: later one of them may come alone."""
     if not (event.phone and event.user_id):
         return
-    names = Names(event.at, event.phone, event.user_id, event.parent_user_id, event.username)
+    names = identity.names_of_recipient(event)
     contact = identity.find(channel, names)
     if contact is not None:
         identity.learn(channel, contact, names, now=timezone.now())
@@ -146,7 +142,8 @@ def stop_channel(channel: Channel, event: MessageStatus, **_signal: Any) -> None
     verdicts.heed_status(channel, event, now=timezone.now())
 
 
-# Plain ones are followed together before the receivers above get what is left.
+# Plain ones are taken together before the receivers above get what is left.
+deliveries.taken_together[InboundMessage] = bulk_messages.record_plain
 deliveries.taken_together[MessageStatus] = bulk_statuses.follow_plain
 
 

@@ -118,20 +118,24 @@ def record_inbound(*, channel: Channel, event: InboundMessage, now: dt.datetime)
     if is_recorded(channel, event.id):
         return None
     contact = identity.sender_of(channel, event, now=now)
-    message = _received(channel, contact, event, now=now)
-    return _saved(message)
+    conversation = _conversation_of(channel, contact, at=event.at, now=now)
+    return _saved(received(channel, conversation, event, now=now))
 
 
 def record_notice(*, channel: Channel, contact: Contact, event: InboundMessage, now: dt.datetime) -> None:
     """Write what WhatsApp says of a contact into the thread, as a note."""
-    message = _received(channel, contact, event, now=now)
+    conversation = _conversation_of(channel, contact, at=event.at, now=now)
+    message = received(channel, conversation, event, now=now)
     message.direction = Direction.NOTE
     _insert(message)
 
 
-def _received(channel: Channel, contact: Contact, event: InboundMessage, *, now: dt.datetime) -> Message:
+def received(
+    channel: Channel, conversation: Conversation, event: InboundMessage, *, now: dt.datetime
+) -> Message:
+    """Return a contact's message as it stands in the history, not saved."""
     return Message(
-        conversation=_conversation_of(channel, contact, at=event.at, now=now),
+        conversation=conversation,
         channel=channel,
         direction=Direction.INBOUND,
         kind=event.kind[:32],

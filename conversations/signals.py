@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from django.dispatch import Signal
 
-# message: Message (inbound, with its conversation). A contact wrote.
-message_received = Signal()
+# messages: Sequence[Message] (inbound, of one channel). Contacts wrote.
+messages_received = Signal()
 # message: Message, at: datetime (Meta's). Its delivery status has moved forward, or it failed.
 message_status_changed = Signal()
 # contact: Contact, now: datetime. The contact wants no more marketing messages.

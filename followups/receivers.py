@@ -6,6 +6,7 @@ Each runs inside the transaction of the one event it is about, and may run again
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 from django.dispatch import receiver
@@ -20,8 +21,8 @@ from conversations.signals import (
     contact_opted_out,
     contacts_alike,
     conversation_merged,
-    message_received,
     message_status_changed,
+    messages_received,
 )
 from followups import announcements, lifecycle
 from followups.models import CancelCause, FollowUp, FollowUpAttempt, HeldReason, Status
@@ -77,12 +78,23 @@ def fail_what_was_not_delivered(message: Message, **_signal: Any) -> None:
         lifecycle.fail_undelivered(message, attempt, now=timezone.now())
 
 
-@receiver(message_received)
-def cancel_on_reply(message: Message, **_signal: Any) -> None:
+@receiver(messages_received)
+def cancel_on_reply(messages: Sequence[Message], **_signal: Any) -> None:
+    wrote_at: dict[int, dt.datetime] = {}
+    for message in messages:
+        pk = message.conversation_id
+        wrote_at[pk] = max(message.at, wrote_at.get(pk, message.at))
     waiting = FollowUp.objects.visible().filter(
-        conversation_id=message.conversation_id, cancel_on_reply=True, created_at__lte=message.at
+        conversation__in=wrote_at, status=Status.PENDING, cancel_on_reply=True
     )
-    lifecycle.cancel_by_system(waiting, cause=CancelCause.REPLY, now=timezone.now())
+    answered = [
+        pk
+        for pk, conversation, created_at in waiting.values_list("pk", "conversation", "created_at")
+        if created_at <= wrote_at[conversation]
+    ]
+    if answered:
+        answered_rows = FollowUp.objects.filter(pk__in=answered)
+        lifecycle.cancel_by_system(answered_rows, cause=CancelCause.REPLY, now=timezone.now())
 
 
 @receiver(contact_opted_out)

@@ -179,7 +179,7 @@ def hold(follow_ups: QuerySet[FollowUp], *, reason: HeldReason, now: dt.datetime
     """Leave all of ``follow_ups`` that still wait until somebody decides; their creators are told."""
     with transaction.atomic():
         waiting = follow_ups.filter(status=Status.PENDING, held_reason="").select_for_update(of=("self",))
-        ids = list(waiting.values_list("pk", flat=True))
+        ids = list(waiting.order_by("pk").values_list("pk", flat=True))
         FollowUp.objects.filter(pk__in=ids).update(held_reason=reason)
         FollowUpChange.objects.bulk_create(
             FollowUpChange(follow_up_id=pk, kind=ChangeKind.HELD, at=now, values={"reason": reason})
@@ -200,7 +200,7 @@ def cancel_by_system(follow_ups: QuerySet[FollowUp], *, cause: CancelCause, now:
     """pending → canceled for all of ``follow_ups`` that still wait; their creators are told why."""
     with transaction.atomic():
         pending = follow_ups.filter(status=Status.PENDING).select_for_update(of=("self",))
-        ids = list(pending.values_list("pk", flat=True))
+        ids = list(pending.order_by("pk").values_list("pk", flat=True))
         FollowUp.objects.filter(pk__in=ids).update(
             status=Status.CANCELED,
             next_attempt_at=None,

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from conversations import recording, tasks
 from conversations.models import Contact, Conversation, EarlyStatus, Message
-from conversations.signals import contact_opted_out, message_received, message_status_changed
+from conversations.signals import contact_opted_out, message_status_changed, messages_received
 from tests import factories
 from trochai.clock import database_now
 from trochai.whatsapp import signals
@@ -50,8 +50,8 @@ def status(channel: Channel, whatsapp_id: str, name: str, **changes: Any) -> Non
 def heard():
     calls: list[str] = []
 
-    def received(message: Message, **_: Any) -> None:
-        calls.append(f"received {message.text}")
+    def received(messages: list[Message], **_: Any) -> None:
+        calls.extend(f"received {message.text}" for message in messages)
 
     def changed(message: Message, **_: Any) -> None:
         calls.append(f"{message.delivery} {message.whatsapp_id}")
@@ -59,11 +59,11 @@ def heard():
     def opted_out(contact: Contact, **_: Any) -> None:
         calls.append(f"opted out {contact.phone}")
 
-    message_received.connect(received)
+    messages_received.connect(received)
     message_status_changed.connect(changed)
     contact_opted_out.connect(opted_out)
     yield calls
-    message_received.disconnect(received)
+    messages_received.disconnect(received)
     message_status_changed.disconnect(changed)
     contact_opted_out.disconnect(opted_out)
 

@@ -14,7 +14,7 @@ from itertools import chain, islice, zip_longest
 from typing import Any
 
 import structlog
-from django.db import connection, models, transaction
+from django.db import models, transaction
 from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.expressions import Combinable
 
@@ -32,7 +32,7 @@ Routed = tuple[Channel, parsing.Event]
 # those that need a look of their own. Apps above this one add themselves in ``ready()``.
 taken_together: dict[type[parsing.Event], Callable[[Channel, list[Any]], list[Any]]] = {}
 # What a body has in it that may hold such an event.
-SIGNS = (b'"statuses"',)
+SIGN = b'"messages"'
 
 # A worker that died while processing leaves the delivery to others after this long.
 LEASE = dt.timedelta(minutes=5)
@@ -45,10 +45,8 @@ MOST_BREAKS = 5
 # Names of fields that Meta has invented, for the log.
 MOST_LOGGED_FIELDS = 100
 _logged_fields: set[str] = set()
-# A sweep takes so many deliveries of each channel at a time, so that a flood on one holds up no other.
-SHARE = 20
-# So many deliveries are taken together at a time.
-TOGETHER = 50
+# So many deliveries of a channel are taken at a time, so that a flood on one holds up no other.
+SHARE = 50
 # Waits after the first, second, … failure; after the last one the delivery is given up.
 BACKOFF = tuple(dt.timedelta(minutes=m) for m in (1, 5, 15, 60, 120, 240, 360, 360, 360, 360, 360))
 KEEP_PROCESSED = dt.timedelta(days=7)
@@ -94,7 +92,7 @@ def beside(delivery_id: int, now: dt.datetime) -> list[int]:
     if row is None or not _may_be_taken_together(row[1]):
         return []
     of_the_channel = waiting(now).filter(channel=row[0], claims=0)
-    return list(of_the_channel.values_list("pk", flat=True)[:TOGETHER])
+    return list(of_the_channel.values_list("pk", flat=True)[:SHARE])
 
 
 def process_together(ids: Sequence[int], *, now: dt.datetime) -> set[int]:
@@ -103,7 +101,7 @@ def process_together(ids: Sequence[int], *, now: dt.datetime) -> set[int]:
     All of it is one transaction, so it needs no lease: another worker waits, and finds them done. If it
     fails, all are left to ``process``.
     """
-    fresh = waiting(now).filter(pk__in=ids, claims=0).select_related("channel")
+    fresh = waiting(now).filter(pk__in=ids, claims=0).prefetch_related("channel")
     rows = {row.pk: row for row in fresh if _may_be_taken_together(row.body)}
     of_these = WebhookDelivery.objects.filter(pk__in=rows, processed_at__isnull=True)
     # Committed first: what ends this worker is read alone the next time, where that is counted.
@@ -119,9 +117,7 @@ def process_together(ids: Sequence[int], *, now: dt.datetime) -> set[int]:
 
 
 def _deal_with_all(rows: Mapping[int, WebhookDelivery], now: dt.datetime) -> set[int]:
-    still_waiting = waiting(now).filter(pk__in=rows)
-    if connection.features.has_select_for_update_skip_locked:
-        still_waiting = still_waiting.select_for_update(skip_locked=True)
+    still_waiting = waiting(now).filter(pk__in=rows).select_for_update(skip_locked=True)
     locked = still_waiting.values_list("pk", flat=True)
     events = {pk: found for pk in locked if (found := _events_for_together(rows[pk]))}
     left = {id(event) for _channel, event in _left([each for found in events.values() for each in found])}
@@ -132,7 +128,7 @@ def _deal_with_all(rows: Mapping[int, WebhookDelivery], now: dt.datetime) -> set
 
 
 def _may_be_taken_together(body: bytes | memoryview) -> bool:
-    return any(sign in bytes(body) for sign in SIGNS)
+    return SIGN in bytes(body)
 
 
 def _events_for_together(delivery: WebhookDelivery) -> list[Routed]:
@@ -277,6 +273,8 @@ def _pieces(events: list[Routed], *, begin: int) -> Iterator[tuple[int, list[Rou
 
 def _rest(delivery: WebhookDelivery, piece: list[Routed]) -> list[Routed]:
     """Deal with what can be dealt with together; return the rest, in its order."""
+    if len(piece) == 1:
+        return piece
     try:
         with transaction.atomic():
             return _left(piece)

@@ -1,0 +1,186 @@
+"""Messages that are written together lead to what each would have led to by itself."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import random
+
+import pytest
+from django.utils import timezone
+
+from conversations.models import Alias, Conversation, ConversationStatus, Identity, Message
+from followups.models import FollowUp, FollowUpChange
+from notifications.models import Notification
+from tests import factories
+from tests.conftest import make_team
+from trochai.clock import database_now
+from trochai.whatsapp.models import WebhookDelivery
+from trochai.whatsapp.tasks import process_waiting_webhooks
+from trochai.whatsapp.webhooks import deliveries
+
+KINDS = ("text", "text", "text", "image", "edit", "revoke", "reaction", "system", "request_welcome")
+
+
+def world(seed: int, now: dt.datetime):
+    """Return a team that knows more or less of some people, and what these do, as Meta writes it."""
+    made = random.Random(seed)
+    team = make_team()
+    told = []
+    for number in range(8):
+        person = somebody(team, made, number, now)
+        told += [event_of(person, made, number, now) for _each in range(made.randint(0, 5))]
+    made.shuffle(told)
+    return team, told
+
+
+def somebody(team, made: random.Random, number: int, now: dt.datetime) -> dict:
+    """Return how Meta names a person, who may be known here, and whom a follow-up may wait for."""
+    phone = made.choice([f"+506888812{number:02}", f"+52551234560{number}"])
+    person = {"phone": phone, "user_id": f"CR.{number}", "wa_id": phone[1:]}
+    if made.random() < 0.15:
+        person["wa_id"] = phone[1:].replace("52", "521", 1)
+    if made.random() < 0.15:
+        return person
+    is_known_by_id = made.random() < 0.2
+    contact = factories.ContactFactory(
+        organization=team.organization,
+        phone="" if is_known_by_id else phone,
+        user_ids=person["user_id"] if is_known_by_id else "",
+        name=made.choice(["", "Inés Invento", "Inés Invento"]),
+        first_seen_at=made.choice([None, None, now - dt.timedelta(seconds=100)]),
+    )
+    if is_known_by_id or made.random() < 0.5:
+        factories.IdentityFactory(
+            contact=contact, channel=team.channel, user_id=person["user_id"], known_at=now
+        )
+    if made.random() < 0.1:
+        Alias.objects.create(organization=team.organization, name=phone, stands_for=f"{phone[:-1]}9")
+    if made.random() < 0.85:
+        talk_with(contact, team, made, now)
+    return person
+
+
+def talk_with(contact, team, made: random.Random, now: dt.datetime) -> None:
+    moment = now - dt.timedelta(seconds=made.choice([50, 500]))
+    conversation = factories.ConversationFactory(
+        organization=team.organization,
+        channel=team.channel,
+        contact=contact,
+        status=made.choice(ConversationStatus.values),
+        unread_count=made.randint(0, 2),
+        last_message_at=moment,
+        last_inbound_at=made.choice([None, moment]),
+        preview="Buenos días",
+        preview_kind=made.choice(["", "text"]),
+    )
+    if made.random() < 0.6:
+        factories.FollowUpFactory(
+            organization=team.organization,
+            conversation=conversation,
+            template=team.template,
+            created_by=team.agent.user,
+            cancel_on_reply=made.random() < 0.8,
+            created_at=now - dt.timedelta(seconds=made.choice([100, 1000])),
+        )
+
+
+def event_of(person: dict, made: random.Random, number: int, now: dt.datetime) -> dict:
+    """Return a message with the contact that Meta describes beside it."""
+    kind = made.choice(KINDS)
+    node = {
+        "id": f"wamid.{number}.{made.randint(0, 9)}",
+        "timestamp": str(int(now.timestamp()) - made.choice([0, 0, 30, 150])),
+        "type": kind,
+        kind: node_of(kind, made, number),
+    }
+    if made.random() < 0.85:
+        node["from"] = person["wa_id"]
+    if "from" not in node or made.random() < 0.3:
+        node["from_user_id"] = made.choice([person["user_id"], person["user_id"], f"CR.9{number}"])
+    if made.random() < 0.1:
+        node["group_id"] = "group"
+    contact = {"wa_id": person["wa_id"]}
+    if made.random() < 0.5:
+        contact["profile"] = {"name": "Perfil Inventado"} | ({"username": "ines"} if number % 4 == 0 else {})
+    return {"messages": [node], "contacts": [contact]}
+
+
+def node_of(kind: str, made: random.Random, number: int) -> dict:
+    about = f"wamid.{number}.{made.randint(0, 9)}"
+    match kind:
+        case "edit":
+            words = {"type": "text", "text": {"body": "Corregido"}}
+            return {"original_message_id": about, "message": words}
+        case "revoke":
+            return {"original_message_id": about}
+        case "reaction":
+            return {"message_id": about, "emoji": "👍"}
+        case "system":
+            return {"type": "user_changed_number", "wa_id": f"5067777{number:04}", "body": "Otro número"}
+        case "image":
+            return {"caption": f"Foto {made.randint(0, 99)}", "id": "1"}
+    return {"body": f"Mensaje {made.randint(0, 9999)}"}
+
+
+def store(channel, values: list[dict]) -> WebhookDelivery:
+    """Store a body as the webhook does, for a worker to find."""
+    metadata = {"metadata": {"phone_number_id": channel.phone_number_id}}
+    changes = [{"field": "messages", "value": metadata | value} for value in values]
+    entry = {"id": channel.waba_id, "changes": changes}
+    body = json.dumps({"object": "whatsapp_business_account", "entry": [entry]}).encode()
+    return deliveries.store(channel, body, now=database_now())
+
+
+def left_behind(team) -> dict[str, list]:
+    """Return what the database holds of the team, without ids."""
+    organization = team.organization
+    contact = "conversation__contact__phone", "conversation__contact__user_ids"
+    summary = (
+        *("status", "unread_count", "last_message_at", "last_inbound_at"),
+        *("preview", "preview_kind", "preview_is_outbound", "search_text"),
+    )
+    rows = {
+        "conversations": Conversation.objects.filter(organization=organization)
+        .exclude(pk=team.conversation.pk)
+        .values_list("contact__phone", "contact__user_ids", "merged_into__contact__phone", *summary),
+        "follow-ups": FollowUp.objects.filter(organization=organization).values_list(
+            *contact, "status", "cancel_cause", "held_reason"
+        ),
+        "changes": FollowUpChange.objects.filter(follow_up__organization=organization).values_list(
+            "follow_up__conversation__contact__phone", "kind", "values"
+        ),
+        "notifications": Notification.objects.filter(organization=organization).values_list("kind", "values"),
+        "identities": Identity.objects.filter(organization=organization).values_list(
+            "contact__phone", "user_id", "username", "parent_user_id", "known_at", "retired_at"
+        ),
+        "aliases": Alias.objects.filter(organization=organization).values_list("name", "stands_for"),
+        "contacts": organization.contacts.exclude(pk=team.conversation.contact_id).values_list(
+            *("name", "phone", "user_ids", "first_seen_at", "in_doubt_since", "search_text")
+        ),
+    }
+    thread = Message.objects.filter(conversation__organization=organization).order_by("at", "pk")
+    # What the follow-ups say there has the moment and links of the test itself; see changes.
+    thread = thread.exclude(whatsapp_id="")
+    by_person: dict[tuple, list] = {}
+    for row in thread.values_list(*contact, "whatsapp_id", "direction", "kind", "text", "content", "at"):
+        by_person.setdefault(row[:2], []).append(row[2:])
+    return {name: sorted(map(repr, found)) for name, found in rows.items()} | {
+        "threads": sorted(map(repr, by_person.items()))
+    }
+
+
+@pytest.mark.parametrize("seed", range(40, 700))
+def test_it_is_all_the_same_whether_together_or_one_by_one(db, monkeypatch, seed):
+    results, now = [], timezone.now().replace(microsecond=0)
+    for size, together in ((7, True), (1, True), (1, False)):
+        if not together:
+            monkeypatch.setattr(deliveries, "taken_together", {})
+        team, told = world(seed, now)
+        for at in range(0, len(told), size):
+            store(team.channel, told[at : at + size])
+        process_waiting_webhooks()
+        assert not WebhookDelivery.objects.filter(processed_at=None).exists()
+        results.append(left_behind(team))
+    assert results[0] == results[2]
+    assert results[1] == results[2]
