@@ -31,7 +31,7 @@ def test_a_job_that_beat_has_handed_over_does_so_too(file):
 
 
 def test_a_job_from_a_web_process_says_nothing_about_beat(file):
-    after_task_publish.send(sender="trochai.whatsapp.tasks.process_webhook")
+    after_task_publish.send(sender="trochai.whatsapp.tasks.process_waiting_webhooks")
     assert not file.exists()
 
 

@@ -15,7 +15,6 @@ ROUTES: Mapping[str, Mapping[str, str]] = {
     "followups.tasks.help_to_send": {"queue": SENDING},
     "conversations.tasks.send_replies": {"queue": INTERACTIVE},
     "templates_app.tasks.sync_requested": {"queue": INTERACTIVE},
-    "trochai.whatsapp.tasks.process_webhook": {"queue": WEBHOOKS},
     "trochai.whatsapp.tasks.process_waiting_webhooks": {"queue": WEBHOOKS},
     "conversations.tasks.apply_early_statuses": {"queue": WEBHOOKS},
 }

@@ -3,6 +3,9 @@
 Publishing to a broker that is down takes seconds (6 with Redis' own retries, more where its host does
 not answer). Meta wants its answer to a webhook in a fraction of one, and so do people. So a thread does it,
 and gives up quickly: the row is the queue, and a sweep every minute finds what nobody was told about.
+
+A worker that is woken looks for all that there is to do. So of many calls for the same within a moment, as a
+flood of webhooks makes them, only the first and the last are heard.
 """
 
 from __future__ import annotations
@@ -18,6 +21,8 @@ logger = structlog.get_logger(__name__)
 
 # Seconds to wait after a broker did not answer, before the next try.
 PAUSE = 30.0
+# Seconds in which what is called for again is gathered.
+MOMENT = 0.05
 
 
 class Waker:
@@ -44,15 +49,23 @@ class Waker:
 
     def _run(self) -> None:
         while True:
-            task, arguments = self._waiting.get()
-            try:
-                if time.monotonic() >= self._silent_until:
-                    task.apply_async(arguments, retry=False)
-            except Exception:
-                self._silent_until = time.monotonic() + PAUSE
-                logger.exception("no broker: what was to be done waits for the minute's sweep")
-            finally:
+            called_for = [self._waiting.get()]
+            while not self._waiting.empty():
+                called_for.append(self._waiting.get())
+            # Each once, in their order.
+            for task, arguments in dict.fromkeys(called_for):
+                self._publish(task, arguments)
+            for _each in called_for:
                 self._waiting.task_done()
+            time.sleep(MOMENT)
+
+    def _publish(self, task: Any, arguments: tuple[Any, ...]) -> None:
+        try:
+            if time.monotonic() >= self._silent_until:
+                task.apply_async(arguments, retry=False)
+        except Exception:
+            self._silent_until = time.monotonic() + PAUSE
+            logger.exception("no broker: what was to be done waits for the minute's sweep")
 
 
 waker = Waker()

@@ -4,7 +4,8 @@ One asyncio process speaking just enough HTTP/1.1, so that it is not what a benc
 ``python -m tests.benchmarks.stub_limit`` shows how many calls per second it answers.
 
 ``POST …/messages`` answers as Meta does, or with 130429 above ``--rate`` messages in any second;
-``GET /accepted`` returns how many it has accepted, ``GET /calls`` everything it has seen.
+``GET /accepted`` returns how many it has accepted, ``GET /calls`` everything it has seen, ``GET /calls/N``
+only what came after the first N.
 """
 
 from __future__ import annotations
@@ -51,7 +52,11 @@ class Stub:
     def report(self, path: bytes) -> bytes:
         if path == b"/accepted":
             return b"%d" % self.accepted
-        report: dict[str, Any] = {"calls": self.calls, "most_connections": self.most_connections}
+        seen_before = int(path.removeprefix(b"/calls").lstrip(b"/") or 0)
+        report: dict[str, Any] = {
+            "calls": self.calls[seen_before:],
+            "most_connections": self.most_connections,
+        }
         return json.dumps(report).encode()
 
 

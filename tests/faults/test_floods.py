@@ -19,7 +19,7 @@ from tests.faults.servers import wait_until
 from trochai.clock import database_now
 from trochai.queues import WEBHOOKS
 from trochai.whatsapp.models import WebhookDelivery
-from trochai.whatsapp.tasks import process_webhook
+from trochai.whatsapp.tasks import process_waiting_webhooks
 
 # Statuses a second that a burst of 57 messages a second brings: more than one worker reads.
 RATE = 171
@@ -51,7 +51,7 @@ class Flood:
         now = database_now()
         numbers = range(self._count, self._count + count)
         self._count += count
-        stored = WebhookDelivery.objects.bulk_create(
+        WebhookDelivery.objects.bulk_create(
             # Not due for the sweep: what is measured is the queue.
             WebhookDelivery(
                 channel=self._line, body=report(self._line, n).encode(), received_at=now, next_attempt_at=now
@@ -59,8 +59,8 @@ class Flood:
             for n in numbers
         )
         with Connection(self._broker) as broker:
-            for delivery in stored:
-                process_webhook.apply_async([delivery.pk], connection=broker, retry=False)
+            for _number in numbers:
+                process_waiting_webhooks.apply_async(connection=broker, retry=False)
 
     def waiting(self):
         with redis_client.Redis.from_url(self._broker) as client:

@@ -278,6 +278,7 @@ def test_asking_again_while_it_goes_on_wakes_nobody(team, woken):
 @pytest.mark.parametrize(("began", "minutes"), [(False, 2), (True, 10)])
 def test_a_sync_of_which_nobody_hears_says_so_and_can_be_asked_for_again(team, woken, began, minutes):
     ask(team.admin)
+    waker.wait_idle()
     long_ago = database_now() - dt.timedelta(minutes=minutes)
     RequestedSync.objects.update(asked_at=long_ago, began_at=long_ago if began else None)
     assert toast(result(team.admin))["text"] == "Nothing came back. Try again."

@@ -18,7 +18,7 @@ from tests.conftest import make_team
 from tests.webhooks.meta import post
 from trochai.clock import database_now
 from trochai.whatsapp.models import WebhookDelivery
-from trochai.whatsapp.tasks import process_waiting_webhooks, process_webhook
+from trochai.whatsapp.tasks import process_waiting_webhooks
 from trochai.whatsapp.webhooks import deliveries
 from trochai.whatsapp.webhooks.parsing import MessageStatus
 
@@ -165,32 +165,26 @@ def test_many_plain_ones_take_few_statements(team, plain, django_assert_max_num_
 
 
 def test_so_do_many_bodies_of_one_each(team, plain, django_assert_max_num_queries):
-    rows = [store(team.channel, [node]) for node in plain[:50]]
-    # One task reads them all; the others have nothing left to do.
+    for node in plain[: deliveries.SHARE - 2]:
+        store(team.channel, [node])
     with django_assert_max_num_queries(18):
-        process_webhook(rows[7].pk)
+        process_waiting_webhooks()
     assert WebhookDelivery.objects.filter(processed_at=None).count() == 0
     assert set(WebhookDelivery.objects.values_list("claims", "error", "next_attempt_at")) == {(1, "", None)}
     assert Message.objects.filter(delivery="read").count() == 16
-    with django_assert_max_num_queries(6):
-        process_webhook(rows[8].pk)
+    # A worker that is woken once more has nothing left to do.
+    with django_assert_max_num_queries(4):
+        process_waiting_webhooks()
 
 
 def test_a_body_that_says_more_is_left_to_its_own_task(team, plain):
     failed = {**plain[2], "status": "failed", "errors": [{"code": 131026, "title": "Undeliverable"}]}
     rows = [store(team.channel, nodes) for nodes in ([plain[0]], [failed], [plain[3], {"id": 5}], [plain[6]])]
-    process_webhook(rows[0].pk)
-    waiting = WebhookDelivery.objects.filter(processed_at=None)
-    assert list(waiting.values_list("pk", "claims")) == [(rows[1].pk, 0)]
-    process_webhook(rows[1].pk)
+    done = deliveries.process_together([row.pk for row in rows], now=database_now())
+    assert done == {rows[2].pk, rows[3].pk}
+    process_waiting_webhooks()
+    assert WebhookDelivery.objects.filter(processed_at=None).count() == 0
     assert Message.objects.get(whatsapp_id="wamid.0").delivery == "failed"
-
-
-def test_another_numbers_bodies_are_left_to_their_own_tasks(team, plain):
-    channel = factories.ChannelFactory(organization=team.organization)
-    mine, theirs = store(team.channel, [plain[0]]), store(channel, [plain[3]])
-    process_webhook(mine.pk)
-    assert list(WebhookDelivery.objects.filter(processed_at=None)) == [theirs]
 
 
 def test_bodies_that_cannot_be_taken_together_are_read_one_by_one(team, plain, monkeypatch):
@@ -213,9 +207,10 @@ def test_what_ends_the_worker_is_read_alone_the_next_time(team, plain, monkeypat
     with monkeypatch.context() as patched:
         patched.setitem(deliveries.taken_together, MessageStatus, die)
         with pytest.raises(SystemExit):
-            process_webhook(row.pk)
-    assert deliveries.beside(row.pk, database_now()) == []
-    store(team.channel, [plain[3]])
+            process_waiting_webhooks()
+    WebhookDelivery.objects.update(next_attempt_at=database_now())
+    other = store(team.channel, [plain[3]])
+    assert deliveries.process_together([row.pk, other.pk], now=database_now()) == {other.pk}
     process_waiting_webhooks()
     assert Message.objects.filter(delivery="sent").count() == 2
 

@@ -11,27 +11,22 @@ from trochai.clock import database_now
 from trochai.whatsapp import portfolios, probes
 from trochai.whatsapp.webhooks import deliveries
 
-# Seconds. A sweep goes on until nothing is due, or makes room for other tasks until the next minute's.
+# Seconds. A sweep goes on while much is due, or makes room for other tasks until the next minute's.
 SWEEP_TIME = 50.0
 
 
 @shared_task
-def process_webhook(delivery_id: int, **_: Any) -> None:
-    """One delivery, and what waits beside it and can be taken together with it."""
-    now = database_now()
-    if delivery_id not in deliveries.process_together(deliveries.beside(delivery_id, now), now=now):
-        deliveries.process(delivery_id, now=database_now())
-
-
-@shared_task
 def process_waiting_webhooks(**_: Any) -> None:
-    """Every minute: what is due again, and what lost its task to a broker or a worker that was down."""
+    """When something has come; and every minute, for what is due again or of which no worker was told."""
     ends_at = time.monotonic() + SWEEP_TIME
     while time.monotonic() < ends_at and (batch := deliveries.next_batch(database_now())):
         done = deliveries.process_together(batch, now=database_now())
         for delivery_id in batch:
             if delivery_id not in done:
                 deliveries.process(delivery_id, now=database_now())
+        # What has come meanwhile wakes another, which finds more of it at once.
+        if len(batch) < deliveries.SHARE:
+            return
 
 
 @shared_task

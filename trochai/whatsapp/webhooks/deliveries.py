@@ -86,49 +86,47 @@ def next_batch(now: dt.datetime) -> list[int]:
     return [pk for pk in chain.from_iterable(zip_longest(*shares)) if pk is not None]
 
 
-def beside(delivery_id: int, now: dt.datetime) -> list[int]:
-    """Return the ids of what waits of the same channel, oldest first, if this one may be taken together."""
-    row = waiting(now).filter(pk=delivery_id).values_list("channel", "body").first()
-    if row is None or not _may_be_taken_together(row[1]):
-        return []
-    of_the_channel = waiting(now).filter(channel=row[0], claims=0)
-    return list(of_the_channel.values_list("pk", flat=True)[:SHARE])
-
-
 def process_together(ids: Sequence[int], *, now: dt.datetime) -> set[int]:
     """Deal with the deliveries of which every event can be taken together; return which those were.
 
-    All of it is one transaction, so it needs no lease: another worker waits, and finds them done. If it
-    fails, all are left to ``process``.
+    All of it is one transaction. If it fails, or a delivery says more, that is left to ``process``.
     """
-    fresh = waiting(now).filter(pk__in=ids, claims=0).prefetch_related("channel")
-    rows = {row.pk: row for row in fresh if _may_be_taken_together(row.body)}
-    of_these = WebhookDelivery.objects.filter(pk__in=rows, processed_at__isnull=True)
-    # Committed first: what ends this worker is read alone the next time, where that is counted.
-    of_these.filter(claims=0).update(claims=1)
+    until = now + LEASE
+    taken = _take_fresh(ids, now, until=until)
+    if not taken:
+        return set()
     done: set[int] = set()
     try:
         with transaction.atomic():
-            done = _deal_with_all(rows, now)
+            done = _deal_with_all(taken, now, until=until)
     except Exception:
-        logger.exception("webhook deliveries not taken together", count=len(rows))
-    of_these.filter(next_attempt_at__lte=now, claims=1).update(claims=0)
+        logger.exception("webhook deliveries not taken together", count=len(taken))
+    left = WebhookDelivery.objects.filter(pk__in=taken.keys() - done, next_attempt_at=until)
+    left.update(next_attempt_at=now, claims=0)
     return done
 
 
-def _deal_with_all(rows: Mapping[int, WebhookDelivery], now: dt.datetime) -> set[int]:
-    still_waiting = waiting(now).filter(pk__in=rows).select_for_update(skip_locked=True)
-    locked = still_waiting.values_list("pk", flat=True)
-    events = {pk: found for pk in locked if (found := _events_for_together(rows[pk]))}
+def _take_fresh(ids: Sequence[int], now: dt.datetime, *, until: dt.datetime) -> Mapping[int, WebhookDelivery]:
+    """Take those that nobody has begun with.
+
+    Committed before they are read: what ends this worker is read alone the next time, where that is counted.
+    """
+    with transaction.atomic():
+        fresh = waiting(now).filter(pk__in=ids, claims=0).prefetch_related("channel")
+        rows = {row.pk: row for row in fresh.select_for_update(skip_locked=True) if SIGN in bytes(row.body)}
+        WebhookDelivery.objects.filter(pk__in=rows).update(claims=1, next_attempt_at=until)
+    return rows
+
+
+def _deal_with_all(rows: Mapping[int, WebhookDelivery], now: dt.datetime, *, until: dt.datetime) -> set[int]:
+    events = {pk: found for pk, row in rows.items() if (found := _events_for_together(row))}
     left = {id(event) for _channel, event in _left([each for found in events.values() for each in found])}
     done = {pk for pk, found in events.items() if not any(id(event) in left for _channel, event in found)}
-    WebhookDelivery.objects.filter(pk__in=done).update(processed_at=now, next_attempt_at=None)
+    held = WebhookDelivery.objects.filter(pk__in=done, processed_at__isnull=True, next_attempt_at=until)
+    if held.update(processed_at=now, next_attempt_at=None) < len(done):
+        raise RuntimeError("Another worker has taken over.")
     changes.changed({channel.organization_id for pk in done for channel, _event in events[pk]})
     return done
-
-
-def _may_be_taken_together(body: bytes | memoryview) -> bool:
-    return SIGN in bytes(body)
 
 
 def _events_for_together(delivery: WebhookDelivery) -> list[Routed]:

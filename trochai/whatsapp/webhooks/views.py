@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods
 
 from trochai.waking import waker
 from trochai.whatsapp.models import Channel
-from trochai.whatsapp.tasks import process_webhook
+from trochai.whatsapp.tasks import process_waiting_webhooks
 from trochai.whatsapp.webhooks import deliveries
 from trochai.whatsapp.webhooks.parsing import is_signed
 
@@ -31,7 +31,8 @@ MAX_BODY = 4 * 1024 * 1024
 @login_not_required
 @require_http_methods(["GET", "POST"])
 def webhook(request: HttpRequest, uuid: uuids.UUID) -> HttpResponse:
-    channel = get_object_or_404(Channel, uuid=uuid)
+    secret = "verify_token" if request.method == "GET" else "app_secret"
+    channel = get_object_or_404(Channel.objects.only(secret), uuid=uuid)
     return _verify(request, channel) if request.method == "GET" else _receive(request, channel)
 
 
@@ -61,7 +62,6 @@ def _receive(request: HttpRequest, channel: Channel) -> HttpResponse:
     if not is_signed(body, request.headers.get("X-Hub-Signature-256", ""), channel.app_secret):
         logger.warning("webhook with a wrong signature", channel=channel.pk)
         return HttpResponseForbidden()
-    with transaction.atomic():
-        delivery = deliveries.store(channel, body, now=Now())
-        transaction.on_commit(lambda: waker.wake(process_webhook, delivery.pk))
+    deliveries.store(channel, body, now=Now())
+    transaction.on_commit(lambda: waker.wake(process_waiting_webhooks))
     return HttpResponse()
