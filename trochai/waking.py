@@ -3,9 +3,6 @@
 Publishing to a broker that is down takes seconds (6 with Redis' own retries, more where its host does
 not answer). Meta wants its answer to a webhook in a fraction of one, and so do people. So a thread does it,
 and gives up quickly: the row is the queue, and a sweep every minute finds what nobody was told about.
-
-A worker that is woken looks for all that there is to do. So of many calls for the same within a moment, as a
-flood of webhooks makes them, only the first and the last are heard.
 """
 
 from __future__ import annotations
@@ -21,14 +18,17 @@ logger = structlog.get_logger(__name__)
 
 # Seconds to wait after a broker did not answer, before the next try.
 PAUSE = 30.0
-# Seconds in which what is called for again is gathered.
-MOMENT = 0.05
 
 
 class Waker:
-    """One daemon thread a process, started by the first task."""
+    """One daemon thread a process, started by the first task.
 
-    def __init__(self) -> None:
+    What is called for again within ``moment`` seconds is published once more after it, however often: a
+    worker that is woken looks for all that there is to do.
+    """
+
+    def __init__(self, *, moment: float = 0) -> None:
+        self._moment = moment
         self._waiting: queue.Queue[tuple[Any, tuple[Any, ...]]] = queue.Queue()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -57,7 +57,7 @@ class Waker:
                 self._publish(task, arguments)
             for _each in called_for:
                 self._waiting.task_done()
-            time.sleep(MOMENT)
+            time.sleep(self._moment)
 
     def _publish(self, task: Any, arguments: tuple[Any, ...]) -> None:
         try:

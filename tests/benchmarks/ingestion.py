@@ -28,7 +28,7 @@ from tests.benchmarks.measure import filled, print_table
 from tests.faults.servers import children, free_port
 
 # Seconds after the call at which Meta says so; it may come before the call's answer is recorded.
-STEPS = {"sent": 0.2, "delivered": 1.0, "read": 3.0}
+STEPS = {"sent": 0.8, "delivered": 1.0, "read": 3.0}
 # Events that Meta puts into a body at the most, when many are waiting.
 MOST = 50
 TRIGGER = """

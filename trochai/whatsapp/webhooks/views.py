@@ -15,13 +15,16 @@ from django.shortcuts import get_object_or_404
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
-from trochai.waking import waker
+from trochai.waking import Waker
 from trochai.whatsapp.models import Channel
 from trochai.whatsapp.tasks import process_waiting_webhooks
 from trochai.whatsapp.webhooks import deliveries
 from trochai.whatsapp.webhooks.parsing import is_signed
 
 logger = structlog.get_logger(__name__)
+
+# A flood would otherwise wake workers more often than there is anything to do for them.
+waker = Waker(moment=0.1)
 
 # Bytes. Meta posts up to 3 MB.
 MAX_BODY = 4 * 1024 * 1024
