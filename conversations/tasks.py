@@ -29,7 +29,7 @@ def send_replies(**_future: Any) -> None:
     """Send what people wrote: woken by each message, and every minute for what no worker heard of."""
     queue.tidy_up(now=database_now())
     # A run ends after a while; people do not wait for the next minute.
-    while any(list(dispatcher.send_in_this_process())[-1:]) and not stopping.is_set():
+    while dispatcher.send_in_this_process() and not stopping.is_set():
         pass
 
 

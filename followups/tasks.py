@@ -50,13 +50,14 @@ def help_to_send(*, passes: int = 0, **_future: Any) -> None:
 
 
 def _send(*, wake_others: bool) -> None:
-    more = False
-    for more in dispatcher.send_in_this_process():
+    def claimed(more: bool) -> None:
+        nonlocal wake_others
         if more and wake_others:
+            wake_others = False
             for _worker in range(settings.FOLLOWUPS_MAX_WORKERS - 1):
                 _wake(passes=PASSES)
-            wake_others = False
-    if more and not stopping.is_set():
+
+    if dispatcher.send_in_this_process(claimed=claimed) and not stopping.is_set():
         # The run's time was up: the rest must not wait for the next tick, nor other tasks for the rest.
         _wake(passes=PASSES)
 

@@ -343,12 +343,13 @@ def test_two_follow_ups_for_one_contact_leave_6_seconds_apart(meta, due):
 
 def test_a_worker_that_is_told_to_stop_hands_its_rows_back(meta, due):
     follow_up = due()
-    run = dispatcher.send_in_this_process()
-    next(run)
-    assert refreshed(follow_up).status == Status.PROCESSING
-    stopping.set()
+
+    def stop(_more):
+        assert refreshed(follow_up).status == Status.PROCESSING
+        stopping.set()
+
     try:
-        assert list(run) == []
+        dispatcher.send_in_this_process(claimed=stop)
     finally:
         stopping.clear()
     assert meta.requests == []

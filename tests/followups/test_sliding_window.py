@@ -21,8 +21,7 @@ from tests.followups.engine import refreshed, sent_of, tick
 from tests.meta import accepted
 from trochai.whatsapp import rate
 from trochai.whatsapp.cloud_api import transport
-from trochai.whatsapp.cloud_api.burst import Burst, Outgoing
-from trochai.whatsapp.cloud_api.client import Accepted, client_for
+from trochai.whatsapp.cloud_api.client import Accepted
 from trochai.whatsapp.cloud_api.errors import ChannelError
 from trochai.whatsapp.models import Channel
 from trochai.whatsapp.sending import dispatch, settlement
@@ -38,19 +37,6 @@ def woken(monkeypatch):
 
 
 # Moments -------------------------------------------------------------------------------------------
-
-
-def test_what_missed_its_moment_is_not_sent_but_said_to_be_late(meta, due):
-    row = due()
-    burst = Burst()
-    recipient = row.conversation.contact.recipient_on(row.channel)
-    payload = {"name": "visit_reminder", "language": {"code": "es"}}
-    late = time.monotonic() - rate.TOLERANCE.total_seconds() - 0.01
-    burst.begin([Outgoing(client_for(row.channel), recipient, payload, "attempt:1", late)])
-    outcomes = burst.ended(timeout=5)
-    burst.close()
-    assert [(outcome.reference, outcome.result) for outcome in outcomes] == [("attempt:1", None)]
-    assert meta.requests == []
 
 
 def test_rows_that_missed_their_moments_are_sent_once_all_the_same(meta, due, monkeypatch):
@@ -71,13 +57,14 @@ def test_rows_that_missed_their_moments_are_sent_once_all_the_same(meta, due, mo
 def test_a_process_that_was_away_for_long_calls_nobody_whose_row_was_given_up(meta, due, monkeypatch):
     """It was stopped between the mark and the call, as by a machine that sleeps."""
     row = due()
-    begin = Burst.begin
+    mark = FollowUps.mark
 
-    def after_a_long_sleep(self, messages):
+    def sleep_for_long(self, jobs, **options):
+        marked = mark(self, jobs, **options)
         lifecycle.tidy_up(now=timezone.now() + lifecycle.RECONCILIATION)
-        begin(self, [replace(message, at=message.at - 600) for message in messages])
+        return [replace(each, job=replace(each.job, at=each.job.at - 600)) for each in marked]
 
-    monkeypatch.setattr(Burst, "begin", after_a_long_sleep)
+    monkeypatch.setattr(FollowUps, "mark", sleep_for_long)
     tick()
     assert meta.requests == []
     assert (refreshed(row).status, refreshed(row).failure_kind) == (Status.FAILED, FailureKind.UNKNOWN)
@@ -150,52 +137,51 @@ def test_what_is_left_when_a_runs_time_is_up_does_not_wait_for_the_next_tick(
 
 def test_a_call_for_help_that_the_same_process_takes_is_passed_on(due, woken):
     due()
-    run = dispatcher.send_in_this_process()
-    next(run)
-    help_to_send(passes=2)
-    help_to_send(passes=0)
+
+    def ask(_more):
+        help_to_send(passes=2)
+        help_to_send(passes=0)
+
+    dispatcher.send_in_this_process(claimed=ask)
     assert woken == [{"passes": 1}]
-    run.close()
 
 
 def test_a_tick_while_this_process_sends_is_not_lost(meta, due):
-    due()
-    run = dispatcher.send_in_this_process()
-    next(run)
-    for _more in run:
-        pass
-    later = due()
-    run = dispatcher.send_in_this_process()
-    assert next(run) is False
-    tick()  # meanwhile: leaves it to the run
-    latest = due()
-    for _more in run:
-        pass
-    assert {refreshed(later).status, refreshed(latest).status} == {Status.SENT}
+    first, later = due(), []
+
+    def tick_meanwhile(more):
+        assert more is False
+        if not later:
+            later.append(due())
+            tick()  # leaves it to the run
+
+    dispatcher.send_in_this_process(claimed=tick_meanwhile)
+    assert {refreshed(row).status for row in (first, *later)} == {Status.SENT}
 
 
 @pytest.mark.django_db(transaction=True)
 def test_what_falls_due_does_not_wait_for_a_call_that_takes_its_time(meta, due):
     slow = due()
+    later: list[FollowUp] = []
     seen: list[FollowUp] = []
 
     def answer_once_the_other_is_called(_body):
         deadline = time.monotonic() + 10
         while not seen and time.monotonic() < deadline:
-            seen.extend(FollowUp.objects.filter(pk=later.pk, requested_at__isnull=False))
+            seen.extend(FollowUp.objects.filter(requested_at__isnull=False).exclude(pk=slow.pk))
             time.sleep(0.02)
         connection.close()
         return 200, accepted("wamid.SLOW")
 
+    def let_another_fall_due(_more):
+        if not later:
+            later.append(due())
+            tick()  # leaves it to the run
+
     meta.answer(answer_once_the_other_is_called)
-    run = dispatcher.send_in_this_process()
-    next(run)
-    later = due()
-    tick()  # leaves it to the run
-    for _more in run:
-        pass
-    assert [row.pk for row in seen] == [later.pk]
-    assert {refreshed(slow).status, refreshed(later).status} == {Status.SENT}
+    dispatcher.send_in_this_process(claimed=let_another_fall_due)
+    assert [row.pk for row in seen] == [row.pk for row in later]
+    assert {refreshed(row).status for row in (slow, *later)} == {Status.SENT}
 
 
 # What may break --------------------------------------------------------------------------------------
@@ -212,32 +198,6 @@ def test_where_no_call_can_be_made_rows_are_handed_back_and_nothing_hangs(meta, 
     monkeypatch.undo()
     tick()
     assert refreshed(row).status == Status.SENT
-
-
-def test_calls_whose_event_loop_ends_are_in_doubt_and_are_not_repeated(meta, due, monkeypatch):
-    """Nobody can know whether they reached Meta."""
-    row = due()
-
-    def end_the_loop(_body):
-        (burst,) = bursts
-        burst._loop.call_soon_threadsafe(burst._loop.stop)
-        time.sleep(0.2)
-        return 200, {}
-
-    bursts: list[Burst] = []
-    start = Burst.__init__
-
-    def remember(self):
-        start(self)
-        bursts.append(self)
-
-    monkeypatch.setattr(Burst, "__init__", remember)
-    meta.answer(end_the_loop)
-    tick()
-    tick()
-    assert refreshed(row).status == Status.PROCESSING
-    assert row.attempts.get().outcome == "unknown"
-    assert len(meta.requests) == 1
 
 
 def test_the_old_tokens_error_counts_as_the_old_tokens_whatever_else_came_back(due, team):

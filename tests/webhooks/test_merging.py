@@ -19,6 +19,7 @@ from tests import factories
 from tests.conftest import signed_in
 from tests.html import html_of
 from tests.webhooks.test_identity import talk_with, waiting_for, write
+from trochai.whatsapp.sending.dispatch import stopping
 
 PHONE, USER_ID = "50688112233", "CR.7000000000000002"
 
@@ -95,15 +96,19 @@ def test_a_conversation_that_only_the_one_has_changes_hands(team, known, hidden)
 def test_what_a_worker_has_in_its_hands_is_recorded_where_the_person_is_now(team, meta, known, hidden, many):
     """Claimed for the one, whom Meta calls by id; merged before the answer is written down."""
     row = waiting_for(team, hidden, scheduled_for=timezone.now() - dt.timedelta(minutes=1))
-    run = dispatcher.send_in_this_process()
-    next(run)
-    merging.merge(known.contact, hidden.contact, now=timezone.now())
-    if many:
-        list(run)
-    else:
-        run.close()
+
+    def merge(_more):
+        merging.merge(known.contact, hidden.contact, now=timezone.now())
+        if not many:
+            stopping.set()
+
+    try:
+        dispatcher.send_in_this_process(claimed=merge)
+    finally:
+        stopping.clear()
+    if not many:
         lifecycle.tidy_up(now=timezone.now() + lifecycle.LEASE)
-        list(dispatcher.send_in_this_process())
+        dispatcher.send_in_this_process()
     message = FollowUp.objects.get(pk=row.pk).message
     assert message.conversation == known
     known.refresh_from_db()

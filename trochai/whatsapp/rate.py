@@ -50,7 +50,7 @@ _SECOND = 1_000_000  # microseconds
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 # All in microseconds. Returns how many slots were granted, how long until the first one, and the line's
-# next slot after them. "held" is the slow-down known to the database: Redis may have forgotten it.
+# next slot after them. "held": not before; a slow-down known to the database may be forgotten by Redis.
 _RESERVE = """
 local interval, wanted = tonumber(ARGV[1]), tonumber(ARGV[2])
 local ahead, held, furthest = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -99,12 +99,17 @@ class Slots:
         return (first + number * self.interval for number in range(self.count))
 
 
-def reserve(channel: Channel, wanted: int, *, ahead: dt.timedelta = LOOKAHEAD) -> Slots:
-    """Take up to ``wanted`` of the line's next slots: those that come within ``ahead``."""
+def reserve(
+    channel: Channel, wanted: int, *, ahead: dt.timedelta = LOOKAHEAD, lead: dt.timedelta = dt.timedelta()
+) -> Slots:
+    """Take up to ``wanted`` of the line's next slots: those that come within ``ahead``.
+
+    None of them comes before ``lead``, where a sender still has something to do before it can send.
+    """
     interval = _SECOND // channel.messages_per_second
     granted, delay, after = 0, 0, 0
     if wanted > 0:
-        arguments = (interval, wanted, ahead // MICROSECOND)
+        arguments = (interval, wanted, ahead // MICROSECOND, lead // MICROSECOND)
         try:
             granted, delay, after = _reserve_in_redis(channel, *arguments)
         except _NoRedis:
@@ -148,11 +153,13 @@ class _NoRedis(Exception):
     """Redis is not configured, or does not answer."""
 
 
-def _reserve_in_redis(channel: Channel, interval: int, wanted: int, ahead: int) -> tuple[int, int, int]:
+def _reserve_in_redis(
+    channel: Channel, interval: int, wanted: int, ahead: int, lead: int
+) -> tuple[int, int, int]:
     if not settings.REDIS_URL:
         raise _NoRedis
     held_until = channel.next_slot_at
-    held = 0 if held_until is None else max(0, (held_until - database_now()) // MICROSECOND)
+    held = lead if held_until is None else max(lead, (held_until - database_now()) // MICROSECOND)
     furthest = MAX_SLOW_DOWN // MICROSECOND
     granted, delay, after = _redis(_RESERVE, channel, interval, wanted, ahead, held, furthest)
     return int(granted), int(delay), int(after or 0)
@@ -188,13 +195,16 @@ def _connection(url: str) -> redis.Redis:
 # In the database -------------------------------------------------------------------------------------
 
 
-def _reserve_in_database(channel: Channel, interval: int, wanted: int, ahead: int) -> tuple[int, int, int]:
+def _reserve_in_database(
+    channel: Channel, interval: int, wanted: int, ahead: int, lead: int
+) -> tuple[int, int, int]:
     with transaction.atomic():
         # SQLite takes its write lock at BEGIN; PostgreSQL locks the row, but not for foreign keys to it.
         line = Channel.objects.select_for_update(no_key=True).filter(pk=channel.pk)
         stored = line.values_list("next_slot_at", flat=True).first()
         now = database_now()
-        slot = now if stored is None else max(now, min(stored, now + MAX_SLOW_DOWN))
+        first = now + lead * MICROSECOND
+        slot = first if stored is None else max(first, min(stored, now + MAX_SLOW_DOWN))
         delay = (slot - now) // MICROSECOND
         if delay > ahead:
             return 0, delay, 0
