@@ -1,8 +1,9 @@
 """``burst``: many follow-ups due at one instant, no limit on the channel, on PostgreSQL and Redis.
 
-``python -m tests.benchmarks.burst`` with one worker process and with two; ``--compare`` does the same work
-with one Celery task per row and, where it can be imported, one procrastinate job per row; ``--repeat 3``
-takes the median. Each run has a fresh copy of one database, and rounds go forwards and backwards in turn.
+``python -m tests.benchmarks.burst`` with one worker process, with one for ``MANY`` busy numbers, and with
+two; ``--compare`` does the same work with one Celery task per row and, where it can be imported, one
+procrastinate job per row; ``--repeat 3`` takes the median. Each run has a fresh copy of one database, and
+rounds go forwards and backwards in turn.
 """
 
 from __future__ import annotations
@@ -23,8 +24,10 @@ from tests.benchmarks.measure import (
     print_table,
 )
 
+MANY = 60
 ONE, TWO = "Trochai, 1 worker", "Trochai, 2 workers"
-PLANS = {ONE: Plan(workers=1), TWO: Plan(workers=2)}
+OF_MANY = f"the same, {MANY} numbers"
+PLANS = {ONE: Plan(workers=1), OF_MANY: Plan(workers=1), TWO: Plan(workers=2)}
 OTHERS = {
     "one task a row, 64 threads": Plan(TASK_A_ROW),
     "the same, connections kept": Plan(TASK_A_ROW, environment={"BENCHMARK_KEEP_CONNECTIONS": "1"}),
@@ -107,11 +110,12 @@ def main() -> None:
     options = parser.parse_args()
     chosen = plans(compare=options.compare)
     results: dict[str, list[Result]] = {name: [] for name in chosen}
-    with processes.Database() as template:
-        filled(template, count=options.count)
+    with processes.Database() as of_one, processes.Database() as of_many:
+        filled(of_one, count=options.count)
+        filled(of_many, count=options.count, channels=MANY)
         for turn in range(options.repeat):
             for name in list(chosen) if turn % 2 == 0 else reversed(chosen):
-                with template.clone() as database:
+                with (of_many if name == OF_MANY else of_one).clone() as database:
                     result = measured(database, chosen[name])
                 results[name].append(result)
                 each = ", ".join(f"{cpu:.1f}" for cpu in result.worker_cpu)
@@ -121,7 +125,7 @@ def main() -> None:
                 )
     print(f"\n{options.count} due at one instant, median of {options.repeat}")
     print_table(HEADER, [row(name, of_one) for name, of_one in results.items()])
-    for other in list(results)[2:]:
+    for other in OTHERS.keys() & results.keys():
         print(compared(results, ONE, other))
         print(compared(results, TWO, other))
 

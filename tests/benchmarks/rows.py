@@ -14,22 +14,24 @@ from django.utils import timezone
 UNLIMITED = 30_000
 
 
-def make_due(count: int, *, messages_per_second: int, talking: int = 0) -> None:
+def make_due(count: int, *, messages_per_second: int, talking: int = 0, channels: int = 1) -> None:
     """Make ``count`` follow-ups that fell due a moment ago, each for a contact of its own.
 
-    ``talking`` further conversations have a message that has just come in, and so an open window.
+    They are of so many ``channels``, equally many of each. ``talking`` further conversations of the last have
+    a message that has just come in, and so an open window.
     """
     from conversations.models import Conversation
     from tests import factories
 
     now = timezone.now()
     organization = factories.OrganizationFactory()
-    channel = factories.ChannelFactory(organization=organization, messages_per_second=messages_per_second)
     creator = factories.MembershipFactory(organization=organization).user
-    conversations = _conversations(channel, count + talking)
-    due = now - dt.timedelta(seconds=5)
-    _follow_ups(conversations[:count], creator=creator, due_at=due)
-    last = [conversation.pk for conversation in conversations[count:]]
+    of_each = count // channels
+    for number in range(channels):
+        channel = factories.ChannelFactory(organization=organization, messages_per_second=messages_per_second)
+        made = _conversations(channel, of_each + (talking if number == channels - 1 else 0))
+        _follow_ups(made[:of_each], creator=creator, due_at=now - dt.timedelta(seconds=5))
+    last = [conversation.pk for conversation in made[of_each:]]
     Conversation.objects.filter(pk__in=last).update(last_inbound_at=now)
 
 
@@ -38,7 +40,10 @@ def _conversations(channel, count: int) -> list:
 
     organization = channel.organization
     contacts = Contact.objects.bulk_create(
-        [Contact(organization=organization, name=f"Contact {n}", phone=f"+5068{n:07}") for n in range(count)],
+        [
+            Contact(organization=organization, name=f"Contact {n}", phone=f"+5068{channel.pk % 100:02}{n:05}")
+            for n in range(count)
+        ],
         batch_size=2000,
     )
     return Conversation.objects.bulk_create(
@@ -87,6 +92,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=10_000)
     parser.add_argument("--messages-per-second", type=int, default=0, help="0: no limit")
     parser.add_argument("--talking", type=int, default=0)
+    parser.add_argument("--channels", type=int, default=1)
     options = parser.parse_args()
     django.setup()
     call_command("migrate", verbosity=0)
@@ -96,6 +102,7 @@ def main() -> None:
         options.count,
         messages_per_second=options.messages_per_second or UNLIMITED,
         talking=options.talking,
+        channels=options.channels,
     )
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE" if connection.vendor == "sqlite" else "VACUUM ANALYZE")
