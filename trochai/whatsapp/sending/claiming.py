@@ -16,7 +16,7 @@ from trochai.whatsapp.sending.work import Claim, Row, RowT
 
 HeldT_co = TypeVar("HeldT_co", bound=Row, covariant=True)
 
-# A claim looks at no more channels than this: each costs four statements.
+# A claim looks at no more channels than this: each costs two statements, and a reservation.
 MOST_LINES = 16
 
 
@@ -29,7 +29,7 @@ class Source(Protocol[HeldT_co]):
     def take(self, channel: Channel, count: int, *, token: uuid.UUID, now: dt.datetime) -> int:
         """Take the ``count`` oldest of the channel's rows; return how many there were.
 
-        Called in a transaction that holds the channel's lock.
+        Called in a transaction that holds the channels' locks.
         """
 
     def held(self, token: uuid.UUID) -> Sequence[HeldT_co]:
@@ -51,8 +51,7 @@ def claim(source: Source[RowT], *, limit: int, now: dt.datetime) -> Claim[RowT]:
     left, hungry = limit, lines
     while left and hungry:
         share = max(1, left // len(hungry))
-        for line in hungry[:left]:
-            left -= line.take(share)
+        left -= _take(hungry[:left], share)
         hungry = [line for line in hungry if line.may_have_more and line.free_in is None]
     free_in = [line.free_in for line in lines if line.free_in is not None]
     return Claim(
@@ -78,18 +77,29 @@ class _Line(Generic[RowT]):
         self._now = now
         self._token = token
 
-    def take(self, wanted: int) -> int:
-        """Claim up to ``wanted`` rows, as many as the line can take in the next moment."""
-        slots = rate.reserve(self.channel, wanted)
-        claimed = self._claim(slots.count) if slots.count else 0
-        self.may_have_more = claimed == slots.count
+    def take(self, slots: rate.Slots) -> int:
+        """Take as many rows as there are slots; return how many there were."""
+        if not slots.count:
+            return 0
+        return self._source.take(self.channel, slots.count, token=self._token, now=self._now)
+
+    def note(self, slots: rate.Slots, *, wanted: int, taken: int) -> None:
+        """Give back the slots that are not needed."""
+        self.may_have_more = taken == slots.count
         if self.may_have_more and slots.count < wanted:
             self.free_in = 0.0 if slots.count else slots.delay
-        self.slots.append(rate.give_back(self.channel, slots, slots.count - claimed))
-        return claimed
+        self.slots.append(rate.give_back(self.channel, slots, slots.count - taken))
 
-    def _claim(self, count: int) -> int:
-        with transaction.atomic():
-            # One worker at a time, or two would not see each other's rows for the same contact.
-            Channel.objects.select_for_update(no_key=True).only("pk").get(pk=self.channel.pk)
-            return self._source.take(self.channel, count, token=self._token, now=self._now)
+
+def _take(lines: Sequence[_Line[RowT]], wanted: int) -> int:
+    """Take up to ``wanted`` rows of each line, as many as it can take in the next moment; return how many."""
+    slots = [rate.reserve(line.channel, wanted) for line in lines]
+    granting = [line.channel.pk for line, granted in zip(lines, slots, strict=True) if granted.count]
+    with transaction.atomic():
+        # One worker at a time, or two would not see each other's rows for the same contact; in one order.
+        locked = Channel.objects.filter(pk__in=granting).select_for_update(no_key=True).order_by("pk")
+        list(locked.values_list("pk", flat=True))
+        taken = [line.take(granted) for line, granted in zip(lines, slots, strict=True)]
+    for line, granted, count in zip(lines, slots, taken, strict=True):
+        line.note(granted, wanted=wanted, taken=count)
+    return sum(taken)
