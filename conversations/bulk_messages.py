@@ -7,12 +7,12 @@ together; everything else is left to the receivers, one by one.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.db import connection
-from django.utils import timezone
 
 from conversations.acquaintance import Acquaintance
 from conversations.identity import names_of_sender
@@ -44,7 +44,9 @@ _MOVE = """
 """
 
 
-def record_plain(channel: Channel, events: Sequence[InboundMessage]) -> list[InboundMessage]:
+def record_plain(
+    channel: Channel, events: Sequence[InboundMessage], *, now: dt.datetime
+) -> list[InboundMessage]:
     """Write the plain ones of what a channel's contacts have written; return the others, in their order.
 
     Works in the caller's transaction and may run again for the same events. Sends ``messages_received``.
@@ -52,8 +54,8 @@ def record_plain(channel: Channel, events: Sequence[InboundMessage]) -> list[Inb
     known = _Known(channel, events)
     unread = [event for event in events if not known.is_recorded(event)]
     plain = _apart_from_others(unread, known)
-    now, latest = timezone.now(), {event.id: event for event in reversed(plain)}
-    first_of_each = [event for event in plain if latest[event.id] is event]
+    first = {event.id: event for event in reversed(plain)}
+    first_of_each = [event for event in plain if first[event.id] is event]
     messages = [
         received(channel, conversation, event, now=now)
         for event in first_of_each

@@ -5,6 +5,7 @@ Each runs inside the transaction of its one event, and may run again for the sam
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -142,8 +143,12 @@ def stop_channel(channel: Channel, event: MessageStatus, **_signal: Any) -> None
     verdicts.heed_status(channel, event, now=timezone.now())
 
 
+def _record_plain(channel: Channel, events: Sequence[InboundMessage]) -> list[InboundMessage]:
+    return bulk_messages.record_plain(channel, events, now=timezone.now())
+
+
 # Plain ones are taken together before the receivers above get what is left.
-deliveries.taken_together[InboundMessage] = bulk_messages.record_plain
+deliveries.taken_together[InboundMessage] = _record_plain
 deliveries.taken_together[MessageStatus] = bulk_statuses.follow_plain
 
 
