@@ -9,7 +9,7 @@ from dataclasses import replace
 import certifi
 import psycopg
 import pytest
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from followups import lifecycle
@@ -79,6 +79,30 @@ def test_a_marked_row_whose_call_was_surely_not_made_waits_again(due):
     assert (refreshed(row).status, refreshed(row).failures) == (Status.PENDING, 0)
     assert not row.attempts.exists()
     assert [each.pk for each in lifecycle.claim(limit=1, now=now).rows] == [row.pk]
+
+
+def test_what_is_marked_is_called_although_the_next_mark_fails(meta, due, team, settings, monkeypatch):
+    """The database goes away between the marks of two claims, whose rows leave at nearly the same moment."""
+    settings.FOLLOWUPS_BATCH_SIZE = 1
+    rows = [due() for _n in range(2)]
+    mark, marked = FollowUps.mark, []
+
+    def fail_the_second(self, jobs, **options):
+        if marked:
+            raise DatabaseError
+        marked.extend(mark(self, jobs, **options))
+        return marked
+
+    monkeypatch.setattr(FollowUps, "mark", fail_the_second)
+    # Until the line is free, both are claimed.
+    rate.reserve(Channel.objects.get(pk=team.channel.pk), 15)
+    with pytest.raises(DatabaseError):
+        tick()
+    assert len(meta.requests) == 1
+    assert sorted(refreshed(row).status for row in rows) == [Status.PROCESSING, Status.SENT]
+    assert [refreshed(row).requested_at for row in rows if refreshed(row).status == Status.PROCESSING] == [
+        None
+    ]
 
 
 # Lines ---------------------------------------------------------------------------------------------

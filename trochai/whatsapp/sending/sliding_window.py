@@ -170,7 +170,12 @@ class SlidingWindow(Generic[RowT, AttemptT]):
     async def _claim_once(self) -> Claim[RowT]:
         busy = {row.conversation_id for row in self._held()}
         claim, jobs = await sync_to_async(self._claim_and_prepare)(busy)
-        self._add(jobs)
+        try:
+            if claim.rows:
+                self._more = claim.more
+                await sync_to_async(self._claimed)(claim.more)
+        finally:
+            self._add(jobs)
         return claim
 
     def _claim_and_prepare(self, busy: set[int]) -> tuple[Claim[RowT], list[Job[RowT]]]:
@@ -183,8 +188,6 @@ class SlidingWindow(Generic[RowT, AttemptT]):
         _tell(claim.rows)
         now = time.monotonic()
         metrics.LINE_WAIT_SECONDS.labels("line").inc(sum(max(0.0, job.at - now) for job in jobs))
-        self._more = claim.more
-        self._claimed(claim.more)
         return claim, jobs
 
     # Mark and call ------------------------------------------------------------------------------------
@@ -194,24 +197,24 @@ class SlidingWindow(Generic[RowT, AttemptT]):
         while self._in_flight or not self._no_more_claims:
             if self._missed:
                 await self._call_again()
-            elif count := self._ready():
+                continue
+            count, look_again_at = self._ready()
+            if count:
                 await self._mark(count)
             else:
-                await _wait(self._may_mark, until=self._next_moment())
+                await _wait(self._may_mark, until=look_again_at)
 
-    def _ready(self) -> int:
-        """Return how many of the waiting may be marked now."""
+    def _ready(self) -> tuple[int, float]:
+        """Return how many of the waiting may be marked now, and if none, when that may change by itself."""
         now = time.monotonic()
-        if self._failure or self._no_more_claims or not self._waiting or self._waiting[0].at > now + LEAD:
-            return 0
+        if self._failure or self._no_more_claims or not self._waiting:
+            return 0, math.inf
+        if self._waiting[0].at > now + LEAD:
+            return 0, self._waiting[0].at - LEAD
         ready = bisect_right(self._waiting, now + LEAD_OF_ALL, key=lambda job: job.at)
         free = self._size - len(self._in_flight)
-        # If not, as soon as enough calls have ended.
-        return min(ready, free) if free >= min(ready, GROUP, self._size) else 0
-
-    def _next_moment(self) -> float:
-        moment = self._waiting[0].at - LEAD if self._waiting else math.inf
-        return moment if moment > time.monotonic() else math.inf
+        # If too few are free, as soon as enough calls have ended.
+        return min(ready, free) if free >= min(ready, GROUP, self._size) else 0, math.inf
 
     async def _mark(self, count: int) -> None:
         self._being_marked, self._waiting = self._waiting[:count], self._waiting[count:]
@@ -221,7 +224,6 @@ class SlidingWindow(Generic[RowT, AttemptT]):
             self._add(renewed)
             self._begin(marked)
         except Exception as error:
-            # Their leases bring them back. Calls that missed their moments are still seen to.
             self._failure = error
         self._being_marked = []
 
@@ -244,7 +246,12 @@ class SlidingWindow(Generic[RowT, AttemptT]):
         for group in of_token.values():
             # Committed before the calls. In doubt after a crash are, besides those in flight, the calls of
             # the next LEAD_OF_ALL that were marked with these, and the answers of the last SETTLE_EVERY.
-            marked += self._work.mark(group, now=database_now())
+            try:
+                marked += self._work.mark(group, now=database_now())
+            except Exception as error:
+                # Their leases bring them back. The calls of those marked before are made all the same.
+                self._failure = error
+                break
         _tell(job.row for job in jobs)
         return [job for job in renewed if job.at > now + LEAD_OF_ALL], marked
 
