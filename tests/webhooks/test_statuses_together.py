@@ -187,6 +187,17 @@ def test_a_body_that_says_more_is_left_to_its_own_task(team, plain):
     assert Message.objects.get(whatsapp_id="wamid.0").delivery == "failed"
 
 
+def test_a_large_body_is_read_alone(team, plain):
+    """What is taken together is in memory at once."""
+    small, large = (
+        store(team.channel, [plain[0]]),
+        store(team.channel, [plain[3] | {"x": "x" * deliveries.SMALL}]),
+    )
+    assert deliveries.process_together([small.pk, large.pk], now=database_now()) == {small.pk}
+    process_waiting_webhooks()
+    assert Message.objects.filter(delivery="sent").count() == 2
+
+
 def test_bodies_that_cannot_be_taken_together_are_read_one_by_one(team, plain, monkeypatch):
     def fail(channel, events: list[MessageStatus]):
         raise RuntimeError

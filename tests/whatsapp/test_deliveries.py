@@ -273,12 +273,25 @@ def test_what_breaks_every_worker_is_given_up_and_seen(channel, only, caplog):
 
 
 def test_a_flood_on_one_channel_holds_up_no_other(channel, heard):
-    flood = [stored(channel, change(channel, messages=inbound(f"flood {n}"))).pk for n in range(50)]
+    flood = [
+        stored(channel, change(channel, messages=inbound(f"flood {n}"))).pk
+        for n in range(deliveries.SHARE + 9)
+    ]
     other = ChannelFactory()
     late = stored(other, change(other, messages=inbound("other"))).pk
     batch = deliveries.next_batch(NOW)
     assert batch.index(late) <= 1
     assert len(set(batch) & set(flood)) == deliveries.SHARE
+
+
+def test_so_much_is_taken_at_a_time_however_many_channels_have_something(channel, heard, monkeypatch):
+    monkeypatch.setattr(deliveries, "BATCH", 3)
+    first = [
+        stored(each, change(each, messages=inbound(f"{each.pk}"))).pk
+        for each in [channel, *(ChannelFactory() for _n in range(4))]
+    ]
+    assert len(deliveries.next_batch(NOW)) == 3
+    assert set(deliveries.next_batch(NOW)) < set(first)
 
 
 def test_a_sweep_goes_on_until_nothing_is_due(channel, heard):

@@ -17,6 +17,7 @@ import structlog
 from django.db import models, transaction
 from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.expressions import Combinable
+from django.db.models.functions import Length
 
 from trochai import changes, metrics
 from trochai.whatsapp import signals
@@ -47,6 +48,10 @@ MOST_LOGGED_FIELDS = 100
 _logged_fields: set[str] = set()
 # So many deliveries of a channel are taken at a time, so that a flood on one holds up no other.
 SHARE = 50
+# And so many of all channels. Those that are taken together are in memory at once, so none of them is large.
+BATCH = 200
+# Bytes.
+SMALL = 64 * 1024
 # Waits after the first, second, … failure; after the last one the delivery is given up.
 BACKOFF = tuple(dt.timedelta(minutes=m) for m in (1, 5, 15, 60, 120, 240, 360, 360, 360, 360, 360))
 KEEP_PROCESSED = dt.timedelta(days=7)
@@ -83,7 +88,8 @@ def next_batch(now: dt.datetime) -> list[int]:
         waiting(now).filter(channel=channel_id).values_list("pk", flat=True)[:SHARE]
         for channel_id in with_some.values_list("pk", flat=True)
     ]
-    return [pk for pk in chain.from_iterable(zip_longest(*shares)) if pk is not None]
+    in_turn = (pk for pk in chain.from_iterable(zip_longest(*shares)) if pk is not None)
+    return list(islice(in_turn, BATCH))
 
 
 def process_together(ids: Sequence[int], *, now: dt.datetime) -> set[int]:
@@ -112,7 +118,8 @@ def _take_fresh(ids: Sequence[int], now: dt.datetime, *, until: dt.datetime) -> 
     Committed before they are read: what ends this worker is read alone the next time, where that is counted.
     """
     with transaction.atomic():
-        fresh = waiting(now).filter(pk__in=ids, claims=0).prefetch_related("channel")
+        fresh = waiting(now).alias(size=Length("body")).filter(pk__in=ids, claims=0, size__lte=SMALL)
+        fresh = fresh.prefetch_related("channel")
         rows = {row.pk: row for row in fresh.select_for_update(skip_locked=True) if SIGN in bytes(row.body)}
         WebhookDelivery.objects.filter(pk__in=rows).update(claims=1, next_attempt_at=until)
     return rows
