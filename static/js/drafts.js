@@ -105,9 +105,12 @@ function restore(form, fields) {
   restoring = false;
 }
 
+// A field that is taken out of the page while somebody is in it changes once more, after its form was sent.
+const sent = new WeakSet();
 for (const type of ["input", "change"]) {
-  document.addEventListener(type, ({ target }) => {
-    if (!restoring && target.form?.matches("[data-draft]")) save(target.form);
+  document.addEventListener(type, ({ target: { form } }) => {
+    if (type === "input") sent.delete(form);
+    if (!restoring && form?.matches("[data-draft]") && !sent.has(form)) save(form);
   });
 }
 
@@ -129,7 +132,9 @@ document.addEventListener("htmx:load", ({ detail: { elt } }) => {
 // Sent. An answer that leads elsewhere is the sign-in.
 document.addEventListener("htmx:beforeOnLoad", ({ detail: { elt, xhr } }) => {
   const isDone = xhr.status < 300 && !xhr.getResponseHeader("HX-Redirect");
-  if (elt.matches("form[data-draft]") && isDone) forget(elt.dataset.draft);
+  if (!elt.matches("form[data-draft]") || !isDone) return;
+  sent.add(elt);
+  forget(elt.dataset.draft);
 });
 // Without htmx the next page tells: it is neither the form again nor the sign-in.
 const SENT = "draft-sent";
@@ -138,9 +143,9 @@ document.addEventListener("submit", ({ target }) => {
   if (isOurs) tab.setItem(SENT, target.dataset.draft);
 });
 if (document.body.dataset.member) {
-  const sent = tab.getItem(SENT);
+  const about = tab.getItem(SENT);
   tab.removeItem(SENT);
-  if (sent && !document.querySelector(`form[data-draft="${CSS.escape(sent)}"]:not([hx-post])`)) forget(sent);
+  if (about && !document.querySelector(`form[data-draft="${CSS.escape(about)}"]:not([hx-post])`)) forget(about);
 }
 
 // A dialog that would take with it what was typed asks first; what was only chosen is chosen again in a moment.

@@ -139,6 +139,20 @@ def test_the_values_of_each_template_are_kept_apart(team, two_templates, open_pa
     expect_filled(dialog)
 
 
+def test_a_message_that_was_sent_with_enter_is_no_draft(team, other, open_page):
+    """The form is replaced while somebody is in its field: for the browser a change of what was typed."""
+    page = open_page(team.agent, path_of(team.conversation))
+    box = page.locator("#reply")
+    box.fill("Buenos días")
+    box.press("Enter")
+    expect(page.locator(".bubble--out")).to_contain_text("Buenos días")
+    expect(box).to_have_value("")
+    assert page.evaluate("Object.keys(localStorage).filter((key) => key.startsWith('draft/'))") == []
+    box.press_sequentially("Y otra")
+    page.reload()
+    expect(box).to_have_value("Y otra")
+
+
 def test_who_signs_out_leaves_nothing_on_the_device(team, other, open_page):
     page = open_page(team.agent, path_of(team.conversation))
     page.locator("#reply").fill("Buenos días")
