@@ -219,6 +219,8 @@ def test_what_ends_the_worker_is_read_alone_the_next_time(team, plain, monkeypat
         patched.setitem(deliveries.taken_together, MessageStatus, die)
         with pytest.raises(SystemExit):
             process_waiting_webhooks()
+    assert deliveries.next_batch(database_now()) == []
+    assert deliveries.next_batch(database_now() + dt.timedelta(minutes=1)) == [row.pk]
     WebhookDelivery.objects.update(next_attempt_at=database_now())
     other = store(team.channel, [plain[3]])
     assert deliveries.process_together([row.pk, other.pk], now=database_now()) == {other.pk}

@@ -37,6 +37,8 @@ SIGN = b'"messages"'
 
 # A worker that died while processing leaves the delivery to others after this long.
 LEASE = dt.timedelta(minutes=5)
+# Those that are taken together are read in a second or two.
+SHORT_LEASE = dt.timedelta(minutes=1)
 # The lease is renewed, and the place in a long body written down, after so many events.
 PIECE = 100
 # Meta puts at most 1,000 updates into a body. One with more than this is kept, but not processed.
@@ -97,7 +99,7 @@ def process_together(ids: Sequence[int], *, now: dt.datetime) -> set[int]:
 
     All of it is one transaction. If it fails, or a delivery says more, that is left to ``process``.
     """
-    until = now + LEASE
+    until = now + SHORT_LEASE
     taken = _take_fresh(ids, now, until=until)
     if not taken:
         return set()
