@@ -54,11 +54,12 @@ def record_plain(
     known = _Known(channel, events)
     unread = [event for event in events if not known.is_recorded(event)]
     plain = _apart_from_others(unread, known)
-    first = {event.id: event for event in reversed(plain)}
-    first_of_each = [event for event in plain if first[event.id] is event]
+    first: dict[str, InboundMessage] = {}
+    for event in plain:
+        first.setdefault(event.id, event)
     messages = [
         received(channel, conversation, event, now=now)
-        for event in first_of_each
+        for event in first.values()
         if (conversation := known.conversation_with(event)) is not None
     ]
     if messages:
@@ -74,8 +75,10 @@ def _apart_from_others(events: Sequence[InboundMessage], known: _Known) -> list[
 
     Where one of somebody's has more to say, the others keep their places around it.
     """
-    plain = [event for event in events if known.is_plain(event)]
-    around = [event for event in events if not known.is_plain(event)]
+    plain: list[InboundMessage] = []
+    around: list[InboundMessage] = []
+    for event in events:
+        (plain if known.is_plain(event) else around).append(event)
     names: set[str] = set()
     while around:
         names.update(*map(known.names_in, around))

@@ -192,8 +192,9 @@ def measure(*, seconds: float, posts: float) -> None:
     with processes.stub() as (_pid, stub):
         os.environ["WHATSAPP_API_URL"] = stub
         with processes.running(commands(port)) as (web, sends, reads):
-            ready = lambda: len(app.control.ping(timeout=1)) == 2  # noqa: E731
-            processes.wait_until("workers ready", ready, seconds=processes.START)
+            processes.wait_until(
+                "workers ready", lambda: len(app.control.ping(timeout=1)) == 2, seconds=processes.START
+            )
             processes.wait_until("serving", lambda: _serves(port), seconds=processes.START)
             send_due_follow_ups.delay()
             for phase in ("sending", "nothing is sent"):

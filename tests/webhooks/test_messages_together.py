@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import random
 
 import pytest
@@ -15,6 +14,8 @@ from followups.models import FollowUp, FollowUpChange
 from notifications.models import Notification
 from tests import factories
 from tests.conftest import make_team
+from tests.webhooks.test_identity import waiting_for
+from tests.webhooks.together import left_each_way, store
 from trochai.clock import database_now
 from trochai.whatsapp.models import WebhookDelivery
 from trochai.whatsapp.tasks import process_waiting_webhooks
@@ -125,15 +126,6 @@ def node_of(kind: str, made: random.Random, number: int) -> dict:
     return {"body": f"Mensaje {made.randint(0, 9999)}"}
 
 
-def store(channel, values: list[dict]) -> WebhookDelivery:
-    """Store a body as the webhook does, for a worker to find."""
-    metadata = {"metadata": {"phone_number_id": channel.phone_number_id}}
-    changes = [{"field": "messages", "value": metadata | value} for value in values]
-    entry = {"id": channel.waba_id, "changes": changes}
-    body = json.dumps({"object": "whatsapp_business_account", "entry": [entry]}).encode()
-    return deliveries.store(channel, body, now=database_now())
-
-
 def left_behind(team) -> dict[str, list]:
     """Return what the database holds of the team, without ids."""
     organization = team.organization
@@ -174,16 +166,8 @@ def left_behind(team) -> dict[str, list]:
 
 @pytest.mark.parametrize("seed", range(24))
 def test_it_is_all_the_same_whether_together_or_one_by_one(db, monkeypatch, seed):
-    results, now = [], timezone.now().replace(microsecond=0)
-    for size, together in ((7, True), (1, True), (1, False)):
-        if not together:
-            monkeypatch.setattr(deliveries, "taken_together", {})
-        team, told = world(seed, now)
-        for at in range(0, len(told), size):
-            store(team.channel, told[at : at + size])
-        process_waiting_webhooks()
-        assert not WebhookDelivery.objects.filter(processed_at=None).exists()
-        results.append(left_behind(team))
+    now = timezone.now().replace(microsecond=0)
+    results = left_each_way(monkeypatch, world=lambda: world(seed, now), store=store, left_behind=left_behind)
     assert results[0] == results[2]
     assert results[1] == results[2]
 
@@ -208,14 +192,7 @@ def talks(team):
         for _each in range(30)
     ]
     for conversation in made[::3]:
-        factories.FollowUpFactory(
-            organization=team.organization,
-            conversation=conversation,
-            template=team.template,
-            created_by=team.agent.user,
-            cancel_on_reply=True,
-            created_at=timezone.now() - dt.timedelta(days=1),
-        )
+        waiting_for(team, conversation)
     return made
 
 

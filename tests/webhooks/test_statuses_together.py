@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import random
 import uuid
 
@@ -15,6 +14,7 @@ from conversations.models import Alias, EarlyStatus, Identity, Message
 from followups.models import FollowUp
 from tests import factories
 from tests.conftest import make_team
+from tests.webhooks import together
 from tests.webhooks.meta import post
 from trochai.clock import database_now
 from trochai.whatsapp.models import WebhookDelivery
@@ -92,11 +92,7 @@ def status_of(message, attempt, made: random.Random, number: int, now: dt.dateti
 
 
 def store(channel, nodes: list[dict]) -> WebhookDelivery:
-    """Store a body as the webhook does, for a worker to find."""
-    value = {"metadata": {"phone_number_id": channel.phone_number_id}, "statuses": nodes}
-    entry = {"id": channel.waba_id, "changes": [{"field": "messages", "value": value}]}
-    body = json.dumps({"object": "whatsapp_business_account", "entry": [entry]}).encode()
-    return deliveries.store(channel, body, now=database_now())
+    return together.store(channel, [{"statuses": nodes}])
 
 
 def left_behind(team) -> dict[str, list]:
@@ -126,16 +122,10 @@ def left_behind(team) -> dict[str, list]:
 
 @pytest.mark.parametrize("seed", range(24))
 def test_it_is_all_the_same_whether_together_or_one_by_one(db, monkeypatch, seed):
-    results, now = [], timezone.now()
-    for size, together in ((7, True), (1, True), (1, False)):
-        if not together:
-            monkeypatch.setattr(deliveries, "taken_together", {})
-        team, told = world(seed, now)
-        for at in range(0, len(told), size):
-            store(team.channel, told[at : at + size])
-        process_waiting_webhooks()
-        assert not WebhookDelivery.objects.filter(processed_at=None).exists()
-        results.append(left_behind(team))
+    now = timezone.now()
+    results = together.left_each_way(
+        monkeypatch, world=lambda: world(seed, now), store=store, left_behind=left_behind
+    )
     assert results[0] == results[1] == results[2]
 
 
