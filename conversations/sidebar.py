@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django.db.models import F, QuerySet
 from django.http import HttpRequest
@@ -14,12 +15,15 @@ from trochai import paging
 from trochai.accounts.models import Membership
 from trochai.whatsapp.models import Channel
 
+if TYPE_CHECKING:
+    from trochai.accounts.access import MemberRequest
+
 
 class Sidebar:
     """Asks the database only for what a template shows: a fragment without the frame costs nothing."""
 
-    def __init__(self, membership: Membership) -> None:
-        self._membership = membership
+    def __init__(self, membership: Membership, memberships: Sequence[Membership]) -> None:
+        self._membership, self._memberships = membership, memberships
 
     @property
     def unread_conversations(self) -> paging.Count:
@@ -46,13 +50,14 @@ class Sidebar:
         worst_first = channels.order_by(F("stopped_at").desc(nulls_last=True), "pk")
         return worst_first.only("name", "stopped_at", *Channel.STOP_FIELDS).first()
 
-    @cached_property
+    @property
     def memberships(self) -> list[Membership]:
         """Return the person's memberships: the organizations to switch between."""
-        mine = Membership.objects.filter(user=self._membership.user_id).select_related("organization")
-        return list(mine.order_by("organization__name", "pk"))
+        return sorted(self._memberships, key=lambda each: (each.organization.name.casefold(), each.pk))
 
 
 def sidebar(request: HttpRequest) -> dict[str, Any]:
-    membership: Membership | None = getattr(request, "membership", None)
-    return {"sidebar": Sidebar(membership)} if membership else {}
+    if not hasattr(request, "membership"):
+        return {}
+    member = cast("MemberRequest", request)
+    return {"sidebar": Sidebar(member.membership, member.memberships)}

@@ -51,7 +51,7 @@ def bell(request: MemberRequest) -> HttpResponse:
     version = changes.version(request.membership, now=timezone.now())
     if version and request.GET.get("v") == version:
         return HttpResponse(status=204)
-    return render(request, "parts/_frame.html", {"version": version})
+    return render(request, "notifications/_frame.html", {"version": version})
 
 
 @require_POST

@@ -46,8 +46,12 @@ class TriageForm(forms.Form):
 
 def assignable(conversation: Conversation) -> QuerySet[User]:
     """Return who can be assigned, by name: neither viewers nor people who have left."""
-    return User.objects.filter(
-        is_active=True,
-        memberships__organization=conversation.organization_id,
-        memberships__role__in=[Role.ADMIN, Role.AGENT],
-    ).order_by("name", "pk")
+    return (
+        User.objects.filter(
+            is_active=True,
+            memberships__organization=conversation.organization_id,
+            memberships__role__in=[Role.ADMIN, Role.AGENT],
+        )
+        .only("name", "email")
+        .order_by("name", "pk")
+    )

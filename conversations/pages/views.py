@@ -228,13 +228,14 @@ def _as_it_was(request: MemberRequest, context: dict[str, Any]) -> HttpResponse:
 def _opened(request: MemberRequest, opened: Conversation, *, now: dt.datetime, data: Any) -> dict[str, Any]:
     to = thread.ORDER.parse(request.GET.get("to", ""))
     since = thread.ORDER.parse(data.get("since", "")) if data.get("open") == str(opened.pk) else None
-    closes_at = window.closes_at(opened)
+    closes_at, opted_out_at = window.closes_at(opened), opened.contact.opted_out_at
     return {
         "thread": _thread(opened, to=to, since=since),
         "reading_back": to is not None,
         "window_closes_at": formatting.long_day_time(closes_at, now) if closes_at else "",
         "window_open": window.is_open(opened, now),
         "window_left": formatting.short_duration(closes_at - now) if closes_at else "",
+        "opted_out_on": formatting.day(opted_out_at, now) if opted_out_at else "",
         "submission": uuid.uuid4(),
         "statuses": ConversationStatus.choices,
         "people": _people(opened) if request.membership.can_write else [],

@@ -37,6 +37,11 @@ class Row:
     fingerprint: str
 
     @property
+    def status_label(self) -> str:
+        # What Django's get_status_display looks up anew for each row.
+        return str(Status(self.follow_up.status).label)
+
+    @property
     def asks_before_retry(self) -> bool:
         return outcome_is_unknown(self.follow_up)
 

@@ -233,7 +233,7 @@ def test_a_fragment_costs_nothing_for_the_frame_it_does_not_have(team, django_as
     client = signed_in(team.agent)
     with django_assert_num_queries(5):  # session, person, membership, notices, unread ones
         client.get("/notifications/", headers={"HX-Request": "true"})
-    with django_assert_num_queries(5 + 3):  # the frame: its counts, channel, memberships
+    with django_assert_num_queries(5 + 2):  # the frame: its counts, the channel
         client.get("/notifications/")
 
 

@@ -23,9 +23,10 @@ class OrganizationScoped(Protocol[M_co]):
 
 
 class MemberRequest(HttpRequest):
-    """A request by a signed-in member; ``MembershipMiddleware`` sets ``membership``."""
+    """A request by a signed-in member; ``MembershipMiddleware`` sets ``membership``, one of all they have."""
 
     membership: Membership
+    memberships: list[Membership]
     htmx: HtmxDetails
 
 

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from trochai import changes
@@ -51,7 +51,9 @@ class MembershipMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         try:
-            response = self.get_response(request)
+            # A page looks up hundreds of words; where no language is active, each costs two exceptions.
+            with translation.override(translation.get_language()):
+                response = self.get_response(request)
             membership: Membership | None = getattr(request, "membership", None)
             if membership is not None and request.method not in UNCHANGING:
                 changes.changed([membership.organization_id])
@@ -65,17 +67,19 @@ class MembershipMiddleware:
         admin_site = request.resolver_match is not None and request.resolver_match.app_name == "admin"
         if not needs_member or admin_site or not isinstance(request.user, User):
             return
-        membership = _current_membership(request.user, request.session.get(SESSION_KEY))
-        if membership is None:
+        memberships = _memberships(request.user)
+        if not memberships:
             raise PermissionDenied(_("You are not a member of any organization."))
+        chosen = request.session.get(SESSION_KEY)
+        membership = next((each for each in memberships if each.organization_id == chosen), memberships[0])
         request.membership = membership  # type: ignore[attr-defined]
+        request.memberships = memberships  # type: ignore[attr-defined]
         timezone.activate(membership.organization.zone)
 
 
-def _current_membership(user: User, organization_id: int | None) -> Membership | None:
-    memberships = Membership.objects.filter(user=user).select_related("organization", "user")
-    if organization_id is not None:
-        chosen = memberships.filter(organization_id=organization_id).first()
-        if chosen is not None:
-            return chosen
-    return memberships.order_by("pk").first()
+def _memberships(user: User) -> list[Membership]:
+    """Return all that the person has, the oldest first: every page offers to switch between them."""
+    memberships = list(Membership.objects.filter(user=user).select_related("organization").order_by("pk"))
+    for membership in memberships:
+        membership.user = user
+    return memberships
