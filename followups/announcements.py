@@ -14,7 +14,7 @@ from conversations import notes
 from followups.models import CancelCause, FollowUp
 from followups.wording.notices import Kind
 from notifications.models import Notification
-from notifications.notify import Notice, notify, notify_all, recipients_for
+from notifications.notify import Notice, notify, notify_all, recipients_for, recipients_for_all
 from trochai.accounts.models import Membership, Organization
 
 if TYPE_CHECKING:
@@ -25,12 +25,8 @@ if TYPE_CHECKING:
 
 
 def announce_sent(follow_ups: Sequence[FollowUp], *, now: dt.datetime) -> None:
-    """Tell the creators of any number of follow-ups, in as few statements as there are creators."""
-    recipients: dict[tuple[int, int | None], list[int]] = {}
-    for follow_up in follow_ups:
-        creator = (follow_up.organization_id, follow_up.created_by_id)
-        if creator not in recipients:
-            recipients[creator] = recipients_for(follow_up.organization, follow_up.created_by_id)
+    """Tell the creators of any number of follow-ups, in a handful of statements."""
+    recipients = recipients_for_all({(each.organization_id, each.created_by_id) for each in follow_ups})
     notices = [
         Notice(
             organization=follow_up.organization,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +17,28 @@ if TYPE_CHECKING:
 
 def recipients_for(organization: Organization, user_id: int | None) -> list[int]:
     """Return the ids of those to tell: the person, or the admins if that person has left."""
-    members = Membership.objects.for_organization(organization).active()
-    if user_id is not None and members.filter(user_id=user_id).exists():
-        return [user_id]
-    return list(members.admins().values_list("user_id", flat=True))
+    return recipients_for_all([(organization.pk, user_id)])[organization.pk, user_id]
+
+
+def recipients_for_all(
+    people: Collection[tuple[int, int | None]],
+) -> dict[tuple[int, int | None], list[int]]:
+    """Return the same for any number of people, each as ids of organization and user, in two statements."""
+    active = Membership.objects.active()
+    members = active.filter(
+        organization__in={organization for organization, _user in people},
+        user__in={user for _organization, user in people if user is not None},
+    )
+    recipients: dict[tuple[int, int | None], list[int]] = {}
+    for organization, user in members.values_list("organization_id", "user_id"):
+        recipients[organization, user] = [user]
+    left = [each for each in people if each not in recipients]
+    admins: dict[int, list[int]] = defaultdict(list)
+    if left:
+        theirs = active.admins().filter(organization__in={organization for organization, _user in left})
+        for organization, user in theirs.values_list("organization_id", "user_id"):
+            admins[organization].append(user)
+    return recipients | {each: admins[each[0]] for each in left}
 
 
 @dataclass(frozen=True)

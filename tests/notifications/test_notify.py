@@ -4,7 +4,7 @@ from django.utils import timezone
 
 from followups.wording.notices import Kind
 from notifications.models import Notification
-from notifications.notify import notify, recipients_for
+from notifications.notify import notify, recipients_for, recipients_for_all
 from tests import factories
 
 
@@ -53,3 +53,16 @@ def test_the_person_is_told_and_the_admins_only_if_the_person_has_left(team, str
     assert recipients_for(team.organization, user.pk) == [team.admin.user_id]
     team.other_agent.delete()
     assert recipients_for(team.organization, team.other_agent.user_id) == [team.admin.user_id]
+
+
+def test_any_number_of_people_are_looked_up_together(team, stranger, django_assert_num_queries):
+    here, there = team.organization.pk, stranger.organization.pk
+    agent, admin = team.agent.user_id, team.admin.user_id
+    with django_assert_num_queries(2):
+        assert recipients_for_all([(here, agent), (here, None), (there, stranger.agent.user_id)]) == {
+            (here, agent): [agent],
+            (here, None): [admin],
+            (there, stranger.agent.user_id): [stranger.agent.user_id],
+        }
+    # Who is a member elsewhere is none here.
+    assert recipients_for_all([(there, agent)]) == {(there, agent): [stranger.admin.user_id]}
