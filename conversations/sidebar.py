@@ -50,7 +50,7 @@ class Sidebar:
         worst_first = channels.order_by(F("stopped_at").desc(nulls_last=True), "pk")
         return worst_first.only("name", "stopped_at", *Channel.STOP_FIELDS).first()
 
-    @property
+    @cached_property
     def memberships(self) -> list[Membership]:
         """Return the person's memberships: the organizations to switch between."""
         return sorted(self._memberships, key=lambda each: (each.organization.name.casefold(), each.pk))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -73,18 +74,20 @@ def announce_moved(follow_ups: Sequence[FollowUp], before: str, *, now: dt.datet
 def announce_template_unusable(template: Template, follow_ups: list[FollowUp], *, now: dt.datetime) -> None:
     """Tell each creator, before the send date, how many of their follow-ups wait on the template."""
     organization = template.channel.organization
-    waiting: dict[int | None, int] = {}
-    for follow_up in follow_ups:
-        waiting[follow_up.created_by_id] = waiting.get(follow_up.created_by_id, 0) + 1
-    for creator_id, count in waiting.items():
-        notify(
+    waiting = Counter((organization.pk, follow_up.created_by_id) for follow_up in follow_ups)
+    recipients = recipients_for_all(waiting)
+    notices = [
+        Notice(
             organization=organization,
-            recipients=recipients_for(organization, creator_id),
+            recipient_id=recipient_id,
             kind=Kind.TEMPLATE_UNUSABLE,
             values={"template": template.name, "status": template.status, "count": count},
             url=f"{reverse('followups:index')}?status=pending",
-            now=now,
         )
+        for creator, count in waiting.items()
+        for recipient_id in recipients[creator]
+    ]
+    notify_all(notices, now=now)
 
 
 def announce_channel_stopped(channel: Channel, *, now: dt.datetime) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlencode
 
 from django.conf import settings
@@ -16,6 +16,9 @@ from django.utils.translation import gettext as _
 from trochai import changes
 from trochai.accounts.models import Membership, User
 from trochai.ui.addresses import path_before
+
+if TYPE_CHECKING:
+    from trochai.accounts.access import MemberRequest
 
 SESSION_KEY = "organization_id"
 # Views that change something all the same say so themselves.
@@ -72,8 +75,8 @@ class MembershipMiddleware:
             raise PermissionDenied(_("You are not a member of any organization."))
         chosen = request.session.get(SESSION_KEY)
         membership = next((each for each in memberships if each.organization_id == chosen), memberships[0])
-        request.membership = membership  # type: ignore[attr-defined]
-        request.memberships = memberships  # type: ignore[attr-defined]
+        member = cast("MemberRequest", request)
+        member.membership, member.memberships = membership, memberships
         timezone.activate(membership.organization.zone)
 
 
