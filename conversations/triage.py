@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from conversations.models import Conversation, ConversationStatus
 from trochai import changes
+from trochai.changes import Kind
 
 if TYPE_CHECKING:
     from trochai.accounts.models import User
@@ -30,5 +31,5 @@ def mark_read(conversation: Conversation) -> bool:
     if not seen.update(unread_count=0):
         return False
     conversation.unread_count = 0
-    changes.changed([conversation.organization_id])
+    changes.changed([conversation.organization_id], [Kind.CONVERSATIONS])
     return True

@@ -29,6 +29,7 @@ from followups.models import CancelCause, FollowUp, FollowUpAttempt, HeldReason,
 from followups.sending import trials
 from templates_app.models import Template
 from templates_app.signals import template_changed
+from trochai.changes import Kind, changed
 from trochai.clock import database_now
 from trochai.search import search_text
 from trochai.whatsapp import references
@@ -105,7 +106,8 @@ def cancel_on_opt_out(contact: Contact, now: dt.datetime, **_signal: Any) -> Non
 
 @receiver(conversation_merged)
 def move_follow_ups(kept: Conversation, gone: Conversation, **_signal: Any) -> None:
-    FollowUp.objects.filter(conversation=gone).update(conversation=kept)
+    if FollowUp.objects.filter(conversation=gone).update(conversation=kept):
+        changed([kept.organization_id], [Kind.FOLLOW_UPS])
 
 
 @receiver(contacts_alike)
@@ -132,7 +134,8 @@ def refresh_search_text(contact: Contact, **_signal: Any) -> None:
     follow_ups = list(FollowUp.objects.filter(conversation__contact=contact).only("pk", "note"))
     for follow_up in follow_ups:
         follow_up.search_text = search_text(*contact.known_as, follow_up.note)
-    FollowUp.objects.bulk_update(follow_ups, ["search_text"], batch_size=500)
+    if FollowUp.objects.bulk_update(follow_ups, ["search_text"], batch_size=500):
+        changed([contact.organization_id], [Kind.FOLLOW_UPS])
 
 
 @receiver(template_changed)

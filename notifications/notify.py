@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from notifications.models import Notification
 from trochai import changes
 from trochai.accounts.models import Membership, Organization, User
+from trochai.changes import Kind
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -80,4 +81,4 @@ def notify_all(notices: Iterable[Notice], *, now: dt.datetime) -> None:
         )
         for notice in notices
     )
-    changes.changed({notice.organization.pk for notice in notices})
+    changes.changed({notice.organization.pk for notice in notices}, [Kind.NOTICES])

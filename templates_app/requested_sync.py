@@ -12,6 +12,7 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from templates_app.models import RequestedSync
+from trochai.changes import Kind, changed
 from trochai.ui.toasts import Toast
 from trochai.whatsapp.cloud_api.failures import Failure
 from trochai.whatsapp.models import Channel
@@ -51,6 +52,7 @@ def end(channel: Channel, outcome: SyncResult | Failure, *, now: dt.datetime) ->
         else {"added": outcome.added, "changed": outcome.changed, "removed": outcome.removed}
     )
     RequestedSync.objects.filter(channel=channel, ended_at=None).update(ended_at=now, **found)
+    changed([channel.organization_id], [Kind.TEMPLATES])
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from templates_app.components import format_of
 from templates_app.models import Template, TemplateStatus
 from templates_app.signals import template_changed
 from trochai import changes
+from trochai.changes import Kind
 from trochai.whatsapp.cloud_api.client import client_for
 from trochai.whatsapp.json_reading import mapping, text
 from trochai.whatsapp.models import Channel
@@ -50,7 +51,7 @@ def sync_channel(channel: Channel, now: dt.datetime) -> SyncResult:
         Channel.objects.select_for_update(no_key=True).get(pk=channel.pk)
         result = _write(channel, listed, now)
         Channel.objects.filter(pk=channel.pk).update(templates_synced_at=now)
-    changes.changed([channel.organization_id])
+    changes.changed([channel.organization_id], [Kind.TEMPLATES])
     log.info("templates_synced", channel=channel.pk, added=result.added, changed=result.changed)
     return result
 

@@ -12,16 +12,17 @@ from django.utils import timezone
 
 from conversations import triage
 from conversations.models import ConversationStatus
-from followups.models import FollowUp
+from followups.models import FollowUp, Status
 from notifications.notify import notify
 from templates_app.sync import sync_channel
 from tests import factories
 from tests.conftest import Team, signed_in
 from tests.followups.engine import tick
 from tests.templates_app.conftest import templates_path
-from tests.webhooks.meta import post, say
+from tests.webhooks.meta import PERSON, post, say
 from trochai import changes
 from trochai.accounts.models import Membership
+from trochai.changes import Kind
 from trochai.hints import hints
 from trochai.whatsapp import channels
 from trochai.whatsapp.cloud_api.failures import Failure
@@ -36,19 +37,23 @@ def answering(monkeypatch):
 
 
 def version(team: Team, *, now: dt.datetime = NOW) -> str:
-    return changes.version(team.agent, now=now)
+    return changes.version(team.agent, tuple(Kind), now=now)
+
+
+def versions(team: Team) -> dict[Kind, str]:
+    return {kind: changes.version(team.agent, [kind], now=NOW) for kind in Kind}
 
 
 @pytest.fixture
 def heard(team, stranger, django_capture_on_commit_callbacks):
-    """Return a function that does something and says whether the team's pages hear of it; others never do."""
+    """Return a function that does something and says what the team's pages hear of; others never do."""
 
-    def hear(act) -> bool:
-        before, elsewhere = version(team), version(stranger)
+    def hear(act) -> set[Kind]:
+        before, elsewhere = versions(team), version(stranger)
         with django_capture_on_commit_callbacks(execute=True):
             act()
         assert version(stranger) == elsewhere
-        return version(team) != before
+        return {kind for kind, found in versions(team).items() if found != before[kind]}
 
     return hear
 
@@ -57,22 +62,39 @@ class TestWhoTells:
     def test_what_a_member_sends(self, team, heard):
         client = signed_in(team.agent)
         path = reverse("conversations:update", args=[team.conversation.pk])
-        assert heard(lambda: client.post(path, {"status": ConversationStatus.CLOSED}))
+        assert heard(lambda: client.post(path, {"status": ConversationStatus.CLOSED})) == set(Kind)
         assert not heard(lambda: client.get(reverse("conversations:inbox")))
 
     def test_reading_what_was_unread(self, team, heard):
         team.conversation.unread_count = 1
         team.conversation.save()
-        assert heard(lambda: triage.mark_read(team.conversation))
+        assert heard(lambda: triage.mark_read(team.conversation)) == {Kind.CONVERSATIONS}
         assert not heard(lambda: triage.mark_read(team.conversation))
 
     def test_a_message_and_a_status_that_a_webhook_brings(self, team, heard):
-        assert heard(lambda: say(team.channel, "Hola"))
+        assert heard(lambda: say(team.channel, "Hola")) == {Kind.CONVERSATIONS}
         sent = factories.MessageFactory(
             conversation=team.conversation, delivery="accepted", whatsapp_id="wamid.S", direction="out"
         )
         status = {"id": sent.whatsapp_id, "status": "read", "timestamp": "1795000000", "recipient_id": "5"}
-        assert heard(lambda: post(team.channel, statuses=[status]))
+        assert heard(lambda: post(team.channel, statuses=[status])) == {Kind.CONVERSATIONS, Kind.FOLLOW_UPS}
+
+    def test_an_answer_that_cancels_what_waits(self, team, heard):
+        contact = team.conversation.contact
+        contact.phone = f"+{PERSON}"
+        contact.save()
+        waiting = factories.FollowUpFactory(
+            organization=team.organization,
+            conversation=team.conversation,
+            template=team.template,
+            created_by=team.agent.user,
+            cancel_on_reply=True,
+            created_at=NOW - dt.timedelta(days=1),
+        )
+        answer = heard(lambda: say(team.channel, "text", {"body": "Hola"}))
+        assert answer == {Kind.CONVERSATIONS, Kind.FOLLOW_UPS, Kind.NOTICES}
+        waiting.refresh_from_db()
+        assert waiting.status == Status.CANCELED
 
     def test_what_is_sent(self, team, meta, heard):
         factories.FollowUpFactory(
@@ -82,24 +104,25 @@ class TestWhoTells:
             created_by=team.agent.user,
             scheduled_for=timezone.now() - dt.timedelta(minutes=1),
         )
-        assert heard(tick)
+        assert heard(tick) == {Kind.CONVERSATIONS, Kind.FOLLOW_UPS, Kind.NOTICES}
 
     def test_a_tick_with_nothing_to_do_does_not(self, team, heard):
         assert not heard(tick)
 
     def test_a_number_that_stops_and_goes_on(self, team, heard):
-        assert heard(lambda: channels.stop(team.channel.pk, failure=Failure(code=190), now=timezone.now()))
-        assert heard(lambda: channels.resume(team.channel.pk))
+        stop = {"failure": Failure(code=190), "now": timezone.now()}
+        assert heard(lambda: channels.stop(team.channel.pk, **stop)) == {Kind.CHANNELS, Kind.NOTICES}
+        assert heard(lambda: channels.resume(team.channel.pk)) == {Kind.CHANNELS}
         assert not heard(lambda: channels.resume(team.channel.pk))
 
     def test_a_sync_of_templates(self, team, httpserver, settings, heard):
         settings.WHATSAPP_API_URL = httpserver.url_for("").rstrip("/")
         httpserver.expect_request(templates_path(team.channel)).respond_with_json({"data": []})
-        assert heard(lambda: sync_channel(team.channel, timezone.now()))
+        assert heard(lambda: sync_channel(team.channel, timezone.now())) == {Kind.TEMPLATES}
 
     def test_what_comes_into_a_bell(self, team, heard):
         about = {"organization": team.organization, "kind": "x", "values": {}, "now": timezone.now()}
-        assert heard(lambda: notify(recipients=[team.agent.user], **about))
+        assert heard(lambda: notify(recipients=[team.agent.user], **about)) == {Kind.NOTICES}
         assert not heard(lambda: notify(recipients=[], **about))
 
     def test_nobody_before_it_is_committed(self, team):
@@ -155,7 +178,7 @@ class TestOpenPages:
         assert len({version(team, now=now) for now in seconds}) in {3, 4}
 
         def turns(viewer: Membership) -> list[int]:
-            seen = [changes.version(viewer, now=now) for now in seconds]
+            seen = [changes.version(viewer, changes.INBOX, now=now) for now in seconds]
             return [n for n in range(1, 180) if seen[n] != seen[n - 1]]
 
         assert turns(team.agent) != turns(team.other_agent)

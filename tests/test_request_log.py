@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 
 import pytest
 import structlog
@@ -29,6 +30,15 @@ def test_a_request_is_one_line_and_never_says_what_was_searched_for(team: Team) 
     (line,) = [line for line in lines if line["log_level"] != "debug"]
     assert (line["event"], line["request"], line["code"]) == ("request_finished", "GET /inbox/", 200)
     assert "50688887777" not in str(lines)
+
+
+def test_a_page_that_asks_and_hears_nothing_leaves_no_line(team: Team) -> None:
+    client = signed_in(team.agent)
+    page = client.get("/inbox/").content.decode()
+    asked = {"open": "", "v": re.search(r'name="v" value="([^"]+)"', page)[1]}
+    with capture_logs() as lines:
+        assert client.get("/inbox/poll/", asked, headers={"HX-Request": "true"}).status_code == 204
+    assert {line["log_level"] for line in lines} == {"debug"}
 
 
 def test_the_verify_token_of_a_webhook_stays_out_of_the_log(team: Team) -> None:

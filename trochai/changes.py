@@ -1,20 +1,23 @@
-"""Whether anything has changed for an organization, so that an open page which asks hears "no" at once.
+"""What has changed for an organization: an open page that asks hears "nothing" at once, or is told to ask.
 
-Whoever writes says so once it is committed, once for a whole group of rows: a token in the cache, and no row
-that a burst would queue on. Nothing depends on it for long: what was written without a word, or while the
-cache was away, is seen within ``LOOK_AGAIN``, when an open page looks again in any case.
+Whoever writes says so once it is committed, once for a whole group of rows. That leaves a token for each kind
+of change in the cache, and no row that a burst would queue on, and tells the streams of open pages
+(``trochai.live``). Nothing depends on it for long: what was written without a word, or while Redis was away,
+is seen within ``LOOK_AGAIN``, when an open page looks again in any case.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import uuid
-from collections.abc import Iterable
+import secrets
+from collections.abc import Collection, Iterable
+from enum import StrEnum
 from typing import Any, Protocol
 
 from django.db import transaction
 
 from trochai.hints import hints
+from trochai.news import News
 
 # What a page says about time ("in 3 hours") is as old as this at most.
 LOOK_AGAIN = dt.timedelta(minutes=1)
@@ -22,11 +25,36 @@ LOOK_AGAIN = dt.timedelta(minutes=1)
 KEPT = 24 * 3600
 
 
-def changed(organization_ids: Iterable[int]) -> None:
-    """Say that something has changed, once the current transaction is committed."""
-    tokens = {_name(pk): uuid.uuid4().hex for pk in organization_ids}
-    if tokens:
-        transaction.on_commit(lambda: hints.write(tokens, seconds=KEPT))
+class Kind(StrEnum):
+    """What a part of a page may show; ``data-poll`` in a template names those that its part does."""
+
+    CONVERSATIONS = "conversations"
+    FOLLOW_UPS = "followups"
+    NOTICES = "notices"
+    CHANNELS = "channels"
+    TEMPLATES = "templates"
+
+
+# The inbox, the table of follow-ups, and the frame around every page.
+INBOX = (Kind.CONVERSATIONS, Kind.FOLLOW_UPS, Kind.CHANNELS, Kind.TEMPLATES)
+TABLE = (Kind.FOLLOW_UPS, Kind.CHANNELS, Kind.TEMPLATES)
+FRAME = (Kind.CONVERSATIONS, Kind.NOTICES, Kind.CHANNELS)
+
+
+def changed(organization_ids: Iterable[int], kinds: Collection[Kind] = tuple(Kind)) -> None:
+    """Say that something of these kinds has changed, once the current transaction is committed."""
+    organizations = sorted(set(organization_ids))
+    if not organizations or not kinds:
+        return
+    tokens = {_name(pk, kind): secrets.token_hex(6) for pk in organizations for kind in kinds}
+    news = News(organizations=organizations, kinds=sorted(kinds))
+
+    def tell() -> None:
+        # In this order: who is told asks at once.
+        hints.write(tokens, seconds=KEPT)
+        hints.publish(news)
+
+    transaction.on_commit(tell)
 
 
 class Viewer(Protocol):
@@ -36,18 +64,18 @@ class Viewer(Protocol):
     organization_id: Any
 
 
-def version(viewer: Viewer, *, now: dt.datetime) -> str:
-    """Return what stays the same while nothing changes, for ``LOOK_AGAIN``; empty where nobody knows.
+def version(viewer: Viewer, kinds: Collection[Kind], *, now: dt.datetime) -> str:
+    """Return what stays the same while none of ``kinds`` changes, for ``LOOK_AGAIN``; empty if nobody knows.
 
     To be read before what it speaks of. Each viewer looks again at a moment of their own.
     """
-    name = _name(viewer.organization_id)
-    known = hints.read([name])
+    names = [_name(viewer.organization_id, kind) for kind in kinds]
+    known = hints.read(names)
     if known is None:
         return ""
     turn = int((now.timestamp() + viewer.pk * 7) // LOOK_AGAIN.total_seconds())
-    return f"{known.get(name, 'none')}-{turn}"
+    return "-".join([*(str(known.get(name, 0)) for name in names), str(turn)])
 
 
-def _name(organization_id: int) -> str:
-    return f"changed-{organization_id}"
+def _name(organization_id: int, kind: Kind) -> str:
+    return f"changed-{organization_id}-{kind}"

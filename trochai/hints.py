@@ -1,13 +1,18 @@
-"""What saves work if it is there, in a cache that nobody waits for: Redis, else files under ``var/``."""
+"""What saves work if it is there, in a Redis that nobody waits for; without one, in files under ``var/``."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import Any
 
 import structlog
+from django.conf import settings
 from django.core.cache import caches
+from redis import Redis
+
+from trochai import news
 
 logger = structlog.get_logger(__name__)
 
@@ -39,6 +44,19 @@ class Hints:
             caches["hints"].set_many(dict(values), seconds)
         except Exception as error:
             self._be_silent(error)
+
+    def publish(self, told: news.News) -> None:
+        """Tell the streams of open pages, where there is a Redis that they listen to."""
+        if not settings.REDIS_URL or time.monotonic() < self._silent_until:
+            return
+        try:
+            self._redis.publish(news.channel(settings.REDIS_URL), told.dump())
+        except Exception as error:
+            self._be_silent(error)
+
+    @cached_property
+    def _redis(self) -> Redis:
+        return Redis.from_url(settings.REDIS_URL, **settings.IMPATIENT_REDIS)
 
     def _be_silent(self, error: Exception) -> None:
         self._silent_until = time.monotonic() + PAUSE

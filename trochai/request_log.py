@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from http import HTTPStatus
 
 import structlog
 from django.http import HttpRequest
@@ -22,6 +23,12 @@ class RequestLogMiddleware(RequestMiddleware):
     def bind_ip(cls, request: HttpRequest) -> None:
         """The address that the sign-in counts; the library's own takes what anybody claims."""
         structlog.contextvars.bind_contextvars(ip=client_address(request))
+
+    def _log_level_for_status_code(self, status_code: int) -> int:
+        """An open page may ask all the time whether anything has changed: "no" is worth no line."""
+        if status_code == HTTPStatus.NO_CONTENT:
+            return logging.DEBUG
+        return super()._log_level_for_status_code(status_code)
 
 
 class ForPeople(logging.Filter):

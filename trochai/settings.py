@@ -148,12 +148,13 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # Cache and broker: Redis by REDIS_URL, else files under var/ -----------------------------------
 
 REDIS_URL = os.environ.get("REDIS_URL", "")
+# Seconds, for what is not worth waiting for.
+IMPATIENT_REDIS = {"socket_timeout": 1, "socket_connect_timeout": 1}
 if REDIS_URL:
     _REDIS = {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": REDIS_URL,
-        # Seconds. Nothing in it is worth waiting for.
-        "OPTIONS": {"socket_timeout": 1, "socket_connect_timeout": 1},
+        "OPTIONS": IMPATIENT_REDIS,
     }
     CACHES = {"default": _REDIS, "hints": _REDIS}
     CELERY_BROKER_URL = REDIS_URL
@@ -270,6 +271,11 @@ LANGUAGE_CODE = "en-us"
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"
+
+# Open pages ------------------------------------------------------------------------------------------
+
+# Whether they are told by the streams of ``trochai.live``; else they ask by themselves, more often.
+LIVE_EVENTS = env_bool("LIVE_EVENTS", default=bool(REDIS_URL) and not DEBUG)
 
 # WhatsApp --------------------------------------------------------------------------------------------
 

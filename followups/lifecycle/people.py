@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -20,6 +20,7 @@ from followups.lifecycle.claims import hand_back
 from followups.models import CancelCause, ChangeKind, FollowUp, FollowUpChange, HeldReason, Status
 from followups.wanted import Wanted, problems_with
 from followups.wording.refusals import Refusal
+from trochai.changes import Kind, changed
 from trochai.search import search_text
 
 if TYPE_CHECKING:
@@ -185,8 +186,10 @@ def hold(follow_ups: QuerySet[FollowUp], *, reason: HeldReason, now: dt.datetime
             FollowUpChange(follow_up_id=pk, kind=ChangeKind.HELD, at=now, values={"reason": reason})
             for pk in ids
         )
-        for follow_up in loaded().filter(pk__in=ids):
+        rows = list(loaded().filter(pk__in=ids))
+        for follow_up in rows:
             announcements.announce_held(follow_up, now=now)
+        _tell(rows)
     return len(ids)
 
 
@@ -212,8 +215,10 @@ def cancel_by_system(follow_ups: QuerySet[FollowUp], *, cause: CancelCause, now:
             FollowUpChange(follow_up_id=pk, kind=ChangeKind.CANCELED, at=now, values={"cause": cause})
             for pk in ids
         )
-        for follow_up in loaded().filter(pk__in=ids):
+        rows = list(loaded().filter(pk__in=ids))
+        for follow_up in rows:
             announcements.announce_canceled(follow_up, now=now)
+        _tell(rows)
     return len(ids)
 
 
@@ -225,3 +230,7 @@ def purge_deleted(*, now: dt.datetime) -> int:
         FollowUp.objects.filter(pk__in=ids).delete()
         purged += len(ids)
     return purged
+
+
+def _tell(rows: Iterable[FollowUp]) -> None:
+    changed({row.organization_id for row in rows}, [Kind.FOLLOW_UPS])

@@ -7,6 +7,7 @@ import datetime as dt
 from django.db import transaction
 
 from trochai import changes
+from trochai.changes import Kind
 from trochai.whatsapp.cloud_api.failures import Failure
 from trochai.whatsapp.models import Channel
 from trochai.whatsapp.signals import channel_stopped
@@ -32,7 +33,7 @@ def stop(channel_id: int, *, failure: Failure, now: dt.datetime, token: str | No
             setattr(channel, name, value)
         channel.save(update_fields=stop.keys())
         channel_stopped.send(sender=Channel, channel=channel)
-        changes.changed([channel.organization_id])
+        changes.changed([channel.organization_id], [Kind.CHANNELS])
     return True
 
 
@@ -47,5 +48,5 @@ def resume(channel_id: int, *, stopped_at: dt.datetime | None = None) -> bool:
         stopped = stopped.filter(stopped_at=stopped_at)
     whose = list(stopped.values_list("organization_id", flat=True))
     resumed = stopped.update(stopped_at=None, next_probe_at=None, **Failure().columns("stop"))
-    changes.changed(whose)
+    changes.changed(whose, [Kind.CHANNELS])
     return bool(resumed)

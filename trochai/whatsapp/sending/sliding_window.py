@@ -27,6 +27,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 
 from trochai import changes, metrics
+from trochai.changes import Kind
 from trochai.clock import database_now
 from trochai.whatsapp import rate, verdicts
 from trochai.whatsapp.cloud_api.client import Accepted
@@ -408,7 +409,7 @@ def _pause_after(claim: Claim[RowT]) -> float:
 
 
 def _tell(rows: Iterable[Row]) -> None:
-    changes.changed({row.channel.organization_id for row in rows})
+    changes.changed({row.channel.organization_id for row in rows}, [Kind.CONVERSATIONS, Kind.FOLLOW_UPS])
 
 
 def _reserve_again(jobs: list[Job[RowT]]) -> tuple[list[Job[RowT]], list[Job[RowT]]]:

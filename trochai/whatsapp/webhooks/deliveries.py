@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice, zip_longest
 from typing import Any
 
@@ -20,6 +20,7 @@ from django.db.models.expressions import Combinable
 from django.db.models.functions import Length
 
 from trochai import changes, metrics
+from trochai.changes import Kind
 from trochai.whatsapp import signals
 from trochai.whatsapp.models import Channel, WebhookDelivery
 from trochai.whatsapp.webhooks import parsing
@@ -59,6 +60,12 @@ BACKOFF = tuple(dt.timedelta(minutes=m) for m in (1, 5, 15, 60, 120, 240, 360, 3
 KEEP_PROCESSED = dt.timedelta(days=7)
 KEEP_FAILED = dt.timedelta(days=30)
 
+# What changes with an event, as far as it is known here; with any other, all of it may.
+CHANGES: dict[type[parsing.Event], tuple[Kind, ...]] = {
+    parsing.InboundMessage: (Kind.CONVERSATIONS,),
+    parsing.MessageEcho: (Kind.CONVERSATIONS,),
+    parsing.MessageStatus: (Kind.CONVERSATIONS, Kind.FOLLOW_UPS),
+}
 SIGNALS = {
     parsing.InboundMessage: signals.inbound_message,
     parsing.MessageEcho: signals.message_echo,
@@ -134,7 +141,7 @@ def _deal_with_all(rows: Mapping[int, WebhookDelivery], now: dt.datetime, *, unt
     held = WebhookDelivery.objects.filter(pk__in=done, processed_at__isnull=True, next_attempt_at=until)
     if held.update(processed_at=now, next_attempt_at=None) < len(done):
         raise RuntimeError("Another worker has taken over.")
-    changes.changed({channel.organization_id for pk in done for channel, _event in events[pk]})
+    _tell([routed for pk in done for routed in events[pk]])
     return done
 
 
@@ -263,13 +270,22 @@ def _hand_on(delivery: WebhookDelivery, events: list[Routed], lease: _Lease) -> 
     failures: list[str] = []
     for done, piece in _pieces(events, begin=delivery.done):
         failures += [failure for routed in _rest(delivery, piece) if (failure := _send(delivery, *routed))]
-        changes.changed({channel.organization_id for channel, _event in piece})
+        _tell(piece)
         more = done < len(events)
         # After a failure the whole body is tried again.
         if more and not lease.renew(done=0 if failures else done):
             logger.warning("webhook delivery taken over", delivery=delivery.pk)
             return None
     return "; ".join(failures)
+
+
+def _tell(events: Iterable[Routed]) -> None:
+    """Once for each set of kinds."""
+    whose: dict[tuple[Kind, ...], set[int]] = defaultdict(set)
+    for channel, event in events:
+        whose[CHANGES.get(type(event), tuple(Kind))].add(channel.organization_id)
+    for kinds, organizations in whose.items():
+        changes.changed(organizations, kinds)
 
 
 def _pieces(events: list[Routed], *, begin: int) -> Iterator[tuple[int, list[Routed]]]:
