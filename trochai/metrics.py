@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 from celery.signals import worker_ready
 from django.conf import settings
-from prometheus_client import Counter, Histogram, start_http_server
+from prometheus_client import Counter, Gauge, Histogram, start_http_server
 
 logger = structlog.get_logger(__name__)
 
@@ -62,11 +62,13 @@ LATENESS_SECONDS = Histogram(
 LINE_WAIT_SECONDS = Counter(
     "trochai_line_wait_seconds", "Time spent waiting for a rate limit, by the reason.", ["why"]
 )
+STREAMS = Gauge("trochai_live_streams", "Browsers that are told what changes.")
+EVENTS = Counter("trochai_live_events", "Events that were written into streams.")
 
 
 @worker_ready.connect
 def serve(**_signal: Any) -> None:
-    """Serve what this worker counts at ``METRICS_PORT``, from a thread; if it cannot, it carries on."""
+    """Serve what this process counts at ``METRICS_PORT``, from a thread; if it cannot, it carries on."""
     if not settings.METRICS_PORT:
         return
     try:

@@ -7,3 +7,7 @@ class AccountsConfig(AppConfig):
     name = "trochai.accounts"
     label = "accounts"
     verbose_name = "Accounts"
+
+    def ready(self) -> None:
+        # Imported because it registers what ends a person's access.
+        from trochai.accounts import receivers  # noqa: F401

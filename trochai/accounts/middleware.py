@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlencode
 
@@ -18,6 +18,8 @@ from trochai.accounts.models import Membership, User
 from trochai.ui.addresses import path_before
 
 if TYPE_CHECKING:
+    from django.contrib.sessions.backends.base import SessionBase
+
     from trochai.accounts.access import MemberRequest
 
 SESSION_KEY = "organization_id"
@@ -70,19 +72,25 @@ class MembershipMiddleware:
         admin_site = request.resolver_match is not None and request.resolver_match.app_name == "admin"
         if not needs_member or admin_site or not isinstance(request.user, User):
             return
-        memberships = _memberships(request.user)
-        if not memberships:
+        memberships = memberships_of(request.user)
+        membership = working_in(memberships, request.session)
+        if membership is None:
             raise PermissionDenied(_("You are not a member of any organization."))
-        chosen = request.session.get(SESSION_KEY)
-        membership = next((each for each in memberships if each.organization_id == chosen), memberships[0])
         member = cast("MemberRequest", request)
         member.membership, member.memberships = membership, memberships
         timezone.activate(membership.organization.zone)
 
 
-def _memberships(user: User) -> list[Membership]:
+def memberships_of(user: User) -> list[Membership]:
     """Return all that the person has, the oldest first: every page offers to switch between them."""
     memberships = list(Membership.objects.filter(user=user).select_related("organization").order_by("pk"))
     for membership in memberships:
         membership.user = user
     return memberships
+
+
+def working_in(memberships: Sequence[Membership], session: SessionBase) -> Membership | None:
+    """Return the one of a person's memberships that was last switched to, or else the first."""
+    chosen = session.get(SESSION_KEY)
+    first = memberships[0] if memberships else None
+    return next((each for each in memberships if each.organization_id == chosen), first)

@@ -19,6 +19,7 @@ from trochai.accounts.access import MemberRequest
 from trochai.accounts.forms import THROTTLED, SignInForm
 from trochai.accounts.middleware import SESSION_KEY
 from trochai.accounts.models import Membership
+from trochai.accounts.receivers import look_again
 from trochai.accounts.throttling import remember_device
 from trochai.ui.addresses import path_on_screen
 
@@ -61,4 +62,5 @@ def switch_organization(request: MemberRequest, membership_id: int) -> HttpRespo
     """Work in another of one's own organizations from now on."""
     membership = get_object_or_404(Membership, user=request.membership.user, pk=membership_id)
     request.session[SESSION_KEY] = membership.organization_id
+    look_again(request.membership.user_id)
     return redirect("conversations:inbox")
