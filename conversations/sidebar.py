@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
+from django.conf import settings
 from django.db.models import F, QuerySet
 from django.http import HttpRequest
 
@@ -24,6 +25,11 @@ class Sidebar:
 
     def __init__(self, membership: Membership, memberships: Sequence[Membership]) -> None:
         self._membership, self._memberships = membership, memberships
+
+    @property
+    def has_streams(self) -> bool:
+        """Whether the page is told what changes (``trochai.live``)."""
+        return settings.LIVE_EVENTS
 
     @property
     def unread_conversations(self) -> paging.Count:

@@ -45,13 +45,14 @@ def index(request: MemberRequest) -> HttpResponse:
 def bell(request: MemberRequest) -> HttpResponse:
     """The bell's count and what else the frame shows; every open page asks for it every few seconds.
 
-    ``v``: the version of what it was answered last; 204 while that is still so.
+    ``v``: the version of what it was answered last; 204 while that is still so. ``section``: the open page.
     """
     # Read before what it speaks of.
-    version = changes.version(request.membership, now=timezone.now())
+    version = changes.version(request.membership, changes.FRAME, now=timezone.now())
     if version and request.GET.get("v") == version:
         return HttpResponse(status=204)
-    return render(request, "notifications/_frame.html", {"version": version})
+    context = {"version": version, "section": request.GET.get("section", "")}
+    return render(request, "notifications/_frame.html", context)
 
 
 @require_POST

@@ -19,6 +19,8 @@ BUNDLES: Mapping[str, tuple[str, ...]] = {
     "css/templates-page.css": ("css/filters.css", "css/templates.css"),
     "js/frame.js": (
         "js/polling.js",
+        "js/connection.js",
+        "js/live.js",
         "js/toasts.js",
         "js/dialogs.js",
         "js/focus.js",

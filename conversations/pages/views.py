@@ -200,7 +200,7 @@ def _page(
     }
     live["banners"] = banners_of(request, opened, now) if opened else ""
     if opened and context["thread"].is_sending:
-        version = ""  # where no worker runs, it is a poll that finds that out
+        version = ""  # where no worker runs, it is a look that finds that out
     looks = blake2b("".join(live.values()).encode(), digest_size=8).hexdigest()
     context |= {"live": live, "version": f"{looks}.{version}"}
     if request.method == "GET" and data.get("v", "").partition(".")[0] == looks:
@@ -215,7 +215,7 @@ def _page(
 
 
 def _version(request: MemberRequest) -> str:
-    return changes.version(request.membership, now=timezone.now())
+    return changes.version(request.membership, changes.INBOX, now=timezone.now())
 
 
 def _as_it_was(request: MemberRequest, context: dict[str, Any]) -> HttpResponse:

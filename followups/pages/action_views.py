@@ -18,7 +18,7 @@ from django_htmx.http import reswap, retarget, trigger_client_event
 
 from followups import lifecycle
 from followups.models import FollowUp
-from followups.pages.page import FollowUpsPage
+from followups.pages.page import Changes, FollowUpsPage
 from followups.pages.rows import outcome_is_unknown
 from followups.policies import Action, allowed_actions, role_allows
 from trochai.accounts import access
@@ -214,7 +214,7 @@ def _swap_in(page: FollowUpsPage, pk: int) -> HttpResponse:
     response = HttpResponse()
     if page.is_on_screen:
         try:
-            context = page.changes_context([page.row(page.find(pk))])
+            context = page.changes_context(Changes([page.row(page.find(pk))]))
             response = render(page.request, "followups/_changed_rows.html", context)
         except Http404:  # deleted: the next row moves up, or the list says that it is empty
             context = {**page.list_context(), "out_of_band": True}

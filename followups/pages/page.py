@@ -26,6 +26,8 @@ from trochai.whatsapp.models import Channel
 
 # A row's id, small enough for any database, and its fingerprint.
 SEEN = re.compile(r"([0-9]{1,18})-([0-9a-f]{8})")
+# A page on which others come in grows so far; the settings allow 200 fields.
+MOST_SEEN = 3 * listing.PAGE_SIZE
 FOLLOW_UP = FollowUp.objects.visible().select_related("conversation__contact", "message", "template")
 
 
@@ -35,6 +37,19 @@ class TabLink:
     url: str
     count: Count
     is_current: bool
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What has become of the rows on an open page.
+
+    ``gone``: ids of those deleted; ``added``: those that come in, each with the id of the row on the screen
+    that it stands before, if any.
+    """
+
+    changed: Sequence[Row]
+    gone: Sequence[int] = ()
+    added: Sequence[tuple[Row, int | None]] = ()
 
 
 class FollowUpsPage:
@@ -72,29 +87,40 @@ class FollowUpsPage:
     @cached_property
     def version(self) -> str:
         """Of what the page shows (``trochai.changes``); to be asked for before anything else."""
-        return changes.version(self.membership, now=self.now)
+        return changes.version(self.membership, changes.TABLE, now=self.now)
 
-    def changes(self, seen: Sequence[str]) -> tuple[list[Row], list[int]]:
-        """Return which of the rows on the screen look different by now, and the ids of those deleted.
+    def changes(self, seen: Sequence[str]) -> Changes:
+        """Return what is different by now from the rows on the screen.
 
-        ``seen`` has ``<id>-<fingerprint>`` for each; what makes no sense is ignored.
+        ``seen`` has ``<id>-<fingerprint>`` for each; what makes no sense is ignored. On the first page of a
+        list those come in that belong there by now; none leaves because it no longer does.
         """
-        told = map(SEEN.fullmatch, seen[: listing.PAGE_SIZE])
+        told = map(SEEN.fullmatch, seen[:MOST_SEEN])
         looks = {int(part[1]): part[2] for part in told if part}
+        is_first = self.is_on_screen and not (self._filters.after or self._filters.before)
+        fresh = self._page.rows if is_first and len(seen) <= MOST_SEEN - listing.PAGE_SIZE else []
+        here = {follow_up.pk: follow_up for follow_up in fresh}
         theirs = FollowUp.objects.for_organization(self.membership.organization)
-        found = listing.with_row(theirs).in_bulk(looks)
-        rows = map(self.row, found.values())
-        changed = [row for row in rows if row.fingerprint != looks[row.follow_up.pk]]
-        return changed, [pk for pk in looks if pk not in found]
+        found = listing.with_row(theirs).in_bulk(looks.keys() - here.keys()) | here
+        rows = [self.row(found[pk]) for pk in looks if pk in found]
+        return Changes(
+            changed=[row for row in rows if row.fingerprint != looks[row.follow_up.pk]],
+            gone=[pk for pk in looks if pk not in found],
+            added=[
+                (self.row(follow_up), next((each.pk for each in fresh[n:] if each.pk in looks), None))
+                for n, follow_up in enumerate(fresh)
+                if follow_up.pk not in looks
+            ],
+        )
 
-    def changes_context(self, changed: Sequence[Row], gone: Sequence[int] = ()) -> dict[str, Any]:
+    def changes_context(self, changes: Changes) -> dict[str, Any]:
         """Return what the templates of rows that have changed, and of the numbers around them, need."""
         return {
-            "changed": changed,
-            "gone": gone,
+            **vars(changes),
             "here": self.way_back,
             "tabs": self._tabs,
             "count": self._count,
+            "tab_counts": self.tab_counts,
             "version": self.version,
         }
 
@@ -115,6 +141,7 @@ class FollowUpsPage:
             "following_url": page.following and _url(filters.beyond(page.following)),
             "tabs": self._tabs,
             "counts": self._counts,
+            "tab_counts": self.tab_counts,
             "tab_count": self._counts[filters.tab],
             "count": self._count,
             **self.banners_context(),
@@ -126,6 +153,11 @@ class FollowUpsPage:
             "banners": [(channel, listing.waiting_on(channel)) for channel in self._stopped],
             "stops": self.stops,
         }
+
+    @property
+    def tab_counts(self) -> str:
+        """The numbers at the tabs, for an open page to tell whether one has changed."""
+        return " ".join(str(count) for count in self._counts.values())
 
     @property
     def stops(self) -> str:

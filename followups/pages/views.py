@@ -30,22 +30,26 @@ def index(request: MemberRequest) -> HttpResponse:
 
 @require_safe
 def rows(request: MemberRequest) -> HttpResponse:
-    """The rows on an open page that look different by now, and the counts; 204 while none does.
+    """What is different by now on an open page, in its rows and the counts; 204 while nothing is.
 
-    ``seen``, once for each row: its id and how it looked; ``stops``: which channels had stopped; ``v``: the
-    version of what was seen.
+    ``seen``, once for each row: its id and how it looked; ``stops``: which channels had stopped; ``tabs``:
+    the numbers at the tabs; ``v``: the version of what was seen.
     """
     page = FollowUpsPage(request, now=timezone.now())
     version = request.GET.get("v")
     if page.version and version == page.version:
         return HttpResponse(status=204)
-    changed, gone = page.changes(request.GET.getlist("seen"))
+    seen = request.GET.getlist("seen")
+    found = page.changes(seen)
+    if found.added and not seen:
+        return render(request, "followups/_first_rows.html", page.list_context())
     stops_changed = request.GET.get("stops", page.stops) != page.stops
-    if not changed and not gone and not stops_changed:
+    counts_changed = request.GET.get("tabs", page.tab_counts) != page.tab_counts
+    if not any([found.changed, found.gone, found.added, stops_changed, counts_changed]):
         if version in {None, page.version}:
             return HttpResponse(status=204)
         return render(request, "parts/_version.html", {"version": page.version, "oob": True})
-    context = page.changes_context(changed, gone)
+    context = page.changes_context(found)
     if stops_changed:
         context |= page.banners_context()
     return render(request, "followups/_changed_rows.html", context)

@@ -1,25 +1,129 @@
-// What an open page asks by itself.
+// What an open page asks by itself. [data-poll] names the kinds of change that a part of it shows; it asks when
+// a stream tells of one of them (js/live.js), and now and then in any case.
 
-// Nobody looks: nothing is asked.
-document.addEventListener("htmx:beforeRequest", (event) => {
-  if (document.hidden && event.target.matches("[data-poll]")) event.preventDefault();
+// Milliseconds. Between two looks: with a stream, for words like "in 3 hours"; while it is away; without any;
+// and while the server does not answer.
+const TOLD = 60_000;
+const AWAY = 5_000;
+const ALONE = 700;
+const FAILING = 2_000;
+// After being told: so that the pages of a team do not all ask at once, and none asks all the time.
+const SPREAD = 150;
+const PAUSE = 700;
+// A server that is slow to answer is asked less often.
+const REST = 4;
+
+const everything = ["*"];
+const hasStreams = Boolean(document.body.dataset.events);
+const due = new Set();
+const begun = new WeakMap();
+let isTold = false;
+let isFailing = false;
+let took = 0;
+let asked = 0;
+let looksAt = 0;
+let asksAt = Infinity;
+let timer = 0;
+
+function askAt(time) {
+  if (time >= asksAt) return;
+  asksAt = time;
+  clearTimeout(timer);
+  timer = setTimeout(ask, Math.max(0, time - performance.now()));
+}
+
+function look() {
+  const interval = isTold ? TOLD : hasStreams ? AWAY : ALONE;
+  looksAt = performance.now() + (isFailing ? FAILING : Math.max(interval, REST * took));
+  askAt(looksAt);
+}
+
+function want(kinds) {
+  for (const kind of kinds) due.add(kind);
+  const now = performance.now();
+  askAt(Math.max(now + Math.random() * SPREAD, asked + Math.max(PAUSE, REST * took)));
+}
+
+const isDue = (poll) => due.has("*") || poll.dataset.poll.split(" ").some((kind) => due.has(kind));
+
+function ask() {
+  asksAt = Infinity;
+  const now = performance.now();
+  if (now >= looksAt) {
+    due.add("*");
+    look();
+  } else {
+    askAt(looksAt);
+  }
+  // Nobody looks: it is asked when somebody does.
+  if (document.hidden) return;
+  const polls = [...document.querySelectorAll("[data-poll]")].filter(isDue);
+  // What is under way may know too little: it is asked again after it.
+  if (polls.some((poll) => begun.has(poll) && isUnderWay(begun.get(poll).xhr))) return;
+  due.clear();
+  asked = now;
+  for (const poll of polls) htmx.trigger(poll, "poll");
+}
+
+function askNow() {
+  due.add("*");
+  askAt(performance.now());
+}
+
+document.addEventListener("live:told", ({ detail }) => want(detail));
+for (const [type, isOn] of [["live:on", true], ["live:off", false]]) {
+  document.addEventListener(type, () => {
+    isTold = isOn;
+    look();
+    want(everything);
+  });
+}
+document.addEventListener("visibilitychange", askNow);
+window.addEventListener("online", askNow);
+document.addEventListener("click", ({ target }) => {
+  if (target.closest("[data-try-now]")) askNow();
 });
+
+// An answer to a person's own request takes its place in what they have asked from. A poll that was under way
+// meanwhile knows too little, and would take that place away: it is asked again.
+const isUnderWay = (xhr) => xhr.readyState !== XMLHttpRequest.UNSENT && xhr.readyState !== XMLHttpRequest.DONE;
+const wanted = new Set();
+let answered = 0;
+document.addEventListener("htmx:beforeSend", ({ detail }) => {
+  if (detail.elt.matches("[data-poll]")) begun.set(detail.elt, { xhr: detail.xhr, at: performance.now(), answered });
+  else wanted.add(detail.xhr);
+});
+function fail() {
+  isFailing = true;
+  look();
+}
+document.addEventListener("htmx:sendError", fail);
+document.addEventListener("htmx:timeout", fail);
+document.addEventListener("htmx:responseError", ({ detail }) => {
+  if (detail.xhr.status >= 500) fail();
+});
+document.addEventListener("htmx:beforeOnLoad", ({ detail }) => {
+  if (detail.xhr.status < 500) isFailing = false;
+  const poll = begun.get(detail.elt);
+  if (poll?.xhr === detail.xhr) took = performance.now() - poll.at;
+  else answered += 1;
+});
+document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+  const poll = begun.get(detail.requestConfig?.elt);
+  if (poll?.xhr !== detail.xhr || !detail.shouldSwap) return;
+  for (const xhr of wanted) if (!isUnderWay(xhr)) wanted.delete(xhr);
+  if (!wanted.size && poll.answered === answered) return;
+  detail.shouldSwap = false;
+  due.add("*");
+});
+document.addEventListener("htmx:afterRequest", () => {
+  if (due.size) want([]);
+});
+document.addEventListener("DOMContentLoaded", look);
 
 // The title has the number that stands at the inbox.
 document.addEventListener("htmx:oobAfterSwap", ({ detail }) => {
   if (detail.target.id !== "inbox-count") return;
   const { count } = document.getElementById("inbox-count").dataset;
   document.title = (count ? `(${count}) ` : "") + document.title.replace(/^\(\d+\+?\) /, "");
-});
-
-// The server is away, or back.
-const show = (isAway) => {
-  const away = document.getElementById("away");
-  if (away) away.hidden = !isAway;
-};
-document.addEventListener("htmx:sendError", () => show(true));
-document.addEventListener("htmx:timeout", () => show(true));
-document.addEventListener("htmx:responseError", ({ detail }) => show(detail.xhr.status >= 502));
-document.addEventListener("htmx:beforeOnLoad", ({ detail }) => {
-  if (detail.xhr.status < 500) show(false);
 });

@@ -1,9 +1,7 @@
-"""Chromium for the browser tests: they are skipped, with the reason, where there is none."""
+"""The product in Chromium (tests/chromium.py)."""
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +9,7 @@ import pytest
 from django.conf import settings
 from django.db.models.signals import post_delete, post_save
 
+from tests.chromium import PATIENCE, launched
 from tests.conftest import Team, make_team, signed_in
 from trochai import changes
 from trochai.accounts.models import Membership, Organization
@@ -18,33 +17,12 @@ from trochai.accounts.models import Membership, Organization
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-# Milliseconds. What should happen at once may take a while on a busy machine.
-PATIENCE = 15_000
-# Playwright's synchronous API runs an event loop in this thread; Django would refuse every query in it.
-os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
-
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """One Chromium for all tests of this package; its event loop ends with them."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs the browser requirements")
-    if CHROMIUM is None:
-        pytest.skip("needs Chromium (found on the PATH, or named by CHROMIUM)")
-    playwright.expect.set_options(timeout=PATIENCE)
-    with playwright.sync_playwright() as started:
-        launched = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield launched
-        launched.close()
+    """One Chromium for all tests of this package."""
+    with launched() as browser:
+        yield browser
 
 
 @pytest.fixture(autouse=True)

@@ -144,5 +144,5 @@ def test_motion_is_reduced_for_those_who_ask_for_it(team: Team, open_page: Any) 
         scheduled_for=timezone.now() + dt.timedelta(hours=1),
     )
     page = open_page(team.agent, reverse("followups:index"), reduced_motion="reduce")
-    expect(page.locator(".spin")).to_be_visible()
-    assert page.locator(".spin").evaluate("each => each.getAnimations().length") == 0
+    expect(page.locator(".badge .spin")).to_be_visible()
+    assert page.locator(".badge .spin").evaluate("each => each.getAnimations().length") == 0

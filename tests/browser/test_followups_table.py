@@ -47,6 +47,26 @@ def is_same_document(page: Page) -> bool:
     return page.evaluate("document.body.dataset.same") == "yes"
 
 
+def test_what_somebody_else_schedules_comes_in_where_it_belongs(team, open_page):
+    page = open_page(team.agent, "/followups/?status=pending")
+    mark(page)
+    rows = page.locator("#followups-rows tr")
+    last = make(team, "Tom Becker")
+    expect(rows).to_have_count(1)
+    page.locator(f"#followup-{last.pk}").get_by_role("link", name="View").focus()
+    make(team, "Zoe Rivas", scheduled_for=timezone.now() + dt.timedelta(days=20))
+    make(team, "Ana Mora", scheduled_for=timezone.now() + dt.timedelta(days=6))
+    expect(rows).to_have_count(3)
+    expect(rows.locator("th")).to_contain_text(["Ana Mora", "Tom Becker", "Zoe Rivas"])
+    expect(page.locator("#followups-tabs [aria-current] span")).to_have_text("3")
+    expect(page.locator("#followups-count")).to_have_text("3 follow-ups")
+    expect(page.locator(f"#followup-{last.pk}").get_by_role("link", name="View")).to_be_focused()
+    # What came in is a row as any other.
+    rows.first.get_by_role("link", name="Cancel follow-up to Ana Mora").click()
+    expect(page.get_by_role("dialog", name="Cancel this follow-up?")).to_be_visible()
+    assert is_same_document(page)
+
+
 def test_cancel_asks_once_and_updates_the_row_in_place(team, open_page):
     follow_up = make(team)
     page = open_page(team.agent, "/followups/?status=pending")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.utils import timezone
 
@@ -45,12 +47,38 @@ def test_the_frame_follows_what_happens_and_says_when_the_server_is_away(team, o
     expect(page.locator("#channel")).to_contain_text("WhatsApp stopped")
     away = page.locator("#away")
     expect(away).to_be_hidden()
-    page.route("**/bell/", lambda route: route.abort())
+    page.route("**/bell/*", lambda route: route.abort())
     look_for_news(page)
-    expect(away).to_have_text("No connection. Trying again…")
-    page.unroute("**/bell/")
+    expect(away).to_have_text("Reconnecting…")
+    page.unroute("**/bell/*")
     look_for_news(page)
     expect(away).to_be_hidden()
+
+
+def test_a_server_that_stays_away_is_said_above_the_page_and_nothing_is_sent_meanwhile(team, open_page):
+    team.conversation.last_inbound_at = timezone.now()
+    team.conversation.save()
+    page = open_page(team.agent, f"/inbox/{team.conversation.pk}/", allowed=["ERR_FAILED", "htmx:"])
+    page.clock.install()
+    page.reload()
+    foot, bar, send = page.locator("#away"), page.locator("#lost"), page.locator("#send")
+    page.fill("#reply", "Un momento")
+    page.route("**/bell/*", lambda route: route.abort())
+    page.route("**/poll/*", lambda route: route.abort())
+    page.clock.fast_forward(1000)
+    expect(foot).to_be_visible()
+    expect(bar).to_be_hidden()
+    page.clock.fast_forward(11_000)
+    expect(bar).to_contain_text(re.compile(r"Last updated at \d+:\d\d [AP]M"))
+    expect(send).to_be_disabled()
+    page.unroute("**/bell/*")
+    page.unroute("**/poll/*")
+    bar.get_by_role("button", name="Try now").click()
+    page.clock.fast_forward(1000)
+    expect(bar).to_be_hidden()
+    expect(foot).to_be_hidden()
+    expect(send).to_be_enabled()
+    expect(page.locator("#reply")).to_have_value("Un momento")
 
 
 def test_messages_and_composer_are_equally_wide_on_a_wide_screen(team, open_page):

@@ -16,6 +16,8 @@ from followups.tasks import send_due_follow_ups
 from tests.faults.cloud import Cloud
 from tests.faults.servers import Postgres, Redis, free_port, kill, wait_until
 from trochai.queues import HOUSEKEEPING, INTERACTIVE, SENDING, WEBHOOKS
+from trochai.whatsapp.models import Channel
+from trochai.whatsapp.sandbox.accounts import Account
 from trochai.whatsapp.tasks import process_waiting_webhooks
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -79,6 +81,7 @@ class Installation:
         self.redis = redis
         self.cloud = cloud
         self.web_port = free_port()
+        self.live_port = free_port()
         self._folder = folder
         self._processes: list[Process] = []
         self.environment = {
@@ -120,18 +123,37 @@ class Installation:
         name = f"beat{len(self._processes)}"
         return self._start(name, ["celery", "--app", "trochai", "beat", "--loglevel", "INFO"])
 
-    def web(self) -> Process:
+    def web(self, *, processes: int = 1) -> Process:
         """Start the web server and wait until it answers."""
-        address = f"127.0.0.1:{self.web_port}"
-        options = ["--worker-class", "gthread", "--threads", "8", "--no-control-socket"]
-        web = self._start("web", ["gunicorn", "trochai.wsgi", "--bind", address, *options])
-        wait_until(self._is_served, "the web server answers")
+        command = ["gunicorn", "trochai.wsgi", "--bind", f"127.0.0.1:{self.web_port}"]
+        options = ["--worker-class", "gthread", "--workers", str(processes), "--threads", "8"]
+        name = f"web{len(self._processes)}"
+        web = self._start(name, [*command, *options, "--no-control-socket"])
+        wait_until(lambda: self._is_served(self.web_port), "the web server answers")
         return web
 
-    def _is_served(self) -> bool:
+    def live(self) -> Process:
+        """Start the process that holds the streams of open pages, and wait until it answers."""
+        command = ["gunicorn", "trochai.live.asgi", "--bind", f"127.0.0.1:{self.live_port}"]
+        options = ["--worker-class", "trochai.live.worker.Worker", "--no-control-socket"]
+        live = self._start(f"live{len(self._processes)}", [*command, *options])
+        wait_until(lambda: self._is_served(self.live_port), "the streams' server answers")
+        return live
+
+    @staticmethod
+    def _is_served(port: int) -> bool:
         with contextlib.suppress(requests.ConnectionError):
-            return requests.get(f"http://127.0.0.1:{self.web_port}/healthz", timeout=10).status_code == 200
+            return requests.get(f"http://127.0.0.1:{port}/healthz", timeout=10).status_code == 200
         return False
+
+    def post_webhooks_of(self, channel: Channel) -> None:
+        """Tell the Cloud API where this number's webhooks go."""
+        self.cloud.accounts[channel.phone_number_id] = Account(
+            phone_number_id=channel.phone_number_id,
+            waba_id=channel.waba_id,
+            app_secret=channel.app_secret,
+            webhook_url=f"http://127.0.0.1:{self.web_port}/webhooks/whatsapp/{channel.uuid}/",
+        )
 
     def tick(self) -> None:
         """Publish the minute's tasks now, instead of at the next full minute."""

@@ -225,13 +225,14 @@ class Redis:
 
 
 class Proxy:
-    """nginx with the configuration of production, in front of a web server on this machine."""
+    """nginx with the configuration of production, in front of what listens on this machine."""
 
-    def __init__(self, web_port: int) -> None:
+    def __init__(self, web_port: int, live_port: int) -> None:
         self.port = free_port()
         self.plain_port = free_port()
         self._folder = Path(tempfile.mkdtemp(prefix="trochai-nginx-"))
         self._web_port = web_port
+        self._live_port = live_port
         self._process: subprocess.Popen | None = None
 
     @property
@@ -246,6 +247,7 @@ class Proxy:
         for old, new in (
             (" /tmp/", f" {self._folder}/"),
             ("web:8000", f"127.0.0.1:{self._web_port}"),
+            ("live:8000", f"127.0.0.1:{self._live_port}"),
             ("listen 8443", f"listen 127.0.0.1:{self.port}"),
             ("listen 8080", f"listen 127.0.0.1:{self.plain_port}"),
             ("listen 127.0.0.1:8081", f"listen 127.0.0.1:{free_port()}"),

@@ -11,7 +11,6 @@ from tests.faults.course import finish
 from tests.faults.ledger import discrepancies
 from tests.faults.servers import wait_until
 from trochai.whatsapp.models import Channel
-from trochai.whatsapp.sandbox.accounts import Account
 
 TEMPORARY = {
     "429 with Meta's code": cloud.RATE_LIMITED,
@@ -48,17 +47,6 @@ def outcomes(channel, field="outcome"):
 
 def statuses(channel):
     return set(FollowUp.objects.filter(channel=channel).values_list("status", "failure_kind"))
-
-
-def listen(trochai, channel):
-    """Tell the Cloud API where this number's webhooks go."""
-    address = f"http://127.0.0.1:{trochai.web_port}/webhooks/whatsapp/{channel.uuid}/"
-    trochai.cloud.accounts[channel.phone_number_id] = Account(
-        phone_number_id=channel.phone_number_id,
-        waba_id=channel.waba_id,
-        app_secret=channel.app_secret,
-        webhook_url=address,
-    )
 
 
 def deliveries(channel):
@@ -127,7 +115,7 @@ def test_webhooks_settle_what_the_answer_did_not_in_whatever_order_they_come(ins
         "together": [(0.05, "sent"), (0.05, "delivered"), (0.05, "read"), (0.05, "sent")],
     }
     for name, channel in channels.items():
-        listen(trochai, channel)
+        trochai.post_webhooks_of(channel)
         trochai.cloud.webhooks[channel.phone_number_id] = plans[name]
     trochai.workers(1)
     trochai.web()
@@ -145,7 +133,7 @@ def test_webhooks_settle_what_the_answer_did_not_in_whatever_order_they_come(ins
 def test_a_webhook_that_comes_after_delivery_was_called_unknown_proves_that_it_arrived(installation):
     trochai = installation
     (channel,) = make_channels(trochai, {"hung up": cloud.HUNG_UP}).values()
-    listen(trochai, channel)
+    trochai.post_webhooks_of(channel)
     trochai.workers(1)
     trochai.web()
     trochai.tick()

@@ -26,7 +26,7 @@ HEADER = b"POST /sign-in/ HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 def proxy(installation):
     installation.environment["TRUSTED_PROXIES"] = "1"
     installation.web()
-    proxy = Proxy(installation.web_port)
+    proxy = Proxy(installation.web_port, installation.live_port)
     proxy.start()
     urllib3.disable_warnings()
     yield proxy

@@ -37,6 +37,10 @@ def make(team, **given):
     return factories.FollowUpFactory(organization=team.organization, **given)
 
 
+def days(count: int) -> dt.datetime:
+    return NOW + dt.timedelta(days=count)
+
+
 def text_of(html: str) -> str:
     """Return what people read: tags out, white space folded."""
     return " ".join(re.sub(r"<[^>]+>", " ", html).split())
@@ -480,6 +484,47 @@ class TestOpenPage:
         assert "María" not in answer
         assert "badge" not in answer
 
+    def test_what_comes_in_stands_where_it_belongs(self, team):
+        first, last = make(team, scheduled_for=days(10)), make(team, scheduled_for=days(30))
+        pending = f"{INDEX}?status=pending"
+        seen = seen_in(page(team.agent, pending))
+        between, after = make(team, scheduled_for=days(20)), make(team, scheduled_for=days(40))
+        answer = html_of(self.ask(team, seen, pending))
+        at = re.findall(r'<tbody hx-swap-oob="([^"]+)">\s*<tr[^>]* id="followup-(\d+)"', answer)
+        assert at == [
+            (f"beforebegin:#followup-{last.pk}", str(between.pk)),
+            ("beforeend:#followups-rows", str(after.pk)),
+        ]
+        assert f'id="followup-{first.pk}"' not in answer
+        assert 'id="followups-tabs"' in answer
+        # Neither on a later page nor where it does not belong.
+        assert "<tbody" not in html_of(self.ask(team, seen, f"{INDEX}?status=failed"))
+
+    def test_what_comes_into_an_empty_list_brings_the_list(self, team):
+        assert seen_in(page(team.agent)) == []
+        row = make(team)
+        answer = html_of(self.ask(team, []))
+        assert 'id="followups-list" hx-swap-oob="innerHTML"' in answer
+        assert f'id="followup-{row.pk}"' in answer
+
+    def test_a_page_does_not_grow_without_end(self, team):
+        make(team)
+        seen = [f"{10**9 + n}-00000000" for n in range(60)]
+        assert "<tbody" not in html_of(self.ask(team, seen))
+
+    def test_the_numbers_at_the_tabs_follow_what_is_not_on_the_page(self, team):
+        make(team)
+        pending = f"{INDEX}?status=pending"
+        html = page(team.agent, pending)
+        shown = re.search(r'name="tabs" value="([^"]+)"', html)[1]
+        asked = {"seen": seen_in(html), "tabs": shown}
+        client, path = signed_in(team.agent), reverse("followups:rows")
+        assert client.get(path, asked, headers=htmx(pending)).status_code == 204
+        make(team, status="failed")
+        answer = html_of(client.get(path, asked, headers=htmx(pending)))
+        assert 'id="followups-tabs"' in answer
+        assert "<tr" not in answer
+
     @pytest.mark.parametrize(
         "seen", ["", "x", "1", "-1-00000000", f"{10**30}-00000000", "1-\0", "٣-00000000"]
     )
@@ -648,12 +693,13 @@ def test_an_open_page_costs_few_queries(team, django_assert_num_queries):
     client = signed_in(team.agent)
     seen = seen_in(page(team.agent))
     path = reverse("followups:rows")
-    # Session, person, membership, the rows and their templates, stopped channels.
-    with django_assert_num_queries(6):
+    # Session, person, membership, the rows and their templates, stopped channels, choices of filters, counts.
+    with django_assert_num_queries(9):
         assert client.get(path, {"seen": seen}, headers=htmx()).status_code == 204
     FollowUp.objects.update(note="x", next_attempt_at=NOW, failures=1)
-    # And the filters' choices and all counts.
-    with django_assert_num_queries(6 + 3):
+    for _each in range(5):
+        make(team)
+    with django_assert_num_queries(9):
         client.get(path, {"seen": seen}, headers=htmx())
 
 

@@ -1,0 +1,205 @@
+"""Open pages hear of everything by their streams: two members in Chromium, nginx, real processes."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+from django.utils import timezone
+from pytest_django import Settings
+
+from conversations.models import Conversation, Message
+from followups.models import FollowUp, Status
+from tests import factories
+from tests.chromium import PATIENCE, launched
+from tests.conftest import signed_in
+from tests.faults import rows
+from tests.faults.installation import Installation, Process
+from tests.faults.servers import Proxy, free_port, wait_until
+from trochai.accounts.models import Membership
+from trochai.whatsapp.models import Channel
+from trochai.whatsapp.sandbox.callbacks import inbound
+from trochai.whatsapp.sandbox.courier import deliver
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+RECONNECTING = "#away"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with launched() as browser:
+        yield browser
+
+
+@dataclass
+class Office:
+    """An installation as in docker-compose.yml, with a number, two members, and their browsers."""
+
+    trochai: Installation
+    channel: Channel
+    members: list[Membership]
+    browser: Browser
+    proxy: Proxy
+    live: Process
+    metrics_port: int
+    contexts: list[Any]
+
+    def open(self, member: Membership, path: str) -> Page:
+        """Open a page in a browser of the member's own."""
+        context = self.browser.new_context(
+            base_url=self.proxy.url, ignore_https_errors=True, viewport={"width": 1440, "height": 900}
+        )
+        self.contexts.append(context)
+        session = signed_in(member).cookies["sessionid"].value
+        cookie = {"name": "sessionid", "value": session, "url": self.proxy.url}
+        context.add_cookies([cookie])
+        return self.open_tab(context, path)
+
+    def open_tab(self, context: Any, path: str) -> Page:
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE)
+        page.goto(path)
+        return page
+
+    def receive(self, text: str) -> None:
+        """Have Meta report one message of the contact's."""
+        account = self.trochai.cloud.accounts[self.channel.phone_number_id]
+        said = {"sender": "+50688990011", "name": "Lucía Vargas", "text": text, "at": time.time()}
+        assert deliver(account, [inbound(message_id=f"wamid.{uuid.uuid4().hex}", **said)])
+
+    def streams(self) -> int:
+        text = requests.get(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=10).text
+        return int(float(text.partition("\ntrochai_live_streams ")[2].split()[0]))
+
+
+@pytest.fixture
+def office(installation: Installation, browser: Browser, settings: Settings) -> Iterator[Office]:
+    # Sessions that are made here are for the processes.
+    settings.SECRET_KEY = installation.environment["SECRET_KEY"]
+    channel = rows.make_channel()
+    organization = channel.organization
+    members = [organization.memberships.get(), factories.MembershipFactory(organization=organization)]
+    port = free_port()
+    installation.environment |= {"TRUSTED_PROXIES": "1"}
+    installation.web(processes=2)
+    installation.workers_of_production()
+    installation.environment |= {"METRICS_PORT": str(port)}
+    live = installation.live()
+    proxy = Proxy(installation.web_port, installation.live_port)
+    proxy.start()
+    installation.post_webhooks_of(channel)
+    # Seconds after a message was sent.
+    installation.cloud.webhooks[channel.phone_number_id] = [(0.3, "sent"), (0.6, "delivered"), (0.9, "read")]
+    contexts: list[Any] = []
+    yield Office(installation, channel, members, browser, proxy, live, port, contexts)
+    for context in contexts:
+        context.close()
+    proxy.remove()
+
+
+def send(trochai: Installation) -> None:
+    """Have the only follow-up sent, which may have to wait for some seconds after a reply to its contact."""
+
+    def is_sent() -> bool:
+        trochai.tick()
+        time.sleep(0.5)
+        return FollowUp.objects.get().status == Status.SENT
+
+    wait_until(is_sent, "it is sent")
+
+
+def test_what_happens_shows_in_every_open_page(office):
+    from playwright.sync_api import expect
+
+    daniela, andres = (office.open(member, "/inbox/") for member in office.members)
+    wait_until(lambda: office.streams() == 2, "both are told")
+    office.receive("¿Sigue disponible?")
+    for page in (daniela, andres):
+        expect(page.locator("#list")).to_contain_text("¿Sigue disponible?")
+        expect(page).to_have_title("(1) Inbox · Trochai")
+
+    conversation = Conversation.objects.get()
+    daniela.goto(f"/inbox/{conversation.pk}/")
+    andres.goto(f"/inbox/{conversation.pk}/")
+    wait_until(lambda: office.streams() == 2, "both are told again")
+    daniela.fill("#reply", "Sí, con gusto")
+    daniela.press("#reply", "Enter")
+    expect(andres.locator(".thread")).to_contain_text("Sí, con gusto")
+    # Accepted, delivered and read, as the Cloud API reports one after the other.
+    for page in (daniela, andres):
+        expect(page.locator(".thread").get_by_role("img", name="Read")).to_be_visible()
+
+    andres.goto("/followups/")
+    factories.FollowUpFactory(
+        organization=office.channel.organization,
+        conversation=conversation,
+        template=office.channel.templates.get(),
+        created_by=office.members[0].user,
+        scheduled_for=timezone.now(),
+    )
+    andres.reload()
+    expect(andres.locator("tbody tr")).to_contain_text("Pending")
+    wait_until(lambda: office.streams() == 2, "the table is told")
+    send(office.trochai)
+    expect(andres.locator("tbody tr").get_by_role("img", name="Read")).to_be_visible()
+    expect(daniela.locator("#bell-count")).to_contain_text("1")
+    assert Message.objects.count() == 3
+
+
+def test_one_stream_for_all_tabs_of_a_browser_and_none_for_who_has_left(office):
+    from playwright.sync_api import expect
+
+    first = office.open(office.members[0], "/inbox/")
+    second = office.open_tab(first.context, "/followups/")
+    third = office.open_tab(first.context, "/templates/")
+    wait_until(lambda: office.streams() == 1, "one is told")
+    office.receive("Hola")
+    for page in (first, second, third):
+        expect(page.locator("#inbox-count")).to_contain_text("1")
+    # The one that held it goes: another takes over.
+    first.close()
+    wait_until(lambda: office.streams() == 1, "another tab is told")
+    office.receive("¿Me pueden llamar?")
+    expect(third.locator("#inbox-count")).to_contain_text("1")
+
+    second.get_by_role("button", name="Your account").click()
+    second.get_by_role("button", name="Sign out").click()
+    expect(second).to_have_title("Sign in · Trochai")
+    # The other tab, which nobody has touched.
+    expect(third).to_have_title("Sign in · Trochai")
+    assert office.streams() == 0
+
+
+def test_a_process_that_restarts_is_noticed_and_what_came_meanwhile_is_shown(office):
+    from playwright.sync_api import expect
+
+    page = office.open(office.members[0], "/inbox/")
+    wait_until(lambda: office.streams() == 1, "it is told")
+    expect(page.locator(RECONNECTING)).to_be_hidden()
+    office.live.kill()
+    office.receive("Mientras no estabas")
+    # It asks by itself meanwhile, and says that it has lost the connection.
+    expect(page.locator("#list")).to_contain_text("Mientras no estabas")
+    expect(page.locator(RECONNECTING)).to_be_visible()
+    live = office.trochai.live()
+    expect(page.locator(RECONNECTING)).to_be_hidden(timeout=30_000)
+    office.receive("Ya volviste")
+    expect(page.locator("#list")).to_contain_text("Ya volviste")
+
+    # A deploy: it is asked to stop, and does not wait for its streams to end by themselves.
+    assert live.stop(within=10) == 0
+    office.trochai.live()
+    wait_until(lambda: office.streams() == 1, "the browser has come back")
+    expect(page.locator(RECONNECTING)).to_be_hidden(timeout=30_000)
+
+    office.trochai.redis.kill()
+    expect(page.locator(RECONNECTING)).to_be_visible(timeout=30_000)
+    office.trochai.redis.start()
+    expect(page.locator(RECONNECTING)).to_be_hidden(timeout=90_000)
