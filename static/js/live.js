@@ -54,6 +54,7 @@ if (address && navigator.locks && window.BroadcastChannel) {
     source = null;
     clearTimeout(again);
     clearTimeout(grace);
+    grace = 0;
   }
 
   function connect() {
@@ -61,19 +62,20 @@ if (address && navigator.locks && window.BroadcastChannel) {
     source = new EventSource(address);
     source.addEventListener("hello", () => {
       clearTimeout(grace);
+      grace = 0;
       wait = FIRST;
       pass({ type: "hello" });
     });
     source.addEventListener("beat", () => pass({ type: "beat" }));
     source.addEventListener("changed", ({ data }) => pass({ type: "changed", kinds: data.split(" ") }));
     source.addEventListener("error", () => {
-      clearTimeout(grace);
       if (source.readyState === EventSource.CLOSED) {
+        clearTimeout(grace);
         pass({ type: "lost" });
         again = setTimeout(connect, wait * (0.5 + Math.random()));
         wait = Math.min(2 * wait, MOST);
       } else {
-        grace = setTimeout(pass, GRACE, { type: "lost" });
+        grace ||= setTimeout(pass, GRACE, { type: "lost" });
       }
     });
   }

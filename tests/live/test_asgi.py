@@ -135,6 +135,20 @@ def test_nobody_else_gets_a_stream(team, live):
     assert status_of(live, session=session) == 503, "a page would believe that nothing happens"
 
 
+def test_who_signs_out_while_they_are_looked_up_gets_no_stream(team, live, monkeypatch):
+    def look_up(key: str) -> Reader | None:
+        reader = reader_of(key)
+        if reader is not None:  # and then, before the stream begins:
+            team.agent.delete()
+            live.streams.hear(News(people=[reader.person]))
+        return reader
+
+    session = session_of(team.agent)
+    monkeypatch.setattr(asgi, "reader_of", look_up)
+    assert status_of(live, session=session) == 401
+    assert len(live.streams) == 0
+
+
 def test_a_client_that_takes_nothing_is_left(team, live, monkeypatch):
     async def play() -> None:
         async def stuck(_message):

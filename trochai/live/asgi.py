@@ -25,7 +25,7 @@ django.setup()
 from trochai import metrics  # noqa: E402  (needs Django)
 from trochai.live.feed import Feed  # noqa: E402
 from trochai.live.readers import reader_of, session_key  # noqa: E402
-from trochai.live.streams import Refused, Stream, Streams  # noqa: E402
+from trochai.live.streams import Reader, Refused, Stream, Streams  # noqa: E402
 from trochai.preflight import refuse_unsafe  # noqa: E402
 
 logger = structlog.get_logger(__name__)
@@ -108,7 +108,7 @@ class Live:
         if self._is_stopping or not self.feed.is_connected:
             return await _answer(send, 503, "not now")
         try:
-            reader = await asyncio.get_running_loop().run_in_executor(self._threads, reader_of, key)
+            reader = await self._look_up(key)
         except DatabaseError as error:
             logger.warning("live_reader_not_known", error=type(error).__name__)
             return await _answer(send, 503, "not now")
@@ -130,6 +130,14 @@ class Live:
             self.streams.close(stream)
             leaving.cancel()
         return None
+
+    async def _look_up(self, key: str) -> Reader | None:
+        """Return who that is, as of now: not as of before they signed out."""
+        while True:
+            before = self.streams.looked_again
+            reader = await asyncio.get_running_loop().run_in_executor(self._threads, reader_of, key)
+            if before == self.streams.looked_again:
+                return reader
 
 
 async def _tell(stream: Stream, send: Send) -> None:

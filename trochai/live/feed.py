@@ -36,6 +36,8 @@ class Feed:
                 await self._listen()
             except (RedisError, OSError) as error:
                 logger.warning("live_news_not_reached", error=type(error).__name__)
+            except Exception:
+                logger.exception("live_news_failed")
             finally:
                 if self.is_connected:
                     self.is_connected = False

@@ -65,6 +65,8 @@ class Streams:
     def __init__(self) -> None:
         self._streams: set[Stream] = set()
         self._of_person: Counter[int] = Counter()
+        # How often people had to be looked at again: whoever was looked up meanwhile is one of them perhaps.
+        self.looked_again = 0
 
     def __len__(self) -> int:
         return len(self._streams)
@@ -88,6 +90,7 @@ class Streams:
     def hear(self, news: News) -> None:
         """Tell those whom it concerns; end those whose right to hear must be looked at again."""
         organizations, people = set(news.organizations), set(news.people)
+        self.looked_again += bool(people)
         for stream in self._streams:
             if stream.reader.organization in organizations:
                 stream.tell(news.kinds)
