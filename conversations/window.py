@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from conversations.models import Conversation
 
 LENGTH = dt.timedelta(hours=24)
+# What is left of it when whoever looks is warned.
+SOON = dt.timedelta(hours=4)
 
 
 def closes_at(conversation: Conversation) -> dt.datetime | None:
@@ -25,3 +27,8 @@ def is_open(conversation: Conversation, now: dt.datetime) -> bool:
     """Whether free-form text may be sent now. Outside the window only templates can be sent."""
     end = closes_at(conversation)
     return end is not None and now < end
+
+
+def closes_soon(conversation: Conversation, now: dt.datetime) -> bool:
+    end = closes_at(conversation)
+    return end is not None and now < end < now + SOON

@@ -234,6 +234,7 @@ def _opened(request: MemberRequest, opened: Conversation, *, now: dt.datetime, d
         "reading_back": to is not None,
         "window_closes_at": formatting.long_day_time(closes_at, now) if closes_at else "",
         "window_open": window.is_open(opened, now),
+        "window_soon": window.closes_soon(opened, now),
         "window_left": formatting.short_duration(closes_at - now) if closes_at else "",
         "opted_out_on": formatting.day(opted_out_at, now) if opted_out_at else "",
         "submission": uuid.uuid4(),

@@ -1,14 +1,33 @@
-// The thread of messages stands at its end, and follows new ones unless the reader has scrolled up.
+// The thread of messages stands at its end, and follows new ones unless the reader has scrolled up: then a pill
+// counts what comes in, and leads there.
 
-const NEAR = 120; // px
+const NEAR = 80; // px
 const thread = () => document.querySelector(".thread");
 const toEnd = (box) => { box.scrollTop = box.scrollHeight; };
 const isAtEnd = (box) => box.scrollHeight - box.scrollTop - box.clientHeight < NEAR;
 
+const received = (box) => [...box.querySelectorAll(".bubble--in")].map((bubble) => bubble.parentElement.id);
+
 let atEnd = true;
+let missed = 0;
+function showPill() {
+  if (atEnd) missed = 0;
+  const pill = document.querySelector(".to-latest");
+  if (!pill) return;
+  const words = pill.querySelector("span");
+  words.textContent = missed > 1 ? words.dataset.many.replace("{n}", missed) : missed ? words.dataset.one : "";
+  pill.hidden = atEnd;
+}
 document.addEventListener("scroll", ({ target }) => {
-  if (target === thread()) atEnd = isAtEnd(target);
+  if (target !== thread()) return;
+  atEnd = isAtEnd(target);
+  showPill();
 }, true);
+document.addEventListener("click", ({ target }) => {
+  if (!target.closest(".to-latest")) return;
+  toEnd(thread());
+  thread().focus({ preventScroll: true });
+});
 
 // A banner or a longer message in the composer takes room from it.
 const resized = new ResizeObserver(([{ target }]) => {
@@ -17,20 +36,29 @@ const resized = new ResizeObserver(([{ target }]) => {
 
 function watch(box) {
   atEnd = true;
+  showPill();
   toEnd(box);
   resized.disconnect();
   resized.observe(box);
 }
 
 let before = thread();
+let known = new Set();
 if (before) watch(before);
 
-document.addEventListener("keyed:before", () => { before = thread(); });
+document.addEventListener("keyed:before", () => {
+  before = thread();
+  known = new Set(before ? received(before) : []);
+});
 document.addEventListener("keyed:after", () => {
   const now = thread();
   if (!now) return;
   if (now !== before) watch(now);
   else if (atEnd) toEnd(now);
+  else {
+    missed += received(now).filter((id) => !known.has(id)).length;
+    showPill();
+  }
   // On a phone the list has given way to the conversation, and the focus with it.
   if (now !== before && document.activeElement?.offsetParent === null) now.focus({ preventScroll: true });
 });

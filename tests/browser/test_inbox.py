@@ -81,6 +81,28 @@ def test_a_server_that_stays_away_is_said_above_the_page_and_nothing_is_sent_mea
     expect(page.locator("#reply")).to_have_value("Un momento")
 
 
+def test_a_pill_counts_what_comes_in_while_the_reader_is_further_up(team, open_page):
+    for n in range(30):
+        factories.MessageFactory(conversation=team.conversation, text=f"Línea {n}")
+    page = open_page(team.agent, f"/inbox/{team.conversation.pk}/")
+    thread, pill = page.locator(".thread"), page.locator(".to-latest")
+    expect(pill).to_be_hidden()
+    thread.evaluate("box => { box.scrollTop = 0; }")
+    expect(pill).to_be_visible()
+    expect(page.get_by_role("button", name="Go to the latest messages")).to_be_visible()
+    factories.MessageFactory(conversation=team.conversation, text="¿Están ahí?", direction="in")
+    expect(pill).to_have_text("1 new message")
+    factories.MessageFactory(conversation=team.conversation, text="Con gusto", direction="out")
+    factories.MessageFactory(conversation=team.conversation, text="¿Hola?", direction="in")
+    expect(pill).to_have_text("2 new messages")
+    assert thread.evaluate("box => box.scrollTop") == 0
+    pill.click()
+    expect(pill).to_be_hidden()
+    expect(page.get_by_text("¿Hola?").last).to_be_in_viewport()
+    thread.evaluate("box => { box.scrollTop = 0; }")
+    expect(pill).to_have_text("")
+
+
 def test_messages_and_composer_are_equally_wide_on_a_wide_screen(team, open_page):
     team.conversation.last_inbound_at = timezone.now()
     team.conversation.save()

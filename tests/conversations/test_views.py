@@ -343,22 +343,25 @@ def test_the_draft_in_the_composer_is_kept_by_polls_and_emptied_by_sending(team,
 
 
 @pytest.mark.parametrize(
-    ("age", "badge", "composer"),
+    ("age", "badge", "tone", "composer"),
     [
-        (dt.timedelta(minutes=1), "23 h left", True),
-        (dt.timedelta(hours=23), "1 h left", True),
-        (dt.timedelta(hours=23, minutes=1), "59 min left", True),
-        (dt.timedelta(hours=24) - dt.timedelta(seconds=1), "0 min left", True),
-        (dt.timedelta(hours=24), "Window closed", False),
-        (dt.timedelta(days=9), "Window closed", False),
-        (None, "Window closed", False),
+        (dt.timedelta(minutes=1), "23 h left", "ok", True),
+        (dt.timedelta(hours=20), "4 h left", "ok", True),
+        (dt.timedelta(hours=20, minutes=1), "3 h left", "warn", True),
+        (dt.timedelta(hours=23), "1 h left", "warn", True),
+        (dt.timedelta(hours=23, minutes=1), "59 min left", "warn", True),
+        (dt.timedelta(hours=24) - dt.timedelta(seconds=1), "0 min left", "warn", True),
+        (dt.timedelta(hours=24), "Window closed", "failed", False),
+        (dt.timedelta(days=9), "Window closed", "failed", False),
+        (None, "Window closed", "failed", False),
     ],
 )
-def test_the_composer_is_there_while_the_window_is_open(team, opened, age, badge, composer):
+def test_the_composer_is_there_while_the_window_is_open(team, opened, age, badge, tone, composer):
     opened.last_inbound_at = None if age is None else NOW - age
     opened.save()
     text = words(page(team.agent, opened))
     assert badge in text
+    assert f'class="badge badge--{tone}"' in text
     assert ('name="text"' in text) is composer
     assert ("Schedule a follow-up" in text) is not composer
 
