@@ -11,7 +11,6 @@ from tests.faults import cloud, rows
 from tests.faults.course import finish
 from tests.faults.ledger import discrepancies
 from tests.faults.servers import wait_until
-from tests.faults.test_answers import listen
 from trochai.whatsapp.sending import sliding_window
 
 # Below the answer's latency and above it: calls are in flight, and answers wait to be recorded.
@@ -23,7 +22,7 @@ def begin_burst(trochai, count, webhooks=()):
     line = rows.make_channel()
     trochai.cloud.answers[line.phone_number_id] = SLOW
     if webhooks:
-        listen(trochai, line)
+        trochai.post_webhooks_of(line)
         trochai.cloud.webhooks[line.phone_number_id] = webhooks
     before = len(trochai.cloud.calls)
     rows.make_follow_ups(line, count)
