@@ -14,7 +14,7 @@ function showPill() {
   if (atEnd) missed = 0;
   const pill = document.querySelector(".to-latest");
   if (!pill) return;
-  const words = pill.querySelector("span");
+  const words = pill.querySelector("[data-one]");
   words.textContent = missed > 1 ? words.dataset.many.replace("{n}", missed) : missed ? words.dataset.one : "";
   pill.hidden = atEnd;
 }
