@@ -43,7 +43,7 @@ def index(request: MemberRequest) -> HttpResponse:
 @require_safe
 @never_cache
 def bell(request: MemberRequest) -> HttpResponse:
-    """The bell's count and what else the frame shows; every open page asks for it every few seconds.
+    """The bell's count and what else the frame shows; every open page asks for it by itself.
 
     ``v``: the version of what it was answered last; 204 while that is still so. ``section``: the open page.
     """

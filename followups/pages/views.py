@@ -42,7 +42,8 @@ def rows(request: MemberRequest) -> HttpResponse:
     seen = request.GET.getlist("seen")
     found = page.changes(seen)
     if found.added and not seen:
-        return render(request, "followups/_first_rows.html", page.list_context())
+        context = {**page.list_context(), "out_of_band": True}
+        return render(request, "followups/_filtered.html", context)
     stops_changed = request.GET.get("stops", page.stops) != page.stops
     counts_changed = request.GET.get("tabs", page.tab_counts) != page.tab_counts
     if not any([found.changed, found.gone, found.added, stops_changed, counts_changed]):

@@ -20,7 +20,6 @@ import re
 import subprocess
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from tests.benchmarks import processes
@@ -168,12 +167,6 @@ def commands(web: int, live: int) -> list[list[str]]:
     return [processes.python(*command) for command in (serves, tells, reads)]
 
 
-def memory(pids: list[int]) -> float:
-    """Return the resident memory of processes, in MB."""
-    texts = [Path(f"/proc/{pid}/status").read_text() for pid in pids]
-    return sum(int(re.search(r"VmRSS:\s+(\d+)", text)[1]) for text in texts) / 1024  # type: ignore[index]
-
-
 def message(number: int) -> dict[str, Any]:
     sender = f"5067{number % 1000:07d}"
     node = {"from": sender, "id": f"wamid.live.{number}", "timestamp": str(int(time.time()))}
@@ -196,7 +189,7 @@ async def watched(teams: list[tuple[Any, list[str]]], options: Any, parts: dict,
         )
         for channel, _keys in teams
     ]
-    empty = memory(parts["live"])
+    empty = sum(map(processes.memory, parts["live"]))
     # As the proxy does.
     connector = aiohttp.TCPConnector(limit=0, force_close=True)
     async with aiohttp.ClientSession(connector=connector) as client:
@@ -206,7 +199,8 @@ async def watched(teams: list[tuple[Any, list[str]]], options: Any, parts: dict,
         for page in pages:
             page.told.set()
         await asyncio.sleep(10 + len(pages) / 25)
-        print(f"{(memory(parts['live']) - empty) * 1024 / len(pages):.0f} KB a stream", flush=True)
+        held = sum(map(processes.memory, parts["live"])) - empty
+        print(f"{held * 1024 / len(pages):.0f} KB a stream", flush=True)
         for name, per_second in (("idle", 0), (f"{options.messages} messages a second", options.messages)):
             before, asked, news, begun = _used(parts, backend), seen.asked, seen.news, time.monotonic()
             async with asyncio.TaskGroup() as group:

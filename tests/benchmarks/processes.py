@@ -209,8 +209,17 @@ def redis_cpu() -> float:
 
 def peak_memory(pid: int) -> float:
     """Return the peak resident memory of a process, in MB."""
+    return _megabytes(pid, "VmHWM:")
+
+
+def memory(pid: int) -> float:
+    """Return the resident memory of a process, in MB."""
+    return _megabytes(pid, "VmRSS:")
+
+
+def _megabytes(pid: int, name: str) -> float:
     status = Path(f"/proc/{pid}/status").read_text()
-    line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
+    line = next(line for line in status.splitlines() if line.startswith(name))
     return int(line.split()[1]) / 1024
 
 

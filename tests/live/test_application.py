@@ -12,8 +12,8 @@ from django.urls import reverse
 
 from tests.conftest import make_team, signed_in
 from trochai.accounts.models import Membership
-from trochai.live import asgi
-from trochai.live.asgi import Live
+from trochai.live import application
+from trochai.live.application import Live
 from trochai.live.readers import reader_of, session_key
 from trochai.live.streams import Reader
 from trochai.news import News
@@ -30,7 +30,7 @@ def team(transactional_db):
 @pytest.fixture
 def live(monkeypatch):
     """The application while it hears what is told."""
-    monkeypatch.setattr(asgi, "PAUSE", 0)
+    monkeypatch.setattr(application, "PAUSE", 0)
     live = Live()
     live.feed.is_connected = True
     return live
@@ -100,10 +100,10 @@ def test_silence_is_ended_by_a_sign_of_life_and_a_stream_by_age(team, live, monk
             assert await connection.read() == "event: beat\ndata:\n\n"
             while "beat" in (last := await connection.read()):
                 pass
-            assert last == f"retry: {asgi.AT_ONCE}\n\n"
+            assert last == f"retry: {application.AT_ONCE}\n\n"
 
-    monkeypatch.setattr(asgi, "HEARTBEAT", 0.01)
-    monkeypatch.setattr(asgi, "LIFE", (0.1, 0.1))
+    monkeypatch.setattr(application, "HEARTBEAT", 0.01)
+    monkeypatch.setattr(application, "LIFE", (0.1, 0.1))
     session = session_of(team.agent)
     asyncio.run(play())
 
@@ -144,7 +144,7 @@ def test_who_signs_out_while_they_are_looked_up_gets_no_stream(team, live, monke
         return reader
 
     session = session_of(team.agent)
-    monkeypatch.setattr(asgi, "reader_of", look_up)
+    monkeypatch.setattr(application, "reader_of", look_up)
     assert status_of(live, session=session) == 401
     assert len(live.streams) == 0
 
@@ -162,7 +162,7 @@ def test_a_client_that_takes_nothing_is_left(team, live, monkeypatch):
         await asyncio.wait_for(live(scope, receive, stuck), ENOUGH)
         assert len(live.streams) == 0
 
-    monkeypatch.setattr(asgi, "PATIENCE", 0.01)
+    monkeypatch.setattr(application, "PATIENCE", 0.01)
     session = session_of(team.agent)
     asyncio.run(play())
 
