@@ -292,3 +292,15 @@ def test_without_javascript_the_same_page_works(team, open_page):
     expect(page.locator("#toasts")).to_contain_text("Follow-up canceled")
     follow_up.refresh_from_db()
     assert follow_up.status == Status.CANCELED
+
+
+def test_the_bar_that_says_the_server_is_away_takes_nothing_from_the_page(team, open_page):
+    for _each in range(20):  # more than fits
+        make(team)
+    page = open_page(team.agent, "/followups/")
+    tabs = page.locator("#followups-tabs")
+    height = tabs.bounding_box()["height"]
+    page.locator("#lost").evaluate("bar => { bar.hidden = false; }")
+    assert tabs.bounding_box()["height"] == height
+    page.locator("#main").evaluate("main => { main.scrollTop = 500; }")
+    expect(page.locator("#lost")).to_be_in_viewport()
