@@ -1,4 +1,5 @@
-"""Takes what people write in the composer; a worker sends it a moment later (``conversations.sending``).
+"""Takes what people send from a conversation, their own words or a template; a worker sends it a moment
+later (``conversations.sending``).
 
 A message is never sent twice: if nobody saw how its call ended, it is "delivery unknown", and a person
 decides.
@@ -8,12 +9,14 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid as uuids
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 from django.utils.translation import gettext_lazy
 
 from conversations import recording, window
+from conversations.frozen import Frozen
 from conversations.models import (
     Conversation,
     Delivery,
@@ -23,12 +26,14 @@ from conversations.models import (
     QueuedMessage,
 )
 from conversations.tasks import send_replies
+from templates_app.rendering import text_of
 from trochai.clock import database_now
 from trochai.waking import waker
 
 if TYPE_CHECKING:
     from django.utils.functional import Promise
 
+    from templates_app.models import Template
     from trochai.accounts.models import User
     from trochai.whatsapp.cloud_api.failures import Failure
 
@@ -75,10 +80,41 @@ class MayHaveArrived(ReplyRefused):
 
 
 class CannotBeRepeated(ReplyRefused):
-    """It did not fail, or it is no text."""
+    """It did not fail, or it was not written here."""
 
     code = "cannot_be_repeated"
     words = gettext_lazy("This message can’t be sent again.")
+
+
+class WantsNoMessages(ReplyRefused):
+    """The contact has opted out; free text within the window is not a matter of this."""
+
+    code = "opted_out"
+    words = gettext_lazy("The contact doesn’t want messages any more, so no template can be sent.")
+
+
+class InDoubt(ReplyRefused):
+    """The number may be somebody else's by now."""
+
+    code = "in_doubt"
+    words = gettext_lazy(
+        "The contact may have another number now, as WhatsApp says. An admin can correct it, or an operator"
+        " merge the two contacts."
+    )
+
+
+class Unreachable(ReplyRefused):
+    """Meta would take neither the contact's number nor an id of its."""
+
+    code = "unreachable"
+    words = gettext_lazy("The contact has no number that WhatsApp can write to. An admin can correct it.")
+
+
+class TemplateRefused(ReplyRefused):
+    """The template cannot be sent on the conversation's channel, or not with these values."""
+
+    code = "not_sendable"
+    words = gettext_lazy("This template can’t be sent with these values. Choose it again.")
 
 
 def send_reply(
@@ -102,26 +138,75 @@ def send_reply(
         raise WindowClosed
     if conversation.channel.is_stopped:
         raise ChannelStopped(conversation.channel.stop)
-    return _write(conversation=conversation, text=text, by=by, now=now, uuid=uuid)
+    return _write(conversation, uuid, preview=text, sent_by=by, at=now, text=text)
+
+
+def send_template(
+    *,
+    conversation: Conversation,
+    template: Template,
+    values: Mapping[str, str],
+    by: User,
+    now: dt.datetime,
+    uuid: uuids.UUID,
+) -> Message:
+    """Write a template message, to be sent at once like ``send_reply``'s, also where the window is closed.
+
+    ``values`` by parameter key. A second time, the same ``uuid`` returns the first message, whatever it says.
+    Raises ``ReplyRefused``, and then nothing was written.
+    """
+    existing = _existing(conversation, uuid)
+    if existing is not None:
+        return existing
+    contact, channel = conversation.contact, conversation.channel
+    if contact.is_opted_out:
+        raise WantsNoMessages
+    if contact.is_in_doubt:
+        raise InDoubt
+    if not contact.can_be_written_to(channel):
+        raise Unreachable
+    if channel.is_stopped:
+        raise ChannelStopped(channel.stop)
+    if not template.can_be_sent_on(channel) or template.problems_with(values, until=now):
+        raise TemplateRefused
+    frozen = Frozen(template.pk, template.shape, dict(values))
+    message = template.render(frozen.values).as_dict()
+    return _write(
+        conversation,
+        uuid,
+        preview=message["body"] or template.name,
+        sent_by=by,
+        at=now,
+        kind=MessageKind.TEMPLATE,
+        text=text_of(message),
+        content={**message, Frozen.KEY: frozen.as_dict()},
+        template_name=template.name,
+        language=template.language,
+    )
 
 
 def retry_reply(message: Message, *, by: User, now: dt.datetime, anyway: bool = False) -> Message:
     """Send a failed message once more, as a new one; the same retry twice makes one message.
 
     Raises ``MayHaveArrived`` for one whose outcome is unknown unless ``anyway``, ``ReplyRefused`` for one
-    that did not fail, and what ``send_reply`` raises.
+    that did not fail, and what ``send_reply`` and ``send_template`` raise.
     """
     if message.delivery == Delivery.UNKNOWN and not anyway:
         raise MayHaveArrived
-    if message.delivery not in {Delivery.FAILED, Delivery.UNKNOWN} or message.kind != MessageKind.TEXT:
+    if message.delivery not in {Delivery.FAILED, Delivery.UNKNOWN}:
         raise CannotBeRepeated
-    return send_reply(
-        conversation=message.conversation,
-        text=message.text,
-        by=by,
-        now=now,
-        uuid=uuids.uuid5(message.uuid, "retry"),
-    )
+    again: dict[str, Any] = {
+        "conversation": message.conversation,
+        "by": by,
+        "now": now,
+        "uuid": uuids.uuid5(message.uuid, "retry"),
+    }
+    if message.kind == MessageKind.TEXT:
+        return send_reply(text=message.text, **again)
+    frozen = Frozen.of(message)
+    if frozen is None:
+        raise CannotBeRepeated
+    return send_template(template=frozen.template(), values=frozen.values, **again)
 
 
 def _existing(conversation: Conversation, uuid: uuids.UUID) -> Message | None:
@@ -133,7 +218,8 @@ def _existing(conversation: Conversation, uuid: uuids.UUID) -> Message | None:
     return existing
 
 
-def _write(*, conversation: Conversation, text: str, by: User, now: dt.datetime, uuid: uuids.UUID) -> Message:
+def _write(conversation: Conversation, uuid: uuids.UUID, *, preview: str, **columns: Any) -> Message:
+    """Write the message and what makes a worker send it; ``columns`` are the message's."""
     with transaction.atomic():
         message, created = Message.objects.get_or_create(
             uuid=uuid,
@@ -141,14 +227,12 @@ def _write(*, conversation: Conversation, text: str, by: User, now: dt.datetime,
                 "conversation": conversation,
                 "channel_id": conversation.channel_id,
                 "direction": Direction.OUTBOUND,
-                "text": text,
                 "delivery": Delivery.SENDING,
-                "sent_by": by,
-                "at": now,
+                **columns,
             },
         )
         if created:
-            recording.move_conversation(message, preview=recording.one_line(text))
+            recording.move_conversation(message, preview=recording.one_line(preview))
             QueuedMessage.objects.create(
                 message=message,
                 conversation=conversation,

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from conversations.pages import views
+from conversations.pages import template_views, views
 
 app_name = "conversations"
 
@@ -12,6 +12,7 @@ urlpatterns = [
     path("<int:pk>/", views.conversation, name="conversation"),
     path("<int:pk>/earlier/", views.earlier, name="earlier"),
     path("<int:pk>/reply/", views.reply, name="reply"),
+    path("<int:pk>/template/", template_views.send_template, name="send_template"),
     path("<int:pk>/update/", views.update, name="update"),
     path("messages/<int:pk>/retry/", views.retry, name="retry"),
 ]

@@ -48,6 +48,8 @@ class Cause(StrEnum):
     NOT_BEGUN = "not_begun"
     WINDOW_CLOSED = "window_closed"
     OPTED_OUT = "opted_out_since"
+    NOT_APPROVED = "not_approved"
+    CHANGED = "changed"
     BROKEN = "broken"
 
 
@@ -56,6 +58,8 @@ SENTENCES: Mapping[str, Promise | str] = {
     Cause.NOT_BEGUN: gettext_lazy("It could not be sent within 2 minutes."),
     Cause.WINDOW_CLOSED: gettext_lazy("The 24-hour window closed before it could be sent."),
     Cause.OPTED_OUT: gettext_lazy("The contact asked for no more messages before it could be sent."),
+    Cause.NOT_APPROVED: gettext_lazy("The template is no longer approved by WhatsApp. Choose another one."),
+    Cause.CHANGED: gettext_lazy("The template has changed since: its values no longer fit. Choose it again."),
     Cause.BROKEN: gettext_lazy("It could not be prepared for sending: something in it is broken."),
 }
 

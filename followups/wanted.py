@@ -117,9 +117,8 @@ def problems_with_moment(
 
 
 def is_offered(template: Template, conversation: Conversation) -> bool:
-    """Whether it can be sent there, and later: approved for the same channel, and Trochai can fill it in."""
-    can_be_sent = template.is_approved and template.is_sendable and not template.is_for_now
-    return can_be_sent and template.channel_id == conversation.channel_id
+    """Whether it can be sent there, and later."""
+    return template.can_be_sent_on(conversation.channel) and not template.is_for_now
 
 
 def _problems_with_template(wanted: Wanted) -> Iterator[Problem]:

@@ -28,6 +28,9 @@ _GREETING = re.compile(
     re.IGNORECASE,
 )
 
+# What the HTML names of the fields begin with.
+_PREFIX = "p-"
+
 WORDS = {
     Refusal.BLANK: gettext_lazy("Fill this in."),
     Refusal.UNKNOWN: gettext_lazy("The template has no place for this value."),
@@ -69,7 +72,11 @@ def _in_words(value: Any) -> Any:
 
 def field_name(key: str) -> str:
     """Return the HTML name of a parameter's field: ``body.1`` → ``p-body-1``."""
-    return f"p-{key.replace('.', '-')}"
+    return f"{_PREFIX}{key.replace('.', '-')}"
+
+
+def is_field_name(name: str) -> bool:
+    return name.startswith(_PREFIX)
 
 
 class ParametersForm(forms.Form):

@@ -187,6 +187,10 @@ class Template(models.Model):
         """Whether Trochai can fill every part of it (carousels and the like it cannot, yet)."""
         return self.parts.is_supported
 
+    def can_be_sent_on(self, channel: Channel) -> bool:
+        """Whether it is approved for this channel, and Trochai can fill it in."""
+        return self.is_approved and self.is_sendable and self.channel_id == channel.pk
+
     def problems_with(self, values: Mapping[str, Any], *, until: dt.datetime | None = None) -> list[Problem]:
         """Return what Meta would refuse in ``values``, by parameter key, if they were sent with it.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from django.utils import timezone
 
 from conversations import notes, wording
+from conversations.frozen import Frozen
 from conversations.models import Delivery, Message, MessageKind
 from trochai.paging import Cursor, count_of, newest_first, page_of
 
@@ -54,8 +55,8 @@ class Bubble:
         message = self.message
         return (
             message.delivery in {Delivery.FAILED, Delivery.UNKNOWN}
-            and message.kind == MessageKind.TEXT
-            and not (message.is_from_follow_up or message.is_echo)
+            and (message.kind == MessageKind.TEXT or Frozen.of(message) is not None)
+            and not message.is_echo
         )
 
 

@@ -1,23 +1,27 @@
-"""People's messages as the engine sends them: the last check, and what their calls lead to."""
+"""What people send by hand, as the engine sends it: the last check, and what the calls lead to."""
 
 from __future__ import annotations
 
 import datetime as dt
 import uuid
 from collections.abc import Collection, Sequence
+from typing import Any
 
 import structlog
 from django.db import transaction
 
-from conversations import identity, recording, window
-from conversations.models import Delivery, Message, QueuedMessage
+from conversations import consent, identity, recording, window
+from conversations.frozen import Frozen
+from conversations.models import Delivery, Message, MessageKind, QueuedMessage
 from conversations.sending import queue
 from conversations.wording import Cause
+from templates_app.payload import template_payload
+from templates_app.tasks import sync_soon
 from trochai import metrics
 from trochai.whatsapp import references
 from trochai.whatsapp.cloud_api import payloads
 from trochai.whatsapp.cloud_api.client import Accepted, client_for
-from trochai.whatsapp.cloud_api.errors import OutcomeUnknown
+from trochai.whatsapp.cloud_api.errors import OutcomeUnknown, PermanentError, WhatsAppError
 from trochai.whatsapp.cloud_api.failures import Failure
 from trochai.whatsapp.sending import work
 from trochai.whatsapp.sending.dispatch import Dispatcher
@@ -50,13 +54,13 @@ class Replies:
         busy: Collection[int],
         now: dt.datetime,
     ) -> Job | None:
-        failure = problem_with(row, now)
-        if failure is not None:
-            queue.fail(row, failure)
-            logger.info("reply_not_sent", **self.ids(row), code=failure.code, cause=failure.cause)
+        content = problem_with(row, now) or _content_of(row.message)
+        if isinstance(content, Failure):
+            queue.fail(row, content)
+            logger.info("reply_not_sent", **self.ids(row), code=content.code, cause=content.cause)
             return None
         recipient = row.conversation.contact.recipient_on(row.channel)
-        return work.Job(row, token, client_for(row.channel), recipient, payloads.text(row.message.text))
+        return work.Job(row, token, client_for(row.channel), recipient, content)
 
     def fail_broken(self, row: QueuedMessage, *, token: uuid.UUID, now: dt.datetime) -> None:
         queue.fail(row, Failure(cause=Cause.BROKEN))
@@ -97,6 +101,7 @@ class Replies:
                     unproved.update(delivery=Delivery.UNKNOWN)
                 case _:
                     queue.fail(call.row, result.failure)
+                    _learn_from(result, call.row, now)
             QueuedMessage.objects.filter(pk=call.row.pk).delete()
 
     def note(self, call: Call, *, now: dt.datetime, moved_on: bool = False) -> None:
@@ -121,12 +126,36 @@ def problem_with(row: QueuedMessage, now: dt.datetime) -> Failure | None:
         return Failure(cause=Cause.NOT_BEGUN)
     if row.channel.is_stopped:
         return row.channel.stop
+    if row.message.kind == MessageKind.TEMPLATE:
+        return Failure(cause=Cause.OPTED_OUT) if contact.is_opted_out else None
     if not window.is_open(row.conversation, now):
         return Failure(cause=Cause.WINDOW_CLOSED)
     # Whoever wrote after it knew it, and may write by hand (docs/decisions/0001).
     if contact.opted_out_at is not None and contact.opted_out_at >= row.written_at:
         return Failure(cause=Cause.OPTED_OUT)
     return None
+
+
+def _content_of(message: Message) -> dict[str, Any] | Failure:
+    """Return the content as Meta takes it, or why the template cannot be sent as it is now."""
+    frozen = Frozen.of(message)
+    if frozen is None:
+        return payloads.text(message.text)
+    template = frozen.template()
+    if not template.is_approved:
+        return Failure(cause=Cause.NOT_APPROVED)
+    if not template.fits(frozen.shape):
+        return Failure(cause=Cause.CHANGED)
+    return payloads.template(template_payload(template, frozen.values))
+
+
+def _learn_from(refusal: WhatsAppError, row: QueuedMessage, now: dt.datetime) -> None:
+    if not isinstance(refusal, PermanentError):
+        return
+    if refusal.opted_out:
+        consent.opt_out(row.conversation.contact, at=now, now=now)
+    if refusal.template_unusable:
+        sync_soon(row.channel_id)
 
 
 def _marked(job: Job) -> Marked:

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-import itertools
-import re
-import uuid
-from collections.abc import Iterable, Iterator, Mapping
-from functools import cached_property
-from itertools import islice
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from django import forms
-from django.contrib.humanize.templatetags.humanize import apnumber
-from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from conversations.pages.template_form import TemplateForm
 from followups.pages.schedule_words import WORDS, words
 from followups.scheduling import (
     QUICK_OPTIONS,
@@ -37,19 +31,13 @@ from followups.wanted import (
     problems_with,
     problems_with_moment,
 )
-from templates_app.forms import ParametersForm
-from templates_app.models import Template, TemplateQuerySet
 from templates_app.parameters import Problem
 
 if TYPE_CHECKING:
     from conversations.models import Conversation
     from followups.models import FollowUp
+    from templates_app.models import Template
     from trochai.accounts.models import Organization
-
-
-# How many templates the dialog lists before somebody searches, and how many are read at a time.
-MOST_OFFERED = 30
-PIECE = 100
 
 
 class NoteField(forms.CharField):
@@ -195,23 +183,11 @@ class WhenForm(forms.Form):
             self.add_error("time", str(error))
 
 
-class ScheduleForm(WhenForm):
-    """The whole dialog. The fields for the template's values are a form of their own, ``parameters``.
+class ScheduleForm(TemplateForm, WhenForm):
+    """The whole dialog: which template, when, and why."""
 
-    ``parameters`` is None until a template is chosen that may be sent on the conversation's channel.
-    Unbound, the form shows the template in ``initial["template"]``.
-    """
-
-    template = forms.CharField(required=False)
     note = NoteField()
     cancel_on_reply = forms.BooleanField(required=False)
-    submission = forms.UUIDField(
-        initial=uuid.uuid4,
-        error_messages={
-            "required": gettext_lazy("A part of the form was lost on the way. Schedule it again."),
-            "invalid": gettext_lazy("A part of the form was damaged on the way. Schedule it again."),
-        },
-    )
 
     def __init__(
         self,
@@ -219,103 +195,28 @@ class ScheduleForm(WhenForm):
         *,
         conversation: Conversation,
         now: dt.datetime,
-        initial: dict[str, Any] | None = None,
-        search: str = "",
-        most: int | None = MOST_OFFERED,
+        **others: Any,
     ) -> None:
-        super().__init__(data, organization=conversation.organization, now=now, initial=initial)
-        self.conversation = conversation
-        self.search = search
-        self._most = most
-        self.is_used = False
-        self.parameters = self._parameters_form(data)
+        organization = conversation.organization
+        super().__init__(data, conversation=conversation, organization=organization, now=now, **others)
 
-    @cached_property
-    def templates(self) -> list[Template]:
-        """The first of what can be chosen and is found by the search."""
-        return self._found[: self._most]
-
-    @property
-    def has_more(self) -> bool:
-        """Whether there are templates that only the search finds."""
-        return len(self._found) > len(self.templates)
-
-    @cached_property
-    def choices(self) -> list[tuple[Template, str]]:
-        """The templates with their texts, the values still blank; what is chosen stands there in any case."""
-        beyond = [self.chosen] if self.chosen and self.chosen not in self.templates else []
-        return [(template, template.render({}).body) for template in (*beyond, *self.templates)]
-
-    @cached_property
-    def chosen(self) -> Template | None:
-        """The template chosen so far; at first the only one, if there is no other."""
-        wanted = str(self["template"].value() or "")
-        if not wanted and not self.is_bound and not self.search and len(self.templates) == 1:
-            return self.templates[0]
-        listed = next((template for template in self.templates if str(template.pk) == wanted), None)
-        if listed or not re.fullmatch(r"[0-9]{1,18}", wanted):
-            return listed
-        found = self._approved.filter(pk=wanted).first()
-        return found if found and is_offered(found, self.conversation) else None
-
-    @property
-    def _approved(self) -> TemplateQuerySet:
-        return Template.objects.for_channel(self.conversation.channel).approved()
-
-    @cached_property
-    def _found(self) -> list[Template]:
-        """What can be chosen and is found; of what is listed up to ``most``, one more."""
-        return list(islice(self._offered(), None if self._most is None else self._most + 1))
-
-    def _offered(self) -> Iterator[Template]:
-        """Read in pieces: a business may have thousands of templates."""
-        rows = self._approved.search(self.search)
-        for at in itertools.count(0, PIECE):
-            piece = rows[at : at + PIECE]
-            yield from (template for template in piece if is_offered(template, self.conversation))
-            if len(piece) < PIECE:
-                return
+    def offers(self, template: Template) -> bool:
+        return is_offered(template, self.conversation)
 
     @property
     def note_length(self) -> int:
         return len(str(self["note"].value() or "").replace("\r\n", "\n"))
 
     @property
-    def problem_count(self) -> int:
-        return len(self.errors) + (len(self.parameters.errors) if self.parameters else 0)
+    def shown(self) -> list[str]:
+        return [*super().shown, "when", "date", "time", "note"]
 
-    @property
-    def first_wrong(self) -> str:
-        """Name of the first wrong field, top to bottom as the dialog shows them; empty if there is none."""
-        parameters = self.parameters
-        wrong = self.errors.keys() | (parameters.errors.keys() if parameters else set())
-        shown = ["template", *(parameters.fields if parameters else ()), "when", "date", "time", "note"]
-        return next((name for name in shown if name in wrong), "")
-
-    @property
-    def opens_at_picker(self) -> bool:
-        """Whether choosing a template is the first thing to do."""
-        return self.chosen is None and (self.first_wrong == "template" or not self.is_bound)
-
-    @property
-    def summary(self) -> str:
-        """How many fields are wrong, in words, or what is wrong with all of it."""
-        general = [*self.non_field_errors(), *self.errors.get("submission", [])]
-        if general:
-            return " ".join(str(error) for error in general)
-        count = self.problem_count
+    def attention(self, count: int) -> str:
         return ngettext(
             "%(n)s field needs your attention before this can be scheduled.",
             "%(n)s fields need your attention before this can be scheduled.",
             count,
-        ) % {"n": capfirst(str(apnumber(count)))}
-
-    @property
-    def submission_value(self) -> str:
-        """The submission to continue with: the one that came in, unless it is damaged or used up."""
-        if self.is_used or "submission" in self.errors:
-            return str(uuid.uuid4())
-        return str(self["submission"].value())
+        )
 
     @property
     def wanted(self) -> Wanted:
@@ -324,7 +225,7 @@ class ScheduleForm(WhenForm):
         return Wanted(
             conversation=self.conversation,
             template=read.get("template"),
-            parameters=self.parameters.values if self.parameters and self.parameters.is_valid() else {},
+            parameters=self.values,
             choice=read.get("when", ""),
             scheduled_for=read.get("scheduled_for"),
             note=read.get("note", ""),
@@ -338,36 +239,12 @@ class ScheduleForm(WhenForm):
         same = all(getattr(follow_up, name) == getattr(wanted, name) for name in names)
         return same and follow_up.conversation_id == self.conversation.pk
 
-    def refuse_reuse(self) -> None:
-        """Ask whether a second follow-up is meant: somebody went back and changed a form already sent."""
-        self.is_used = True
-        words = _("This form has already scheduled a follow-up. To schedule another, press Schedule again.")
-        self.add_error(None, words)
-
-    def is_valid(self) -> bool:
-        valid = super().is_valid() and (self.parameters is None or self.parameters.is_valid())
-        if not valid:
-            self._focus_first_wrong_field()
-        return valid
-
-    def clean_template(self) -> Template | None:
-        if self.cleaned_data["template"] and self.chosen is None:
-            raise forms.ValidationError(WORDS[Code.NOT_SENDABLE], code=Code.NOT_SENDABLE)
-        return self.chosen
+    @property
+    def used_up(self) -> str:
+        return _("This form has already scheduled a follow-up. To schedule another, press Schedule again.")
 
     def _problems(self, cleaned: dict[str, Any]) -> Iterable[Problem]:
         # The fields for the values show what is wrong with those themselves.
         values = f"{Field.PARAMETERS}."
         problems = problems_with(self.wanted, now=self.now)
         return [problem for problem in problems if not problem.field.startswith(values)]
-
-    def _parameters_form(self, data: Mapping[str, Any] | None) -> ParametersForm | None:
-        if self.chosen is None:
-            return None
-        return ParametersForm(self.chosen, data, first_name=self.conversation.contact.first_name)
-
-    def _focus_first_wrong_field(self) -> None:
-        name = self.first_wrong
-        for form in (self, self.parameters):
-            if form is not None and name in form.fields:
-                form.fields[name].widget.attrs["autofocus"] = True

@@ -13,19 +13,14 @@ from django_htmx.http import trigger_client_event
 
 from conversations.merging import find_conversation
 from conversations.models import Conversation
+from conversations.pages.template_views import CONVERSATIONS, begun, part_of
 from followups import lifecycle
 from followups.models import FollowUp
 from followups.pages.banner import first_waiting, waiting_for
-from followups.pages.forms import MOST_OFFERED, ScheduleForm, WhenForm
+from followups.pages.forms import ScheduleForm, WhenForm
 from trochai.accounts import access
 from trochai.accounts.access import MemberRequest
-from trochai.search import typed
 from trochai.ui import formatting, toasts
-
-SEARCH_LENGTH = 100
-CONVERSATIONS = Conversation.objects.select_related("contact", "channel", "organization").defer(
-    "channel__access_token", "channel__app_secret", "channel__verify_token"
-)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -39,20 +34,8 @@ def schedule(request: MemberRequest, conversation_id: int) -> HttpResponse:
     conversation = find_conversation(request, CONVERSATIONS, conversation_id, needs=access.writer)
     if request.method == "POST" and "choose" not in request.POST:
         return _submit(request, conversation)
-    initial = request.POST.dict() or {"template": request.GET.get("template", "")}
-    form = ScheduleForm(
-        conversation=conversation,
-        now=timezone.now(),
-        initial=initial,
-        search=typed(request.GET.get("q", ""), most=SEARCH_LENGTH),
-        # Without scripts there is no search.
-        most=MOST_OFFERED if request.htmx else None,
-    )
-    if request.htmx.target == "schedule-options":
-        return render(request, "followups/_schedule_options.html", {"form": form})
-    if request.htmx.target == "schedule-fields":
-        return render(request, "followups/_schedule_fields.html", {"form": form, "swapped": True})
-    return _show(request, form)
+    form = ScheduleForm(conversation=conversation, now=timezone.now(), **begun(request))
+    return part_of(request, form) or _show(request, form)
 
 
 @require_POST
@@ -95,6 +78,7 @@ def _show(request: MemberRequest, form: ScheduleForm, status: int = 200) -> Http
     first, more = first_waiting(waiting_for(form.conversation))
     context = {
         "form": form,
+        "form_url": reverse("followups:schedule", args=[form.conversation.pk]),
         "conversation": form.conversation,
         "waiting": first,
         "more": more,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from django.utils.dateformat import format as date_format
 from django.utils.translation import gettext_lazy as _
 
+from conversations.pages.template_form import NO_TEMPLATE, NOT_SENDABLE
 from followups.scheduling import QUICK_OPTIONS, OutsideWindow
 from followups.wanted import Code
 from templates_app.parameters import Problem
@@ -24,8 +25,8 @@ WORDS = {
     Code.TOO_MANY: _(
         "%(limit)d follow-ups are waiting for %(contact)s, which is the most. Cancel one to schedule another."
     ),
-    Code.NO_TEMPLATE: _("Choose a template."),
-    Code.NOT_SENDABLE: _("This template can’t be sent from here. Choose another one."),
+    Code.NO_TEMPLATE: NO_TEMPLATE,
+    Code.NOT_SENDABLE: NOT_SENDABLE,
     Code.NO_MOMENT: _("Choose when to send it."),
     Code.UNKNOWN_CHOICE: _("Choose one of the times below, or a custom date."),
     Code.OPTION_MOVED: _("“%(option)s” now means %(day)s. Check the date, then schedule again."),

@@ -50,7 +50,7 @@ def addresses(team: Team) -> list[str]:
 def open_schedule_dialog(page: Page, team: Team) -> None:
     page.goto(reverse("conversations:conversation", args=[team.conversation.pk]))
     page.get_by_role("button", name="More actions").click()
-    page.get_by_role("link", name="Follow-up", exact=True).click()
+    page.locator("#more").get_by_role("link", name="Follow-up").click()
     dialog = page.get_by_role("dialog", name="Schedule a follow-up")
     expect(dialog.get_by_label("a [2]")).to_be_visible()
     dialog.locator(".choice--custom").click()

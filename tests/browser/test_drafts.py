@@ -39,7 +39,7 @@ def path_of(conversation):
 
 def open_dialog(page):
     page.get_by_role("button", name="More actions").click()
-    page.get_by_role("link", name="Follow-up", exact=True).click()
+    page.locator("#more").get_by_role("link", name="Follow-up").click()
     return page.get_by_role("dialog", name="Schedule a follow-up")
 
 

@@ -37,7 +37,7 @@ def open_dialog(open_page: Any, team: Team, **options: Any) -> tuple[Page, Locat
         team.agent, reverse("conversations:conversation", args=[team.conversation.pk]), **options
     )
     page.get_by_role("button", name="More actions").click()
-    page.get_by_role("link", name="Follow-up", exact=True).click()
+    page.locator("#more").get_by_role("link", name="Follow-up").click()
     dialog = page.get_by_role("dialog", name="Schedule a follow-up")
     expect(dialog.get_by_label("Search approved templates")).to_be_focused()
     return page, dialog
@@ -229,12 +229,12 @@ def test_among_very_many_templates_one_is_searched_for_on_the_server_and_kept(
     search.fill("t_39")
     # What is chosen stays chosen until another is.
     expect(dialog.locator(".option .name")).to_have_text(["visit_reminder", "t_39"])
-    expect(dialog.locator("#schedule-chosen-name")).to_have_text("visit_reminder")
+    expect(dialog.locator("#template-chosen-name")).to_have_text("visit_reminder")
     # The draft brings back one that the list does not begin with.
     page.reload()
     page.get_by_role("button", name="More actions").click()
-    page.get_by_role("link", name="Follow-up", exact=True).click()
-    expect(dialog.locator("#schedule-chosen-name")).to_have_text("visit_reminder")
+    page.locator("#more").get_by_role("link", name="Follow-up").click()
+    expect(dialog.locator("#template-chosen-name")).to_have_text("visit_reminder")
     expect(dialog.get_by_label("a [2]")).to_have_value("Casa EC-204")
 
 

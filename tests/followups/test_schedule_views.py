@@ -131,7 +131,7 @@ def test_choosing_a_template_brings_its_fields_and_its_preview(team: Team) -> No
     """Help page: "If the template has parameters (variables), fill in the values for each one." """
     factories.TemplateFactory(channel=team.channel, name="another")
     response = signed_in(team.agent).get(
-        dialog_url(team), {"template": team.template.pk}, headers={**HTMX, "HX-Target": "schedule-fields"}
+        dialog_url(team), {"template": team.template.pk}, headers={**HTMX, "HX-Target": "template-fields"}
     )
     html = html_of(response)
     assert html.count('class="field"') == 3
@@ -140,8 +140,8 @@ def test_choosing_a_template_brings_its_fields_and_its_preview(team: Team) -> No
     assert 'value="María"' in html
     assert "From the contact" in html
     assert 'data-slot="body.2" data-empty="{{2}}"' in html
-    assert 'id="schedule-preview" hx-swap-oob="true"' in html
-    assert 'id="schedule-chosen"' in html
+    assert 'id="template-preview" hx-swap-oob="true"' in html
+    assert 'id="template-chosen"' in html
     assert "visit_reminder" in html
     assert "<dialog" not in html
 
@@ -312,7 +312,7 @@ class TestManyTemplates:
         return [factories.TemplateFactory(channel=team.channel, name=f"t_{n:03}") for n in range(70)]
 
     def options(self, team: Team, **query: Any) -> list[str]:
-        headers = {**HTMX, "HX-Target": "schedule-options"}
+        headers = {**HTMX, "HX-Target": "template-options"}
         html = signed_in(team.agent).get(dialog_url(team), query, headers=headers).content.decode()
         return re.findall(r'<span class="name">([^<]+)</span>', html)
 
@@ -333,7 +333,7 @@ class TestManyTemplates:
 
     def test_one_beyond_the_list_can_be_chosen_and_scheduled(self, team: Team, many) -> None:
         page = signed_in(team.agent).get(dialog_url(team), {"template": many[69].pk}, headers=HTMX)
-        assert 'id="schedule-chosen-name">t_069' in re.sub(r">\s+", ">", page.content.decode())
+        assert 'id="template-chosen-name">t_069' in re.sub(r">\s+", ">", page.content.decode())
         data = fields(team, template=many[69].pk)
         assert signed_in(team.agent).post(dialog_url(team), data, headers=HTMX).status_code == 204
         assert FollowUp.objects.get().template == many[69]
@@ -539,7 +539,7 @@ def test_a_longer_note_is_refused_and_not_cut(team: Team, length: int) -> None:
 
 @pytest.mark.parametrize("submission", ["", "not-a-uuid", None, "\x00"])
 def test_a_damaged_submission_comes_back_with_a_new_one(team: Team, submission: str | None) -> None:
-    html = refused(team, "on the way. Schedule it again.", submission=submission)
+    html = refused(team, "on the way. Press the button again.", submission=submission)
     fresh = re.search(r'name="submission" value="([^"]+)"', html)
     assert fresh
     assert uuid.UUID(fresh[1])

@@ -22,7 +22,7 @@ def filled(**values):
 
 
 def draw(form):
-    return render_to_string("followups/_schedule_fields.html", {"form": {"parameters": form}})
+    return render_to_string("conversations/_template_fields.html", {"form": {"parameters": form}})
 
 
 def test_values_come_back_by_parameter_key():
@@ -72,7 +72,7 @@ def test_a_template_without_parameters_is_valid_at_once():
     form = ParametersForm(template("Hola"), {})
     assert form.is_valid()
     assert form.values == {}
-    assert '<fieldset id="schedule-fields" data-draft-part="" hidden>' in draw(form)
+    assert '<fieldset id="template-fields" data-draft-part="" hidden>' in draw(form)
 
 
 @pytest.mark.parametrize(
