@@ -9,8 +9,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Self
 
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -231,6 +233,45 @@ class Alias(models.Model):
         return f"{self.name} → {self.stands_for}"
 
 
+class Tone(models.TextChoices):
+    """The colour of a tag's dot (a CSS modifier)."""
+
+    GREY = "grey", _("Grey")
+    BLUE = "blue", _("Blue")
+    VIOLET = "violet", _("Violet")
+    GREEN = "green", _("Green")
+    AMBER = "amber", _("Amber")
+    RED = "red", _("Red")
+    JADE = "jade", _("Jade")
+
+
+class TagQuerySet(models.QuerySet["Tag"]):
+    def for_organization(self, organization: Organization) -> Self:
+        return self.filter(organization=organization)
+
+
+class Tag(models.Model):
+    """A word of the organization's by which its conversations are told apart and found."""
+
+    organization = models.ForeignKey("accounts.Organization", on_delete=models.CASCADE, related_name="tags")
+    name = models.CharField(_("name"), max_length=24)
+    tone = models.CharField(_("colour"), max_length=8, choices=Tone, default=Tone.GREY)
+    # Those with a smaller one come first, wherever tags are listed.
+    place = models.PositiveSmallIntegerField(_("place"), default=0, validators=[MaxValueValidator(999)])
+
+    objects = TagQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["place", "name", "pk"]
+        constraints = [
+            models.UniqueConstraint("organization", Lower("name"), name="tag_once_per_organization"),
+            models.CheckConstraint(condition=Q(tone__in=Tone.values), name="tag_tone_is_known"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class ConversationStatus(models.TextChoices):
     OPEN = "open", _("Open")
     IN_PROGRESS = "in_progress", _("In progress")
@@ -271,7 +312,10 @@ class Conversation(models.Model):
         null=True,
         blank=True,
         related_name="assigned_conversations",
+        # ``conversation_assigned`` begins with it.
+        db_index=False,
     )
+    tags = models.ManyToManyField(Tag, blank=True, related_name="conversations")
     unread_count = models.PositiveIntegerField(default=0)
     last_message_at = models.DateTimeField(default=timezone.now)
     # The last message on one line, for the list; written together with last_message_at.
@@ -311,6 +355,23 @@ class Conversation(models.Model):
                 condition=Q(merged_into__isnull=False),
                 name="conversation_merged",
             ),
+            # The Mine filter, and the removal of an account.
+            models.Index(
+                fields=["assignee", "organization", "-last_message_at", "-id"],
+                condition=Q(assignee__isnull=False),
+                name="conversation_assigned",
+            ),
+            # The Unassigned filter and its count, and the Closed filter.
+            models.Index(
+                fields=["organization", "-last_message_at", "-id"],
+                condition=Q(assignee__isnull=True, status__in=["open", "in_progress"]),
+                name="conversation_unassigned",
+            ),
+            models.Index(
+                fields=["organization", "-last_message_at", "-id"],
+                condition=Q(status="closed"),
+                name="conversation_closed",
+            ),
             # The Unread filter and the sidebar's count.
             models.Index(
                 fields=["organization", "-last_message_at", "-id"],
@@ -328,8 +389,20 @@ class Conversation(models.Model):
         super().save(*args, update_fields=update_fields, **kwargs)
 
     @property
-    def preview_is_template(self) -> bool:
-        return self.preview_kind == MessageKind.TEMPLATE
+    def is_closed(self) -> bool:
+        return self.status == ConversationStatus.CLOSED
+
+    @property
+    def preview_picture(self) -> tuple[str, str]:
+        """The icon before the last message's words, and what it says; without one both are empty.
+
+        It says nothing where the words do.
+        """
+        if self.preview_kind == MessageKind.TEMPLATE:
+            return "layout-template", str(_("Template"))
+        picture = wording.PICTURES.get(self.preview_kind)
+        word = str(wording.KINDS[self.preview_kind]) if picture and self.preview else ""
+        return (picture.icon, word) if picture else ("", "")
 
     @property
     def preview_words(self) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from conversations.models import Conversation, ConversationStatus
+from conversations.models import Conversation, ConversationStatus, Tag
 from trochai import changes
 from trochai.changes import Kind
 
@@ -21,6 +22,12 @@ def assign(conversation: Conversation, *, to: User | None) -> None:
     """Let ``to`` look after the conversation; None: nobody in particular."""
     conversation.assignee = to
     conversation.save(update_fields=["assignee"])
+
+
+def tag(conversation: Conversation, *, add: Collection[Tag] = (), remove: Collection[Tag] = ()) -> None:
+    """Put tags of the conversation's own organization on it, or take them off; twice is once."""
+    conversation.tags.add(*add)
+    conversation.tags.remove(*remove)
 
 
 def mark_read(conversation: Conversation) -> bool:

@@ -2,17 +2,19 @@ from __future__ import annotations
 
 from django.urls import path
 
-from conversations.pages import template_views, views
+from conversations.pages import tag_views, template_views, views
 
 app_name = "conversations"
 
 urlpatterns = [
     path("", views.inbox, name="inbox"),
+    path("tags/", tag_views.tags, name="tags"),
     path("poll/", views.poll, name="poll"),
     path("<int:pk>/", views.conversation, name="conversation"),
     path("<int:pk>/earlier/", views.earlier, name="earlier"),
     path("<int:pk>/reply/", views.reply, name="reply"),
     path("<int:pk>/template/", template_views.send_template, name="send_template"),
+    path("<int:pk>/tag/", views.tag, name="tag"),
     path("<int:pk>/update/", views.update, name="update"),
     path("messages/<int:pk>/retry/", views.retry, name="retry"),
 ]

@@ -8,7 +8,7 @@ from typing import Any
 import factory
 from django.utils import timezone
 
-from conversations.models import Contact, Conversation, Delivery, Direction, Identity, Message
+from conversations.models import Contact, Conversation, Delivery, Direction, Identity, Message, Tag
 from followups.models import (
     CancelCause,
     ChangeKind,
@@ -124,6 +124,14 @@ class ConversationFactory(factory.django.DjangoModelFactory[Conversation]):
     organization = factory.SubFactory(OrganizationFactory)
     channel = factory.SubFactory(ChannelFactory, organization=factory.SelfAttribute("..organization"))
     contact = factory.SubFactory(ContactFactory, organization=factory.SelfAttribute("..organization"))
+
+
+class TagFactory(factory.django.DjangoModelFactory[Tag]):
+    class Meta:
+        model = Tag
+
+    organization = factory.SubFactory(OrganizationFactory)
+    name = factory.Sequence(lambda n: f"Tag {n}")
 
 
 class MessageFactory(factory.django.DjangoModelFactory[Message]):

@@ -6,7 +6,7 @@ from django import forms
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
-from conversations.models import Conversation, ConversationStatus
+from conversations.models import Conversation, ConversationStatus, Tag
 from trochai.accounts.models import Role, User
 
 # WhatsApp Cloud API, "Text messages": the longest body.
@@ -42,6 +42,54 @@ class TriageForm(forms.Form):
     def __init__(self, conversation: Conversation, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["assignee"] = forms.ModelChoiceField(assignable(conversation), required=False)
+
+
+class TagForm(forms.Form):
+    """Tags to put on a conversation and to take off it: only those of its organization."""
+
+    def __init__(self, conversation: Conversation, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        tags = Tag.objects.for_organization(conversation.organization)
+        for name in ("add", "remove"):
+            self.fields[name] = forms.ModelMultipleChoiceField(tags, required=False)
+
+
+class ManagedTagForm(forms.ModelForm):
+    class Meta:
+        model = Tag
+        fields = ["name", "tone", "place"]
+        widgets = {
+            "name": forms.TextInput(attrs={"class": "input", "autocomplete": "off", "dir": "auto"}),
+            "tone": forms.Select(attrs={"class": "input select"}),
+            "place": forms.NumberInput(attrs={"class": "input", "inputmode": "numeric"}),
+        }
+
+    def clean_name(self) -> str:
+        name = " ".join(self.cleaned_data["name"].split())
+        if not name:
+            raise forms.ValidationError(_("Enter a name."))
+        return name
+
+
+class TagFormSet(forms.BaseModelFormSet):
+    """All tags of an organization and room for some more."""
+
+    def clean(self) -> None:
+        """Names differ, in more than capitals: the database would refuse them one by one."""
+        super().clean()
+        seen: set[str] = set()
+        for form in self.forms:
+            if not form.is_valid() or form.cleaned_data.get("DELETE"):
+                continue
+            name = form.cleaned_data.get("name", "").lower()
+            if name in seen:
+                form.add_error("name", _("Another tag has this name."))
+            seen |= {name} - {""}
+
+
+ManagedTags = forms.modelformset_factory(
+    Tag, form=ManagedTagForm, formset=TagFormSet, can_delete=True, extra=3, max_num=100, validate_max=True
+)
 
 
 def assignable(conversation: Conversation) -> QuerySet[User]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+import re
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from operator import attrgetter
 from urllib.parse import urlencode
 
 from django.db.models import Exists, OuterRef, QuerySet
@@ -17,15 +18,24 @@ from conversations.models import (
     ConversationStatus,
     Delivery,
     Message,
+    Tag,
 )
 from trochai import paging
 from trochai.accounts.models import Membership
 from trochai.search import is_short, typed
 
+# Which conversation has which tag.
+_Tagging = Conversation.tags.through
+
 PAGE_SIZE = 30
 COUNT_CAP = paging.BADGE_CAP
 SEARCH_LENGTH = 100
 ORDER = paging.newest_first("last_message_at")
+# How the database's indexes say that a conversation is not closed.
+OPEN = (ConversationStatus.OPEN, ConversationStatus.IN_PROGRESS)
+# By how many tags a list may be narrowed, and how many a row shows.
+MOST_TAGS = 10
+TAGS_IN_ROW = 3
 
 
 @dataclass(frozen=True)
@@ -45,12 +55,35 @@ class Tab(StrEnum):
     ALL = ""
     UNREAD = "unread"
     MINE = "mine"
+    UNASSIGNED = "unassigned"
     CLOSED = "closed"
 
     @property
     def label(self) -> str:
-        labels = {Tab.ALL: _("All"), Tab.UNREAD: _("Unread"), Tab.MINE: _("Mine")}
-        return labels.get(self) or _("Closed")
+        match self:
+            case Tab.UNREAD:
+                return _("Unread")
+            case Tab.MINE:
+                return _("Mine")
+            case Tab.UNASSIGNED:
+                return _("Unassigned")
+            case Tab.CLOSED:
+                return _("Closed")
+        return _("All")
+
+    @property
+    def nothing(self) -> str:
+        """What is said where nothing is in it."""
+        match self:
+            case Tab.UNREAD:
+                return _("All read")
+            case Tab.MINE:
+                return _("Nothing is yours")
+            case Tab.UNASSIGNED:
+                return _("Nobody is waiting")
+            case Tab.CLOSED:
+                return _("Nothing closed yet")
+        return _("No conversations yet")
 
     def of(self, rows: ConversationQuerySet, membership: Membership) -> ConversationQuerySet:
         match self:
@@ -58,7 +91,9 @@ class Tab(StrEnum):
                 return rows.filter(unread_count__gt=0)
             case Tab.MINE:
                 mine = rows.filter(assignee=membership.user_id)
-                return mine.exclude(status=ConversationStatus.CLOSED)
+                return mine.filter(status__in=OPEN)
+            case Tab.UNASSIGNED:
+                return rows.filter(assignee__isnull=True, status__in=OPEN)
             case Tab.CLOSED:
                 return rows.filter(status=ConversationStatus.CLOSED)
         return rows
@@ -70,6 +105,8 @@ class Filters:
 
     tab: Tab = Tab.ALL
     search: str = ""
+    # Ids: only conversations that have all of these.
+    tags: tuple[int, ...] = ()
     before: paging.Cursor | None = None
 
     @classmethod
@@ -79,12 +116,18 @@ class Filters:
         return cls(
             tab=Tab(name) if name in set(Tab) else Tab.ALL,
             search=typed(data.get("q", ""), most=SEARCH_LENGTH),
+            tags=_ids(data.get("tag", "")),
             before=ORDER.parse(data.get("before", "")),
         )
 
     def __str__(self) -> str:
         """The query string with its question mark, or nothing."""
-        pairs = {"f": self.tab.value, "q": self.search, "before": str(self.before or "")}
+        pairs = {
+            "f": self.tab.value,
+            "q": self.search,
+            "tag": self.tags_value,
+            "before": str(self.before or ""),
+        }
         encoded = urlencode({key: value for key, value in pairs.items() if value})
         return f"?{encoded}" if encoded else ""
 
@@ -94,10 +137,48 @@ class Filters:
         return is_short(self.search)
 
     def with_tab(self, chosen: Tab) -> Filters:
-        return Filters(tab=chosen, search=self.search)
+        return replace(self, tab=chosen, before=None)
+
+    def without_search(self) -> Filters:
+        return replace(self, search="", before=None)
+
+    def without_tags(self) -> Filters:
+        return replace(self, tags=(), before=None)
+
+    def toggled(self, tag: Tag) -> Filters:
+        """Return this list with ``tag`` as one more condition, or without it."""
+        others = tuple(pk for pk in self.tags if pk != tag.pk)
+        return replace(self, tags=others if tag.pk in self.tags else (*others, tag.pk), before=None)
+
+    @property
+    def tags_value(self) -> str:
+        return ",".join(map(str, self.tags))
 
     def from_top(self) -> Filters:
         return replace(self, before=None)
+
+
+def _ids(text: str) -> tuple[int, ...]:
+    """Read "3,5"; each once."""
+    numbers = [int(part) for part in text[:200].split(",") if re.fullmatch(r"[0-9]{1,18}", part)]
+    return tuple(dict.fromkeys(numbers))[:MOST_TAGS]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One conversation as the list shows it."""
+
+    conversation: Conversation
+    marks: list[RowMark]
+    tags: list[Tag]
+
+    @property
+    def shown_tags(self) -> list[Tag]:
+        return self.tags[:TAGS_IN_ROW]
+
+    @property
+    def more_tags(self) -> int:
+        return max(0, len(self.tags) - TAGS_IN_ROW)
 
 
 @dataclass(frozen=True)
@@ -113,46 +194,66 @@ class Listing:
     """One page of the list, newest first."""
 
     query: Filters
-    conversations: list[Conversation]
     older: Filters | None
     unread: paging.Count
     chips: list[TabLink]
-    failed: set[int]
-    marks: list[tuple[RowMark, set[int]]] = field(default_factory=list)
-
-    def marks_of(self, conversation: Conversation) -> list[RowMark]:
-        return [mark for mark, holders in self.marks if conversation.pk in holders]
+    # The organization's, in its order.
+    tags: list[Tag]
+    rows: list[Row] = field(default_factory=list)
 
     @property
-    def rows(self) -> list[tuple[Conversation, bool, list[RowMark]]]:
-        """Each conversation, whether its last message failed, and its marks."""
-        return [(each, each.pk in self.failed, self.marks_of(each)) for each in self.conversations]
+    def chosen_tags(self) -> list[Tag]:
+        """Those that every conversation in the list has."""
+        return [tag for tag in self.tags if tag.pk in self.query.tags]
 
 
 def listing(membership: Membership, query: Filters) -> Listing:
     """Return the page that ``query`` asks for. The number of database queries is fixed."""
     everything = Conversation.objects.for_organization(membership.organization).current()
+    tags = list(Tag.objects.for_organization(membership.organization))
+    known = {tag.pk for tag in tags}
+    query = replace(query, tags=tuple(pk for pk in query.tags if pk in known))
     found = query.tab.of(everything, membership)
+    for pk in query.tags:
+        found = found.filter(Exists(_Tagging.objects.filter(conversation=OuterRef("pk"), tag=pk)))
     if query.search:
         found = found.search(query.search)
     page = paging.page_of(found, ORDER, size=PAGE_SIZE, after=query.before, joined=_with_row)
     if page.previous is None:
         query = query.from_top()
-    lists = {chosen: chosen.of(everything, membership) for chosen in (Tab.UNREAD, Tab.MINE)}
+    lists = {chosen: chosen.of(everything, membership) for chosen in (Tab.UNREAD, Tab.MINE, Tab.UNASSIGNED)}
     counts = paging.counts_of(lists, COUNT_CAP, of=Membership.objects.filter(pk=membership.pk))
-    ids = [conversation.pk for conversation in page.rows]
     return Listing(
         query=query,
-        conversations=page.rows,
         older=replace(query, before=page.following) if page.following else None,
         unread=counts[Tab.UNREAD],
         chips=[
             TabLink(each.label, query.with_tab(each), each == query.tab, str(counts.get(each) or ""))
             for each in Tab
         ],
-        failed={conversation.pk for conversation in filter(attrgetter("last_has_failed"), page.rows)},
-        marks=[(mark, mark.holders(ids)) for mark in row_marks],
+        tags=tags,
+        rows=_rows(page.rows, tags),
     )
+
+
+def tags_of(conversations: Collection[Conversation], tags: Sequence[Tag]) -> dict[int, list[Tag]]:
+    """Return by conversation which of ``tags`` it has, in their order: one query, or none without tags."""
+    found: dict[int, set[int]] = defaultdict(set)
+    if tags:
+        taggings = _Tagging.objects.filter(conversation__in=[each.pk for each in conversations])
+        for pk, tag in taggings.values_list("conversation_id", "tag_id"):
+            found[pk].add(tag)
+    return {each.pk: [tag for tag in tags if tag.pk in found[each.pk]] for each in conversations}
+
+
+def _rows(conversations: list[Conversation], tags: Sequence[Tag]) -> list[Row]:
+    ids = [conversation.pk for conversation in conversations]
+    held = [(mark, mark.holders(ids)) for mark in row_marks]
+    tagged = tags_of(conversations, tags)
+    return [
+        Row(each, [mark for mark, holders in held if each.pk in holders], tagged[each.pk])
+        for each in conversations
+    ]
 
 
 def _with_row(rows: QuerySet[Conversation]) -> QuerySet[Conversation]:
@@ -169,6 +270,7 @@ def _with_row(rows: QuerySet[Conversation]) -> QuerySet[Conversation]:
             "preview",
             "preview_is_outbound",
             "preview_kind",
+            "status",
             "contact__name",
             "contact__phone",
         )

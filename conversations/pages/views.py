@@ -18,11 +18,11 @@ from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import reswap
 
 from conversations import merging, outbox, triage, window
-from conversations.models import Conversation, ConversationStatus, Message
+from conversations.models import Conversation, ConversationStatus, Message, Tag
 from conversations.pages import thread
 from conversations.pages.banners import banners_of
-from conversations.pages.forms import ReplyForm, TriageForm, assignable
-from conversations.pages.listing import Filters, listing
+from conversations.pages.forms import ReplyForm, TagForm, TriageForm, assignable
+from conversations.pages.listing import Filters, Listing, listing, tags_of
 from conversations.sending import queue
 from trochai import changes
 from trochai.accounts import access
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from trochai.paging import Cursor
 
 # The parts that change by themselves, as the banners do: if none has, a poll is answered with 204.
-LIVE = ("chips", "rows", "toolbar", "messages")
+LIVE = ("tag_menu", "chips", "rows", "toolbar", "tags", "messages")
 
 
 @require_GET
@@ -138,6 +138,19 @@ def update(request: MemberRequest, pk: int) -> HttpResponse:
     return toasts.say(request, response, title=" · ".join(said)) if said else response
 
 
+@require_POST
+def tag(request: MemberRequest, pk: int) -> HttpResponse:
+    """Put a tag on the conversation (``add``) or take one off (``remove``)."""
+    opened = _find(request, pk, needs=access.writer)
+    form = TagForm(opened, request.POST)
+    if form.is_valid():
+        triage.tag(opened, **form.cleaned_data)
+        return _done(request, opened)
+    response = _done(request, opened)
+    words = _("It was deleted a moment ago.")
+    return toasts.say(request, response, title=_("Not changed"), text=words, tone="error")
+
+
 def _find(
     request: MemberRequest, pk: int, *, needs: Callable[[Membership], None] | None = None
 ) -> Conversation:
@@ -188,9 +201,11 @@ def _page(
         "query": found.query,
         "here": here,
         "can_write": request.membership.can_write,
+        "can_manage_tags": request.membership.is_admin,
         "thread": None,
     }
     if opened:
+        context["conversation_tags"] = _tags(opened, found)
         context |= _opened(request, opened, now=now, data=data)
         context |= {"form": form, "fresh_composer": sent or form is not None}
     live: dict[str, str] = {
@@ -252,6 +267,11 @@ def _thread(opened: Conversation, *, to: Cursor | None, since: Cursor | None) ->
     if found.is_sending and queue.fail_unbegun(now=database_now()):
         return read()
     return found
+
+
+def _tags(opened: Conversation, found: Listing) -> list[Tag]:
+    listed = next((row for row in found.rows if row.conversation == opened), None)
+    return listed.tags if listed else tags_of([opened], found.tags)[opened.pk]
 
 
 def _people(opened: Conversation) -> list[Any]:

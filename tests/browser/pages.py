@@ -28,10 +28,22 @@ def every_page(team: Team, *, search: str, **follow_up: Any) -> list[str]:
         )
         for status in ("failed", "pending", "canceled", "sent")
     ]
+    tags = [
+        factories.TagFactory(organization=team.organization, name=name, tone=tone)
+        for name, tone in (
+            ("Documents missing", "red"),
+            ("From abroad", "jade"),
+            ("W" * 24, "blue"),
+            ("Buyer", "grey"),
+        )
+    ]
+    team.conversation.tags.set(tags)
     inbox, follow_ups = reverse("conversations:inbox"), reverse("followups:index")
     return [
         inbox,
         f"{inbox}?q={search}",
+        f"{inbox}?tag={tags[0].pk},{tags[2].pk}",
+        reverse("conversations:tags"),
         reverse("conversations:conversation", args=[team.conversation.pk]),
         follow_ups,
         f"{follow_ups}?q={search}&status=canceled",

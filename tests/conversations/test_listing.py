@@ -52,7 +52,9 @@ def test_a_row_says_who_wrote_last_what_and_whether_it_went_wrong(team):
     factories.MessageFactory(conversation=conversation, delivery="failed", at=NOW)
     converse(team, "Unread One", unread_count=120, preview="Hi", last_message_at=NOW - dt.timedelta(days=1))
     text = html_of(signed_in(team.agent).get("/inbox/"))
-    assert re.search(r'aria-label="Not sent".*?You: \[Template\]<span [^>]*>Hola María', text, re.DOTALL)
+    assert re.search(
+        r'You:\s*<svg [^>]*aria-label="Template".*?Hola María.*?aria-label="Not sent"', text, re.DOTALL
+    )
     assert text.count('aria-label="Not sent"') == 1
     assert '99+<span class="sr-only"> unread' in text
     assert '<time class="time" datetime="2026-11-19T09:00-06:00">Yesterday</time>' in text
@@ -105,7 +107,7 @@ def test_search_finds_names_numbers_and_last_messages(team, wanted, found):
     converse(team, "María Jiménez", contact={"phone": "+50688881234"}, preview="Perfecto")
     converse(team, "Allan Zúñiga", contact={"phone": "+50671230000"}, preview="El lote en Grecia")
     query = Filters(search=wanted)
-    assert [str(row) for row in listing.listing(team.agent, query).conversations] == found
+    assert [str(row.conversation) for row in listing.listing(team.agent, query).rows] == found
 
 
 def test_pages_follow_one_another_none_twice_none_lost(team):
@@ -133,7 +135,8 @@ def test_filter_and_search_stay_in_every_link(team):
 def test_an_empty_inbox_an_empty_filter_and_an_empty_search_say_why(team):
     client = signed_in(team.agent)
     assert "No conversations yet" in html_of(client.get("/inbox/"))
-    assert "No conversations here" in html_of(client.get("/inbox/?f=closed"))
+    assert "Nothing closed yet" in html_of(client.get("/inbox/?f=closed"))
+    assert "Nobody is waiting" in html_of(client.get("/inbox/?f=unassigned"))
     assert "Nothing found for “zzz”" in html_of(client.get("/inbox/?q=zzz"))
 
 

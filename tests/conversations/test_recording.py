@@ -91,7 +91,7 @@ def test_a_template_message_stands_in_the_history_and_moves_the_conversation(tea
     assert team.conversation.last_message_at == team.conversation.last_outbound_at == NOW
     assert team.conversation.preview == "Hola María, le recordamos su visita."
     assert team.conversation.preview_is_outbound
-    assert team.conversation.preview_is_template
+    assert team.conversation.preview_kind == "template"
 
 
 def test_the_same_attempt_is_recorded_once(team):

@@ -57,7 +57,7 @@ def test_it_goes_out_at_once_where_the_window_is_closed_and_stands_in_the_conver
     page = signed_in(team.agent).get(reverse("conversations:conversation", args=[team.conversation.pk]))
     html = page.content.decode()
     assert "Hola Sofía, le recordamos su visita a Casa EC-310" in html
-    assert "[Template]" in html
+    assert 'aria-label="Template"' in html
     assert "Sent by follow-up" not in html
 
 

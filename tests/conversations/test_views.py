@@ -248,8 +248,10 @@ def test_the_page_costs_the_same_however_long_the_thread_and_the_list(
 ):
     client = signed_in(team.agent)
     client.get("/inbox/")
+    tags = factories.TagFactory.create_batch(5, organization=team.organization)
     for number in range(35):
         conversation = factories.ConversationFactory(organization=team.organization, channel=team.channel)
+        conversation.tags.set(tags)
         factories.FollowUpFactory(
             organization=team.organization, conversation=conversation, template=team.template
         )
@@ -259,13 +261,14 @@ def test_the_page_costs_the_same_however_long_the_thread_and_the_list(
             delivery="failed",
             at=NOW - dt.timedelta(minutes=number),
         )
-    # Session, person, memberships; rows, counts, who waits for a follow-up; the frame: counts, channel.
-    with django_assert_num_queries(8):
+    # Session, person, memberships; tags, rows, counts, who waits for a follow-up, who has which tag; the
+    # frame: counts, channel.
+    with django_assert_num_queries(10):
         client.get("/inbox/")
-    # And the conversation, that it is read, its messages, who can be assigned, what is scheduled.
-    with django_assert_num_queries(8 + 5):
+    # And the conversation, that it is read, its tags, its messages, who can be assigned, what is scheduled.
+    with django_assert_num_queries(10 + 6):
         client.get(f"/inbox/{opened.pk}/")
-    with django_assert_num_queries(8 + 4 - 2):
+    with django_assert_num_queries(10 + 5 - 2):
         client.get(f"/inbox/poll/?open={opened.pk}", headers=HTMX)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 
 from conversations import recording
-from conversations.models import Contact, Conversation, Delivery, Direction, Message
+from conversations.models import Contact, Conversation, Delivery, Direction, Message, Tag
 from templates_app.models import Template
 from trochai.accounts.models import Membership, Organization, User
 from trochai.checks import DEMO_PASSWORD
@@ -59,7 +59,11 @@ def _set_up(agency: scenes.Agency, people: dict[str, User], now: dt.datetime) ->
         for email, role in agency.members.items()
     }
     templates = {entry["name"]: _template(channel, entry, now) for entry in CATALOGUE}
-    return Stage(organization, channel, members, templates, now)
+    tags = {
+        name: Tag.objects.create(organization=organization, name=name, tone=tone, place=place)
+        for place, (name, tone) in enumerate(agency.tags.items())
+    }
+    return Stage(organization, channel, members, templates, tags, now)
 
 
 def _template(channel: Channel, entry: dict[str, Any], now: dt.datetime) -> Template:
@@ -100,6 +104,7 @@ def _play(scene: scenes.Conversation, stage: Stage) -> None:
         last_message_at=begin,
         created_at=begin,
     )
+    conversation.tags.set(stage.tags[name] for name in scene.tags)
     for line in scene.lines:
         _say(line, conversation, stage, language=scene.language)
     for follow_up in scene.follow_ups:

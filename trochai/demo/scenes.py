@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from conversations.models import Delivery
 from followups.models import CancelCause, FailureKind
@@ -92,6 +92,7 @@ class Conversation:
     status: str = "open"
     assignee: str | None = None
     opted_out: When | None = None
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -102,3 +103,5 @@ class Agency:
     waba_id: str
     members: dict[str, str]
     conversations: tuple[Conversation, ...]
+    # Their names with their colours, in the agency's order.
+    tags: dict[str, str] = field(default_factory=dict)

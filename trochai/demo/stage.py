@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from conversations.models import Tag
     from templates_app.models import Template
     from trochai.accounts.models import Membership, Organization, User
     from trochai.demo.scenes import When
@@ -28,6 +29,7 @@ class Stage:
     channel: Channel
     members: dict[str, Membership]
     templates: dict[str, Template]
+    tags: dict[str, Tag]
     now: dt.datetime
 
     def at(self, when: When) -> dt.datetime:

@@ -62,6 +62,7 @@ CASA_VERDE = (
         unread=2,
         status="in_progress",
         assignee=DANIELA,
+        tags=("Buyer", "Visit booked"),
     ),
     Conversation(
         "María Jiménez",
@@ -113,6 +114,7 @@ CASA_VERDE = (
         ),
         status="in_progress",
         assignee=DANIELA,
+        tags=("Buyer", "From abroad", "Visit booked", "Reservation"),
     ),
     Conversation(
         "José Pablo Vargas",
@@ -134,6 +136,7 @@ CASA_VERDE = (
         ),
         unread=1,
         assignee=ANDRES,
+        tags=("Reservation",),
     ),
     Conversation(
         "Tom & Erika Becker",
@@ -166,6 +169,7 @@ CASA_VERDE = (
         language="en",
         unread=3,
         assignee=VALERIA,
+        tags=("From abroad",),
     ),
     Conversation(
         "Sofía Campos",
@@ -220,6 +224,7 @@ CASA_VERDE = (
                 cancel_on_reply=True,
             ),
         ),
+        tags=("Rental",),
     ),
     Conversation(
         "Rodrigo Ureña",
@@ -250,6 +255,7 @@ CASA_VERDE = (
             ),
         ),
         assignee=VALERIA,
+        tags=("Reservation", "Documents missing"),
     ),
     Conversation(
         "Gabriela Montero",
@@ -277,6 +283,7 @@ CASA_VERDE = (
             ),
         ),
         assignee=ANDRES,
+        tags=("Seller",),
     ),
     Conversation(
         "Familia Quesada Mora",
@@ -607,6 +614,15 @@ AGENCIES = (
         "208455207700001",
         {DANIELA: "admin", ANDRES: "agent", VALERIA: "agent", LUIS: "viewer"},
         CASA_VERDE,
+        {
+            "Buyer": "blue",
+            "Seller": "violet",
+            "Rental": "grey",
+            "From abroad": "jade",
+            "Visit booked": "green",
+            "Reservation": "amber",
+            "Documents missing": "red",
+        },
     ),
     Agency(
         "Costa Alquileres",
