@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from conversations.models import Tag
-from conversations.pages.forms import ManagedTags
+from conversations.pages.forms import ManagedTagForm, ManagedTags
 from trochai.accounts import access
 from trochai.accounts.access import MemberRequest
 from trochai.accounts.models import Organization
@@ -35,7 +35,7 @@ def tags(request: MemberRequest) -> HttpResponse:
     return render(request, "conversations/tags.html", context, status=422 if formset.is_bound else 200)
 
 
-def _save(formset: BaseModelFormSet, organization: Organization) -> None:
+def _save(formset: BaseModelFormSet[Tag, ManagedTagForm], organization: Organization) -> None:
     with transaction.atomic():
         kept = formset.save(commit=False)
         # Their names may be wanted by the others.
