@@ -8,4 +8,5 @@ class ConversationsConfig(AppConfig):
     verbose_name = "Conversations"
 
     def ready(self) -> None:
-        from conversations import receivers  # noqa: F401  (connects the receivers)
+        # Imported for what they connect: words for bell and thread, receivers.
+        from conversations import notices, receivers  # noqa: F401

@@ -100,6 +100,7 @@ def _join(gone: Conversation, contact: Contact) -> None:
     QueuedMessage.objects.filter(conversation=gone).update(conversation=kept)
     Conversation.objects.filter(merged_into=gone).update(merged_into=kept)
     _summarize(kept, gone)
+    kept.tags.add(*gone.tags.all())
     Conversation.objects.filter(pk=gone.pk).update(merged_into=kept, unread_count=0)
     conversation_merged.send(sender=Conversation, kept=kept, gone=gone)
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
+from django.db import transaction
+from django.db.models import Case, F, Q, Value, When
+
+from conversations import notices
 from conversations.models import Conversation, ConversationStatus, Tag
 from trochai import changes
 from trochai.changes import Kind
@@ -18,10 +23,21 @@ def set_status(conversation: Conversation, *, status: ConversationStatus) -> Non
     conversation.save(update_fields=["status"])
 
 
-def assign(conversation: Conversation, *, to: User | None) -> None:
-    """Let ``to`` look after the conversation; None: nobody in particular."""
-    conversation.assignee = to
-    conversation.save(update_fields=["assignee"])
+def assign(conversation: Conversation, *, to: User | None, by: User, now: dt.datetime) -> None:
+    """Let ``to`` look after the conversation; None: nobody in particular. Whoever gets it is told."""
+    with transaction.atomic():
+        conversation.assignee = to
+        conversation.save(update_fields=["assignee"])
+        notices.announce_assigned(conversation, to=to, by=by, now=now)
+
+
+def give_back(conversation_ids: Collection[int], *, to: int) -> None:
+    """Give to the user ``to`` those that nobody has or that are closed, and open them."""
+    free = Q(assignee__isnull=True) | Q(status=ConversationStatus.CLOSED)
+    opened = Case(
+        When(status=ConversationStatus.CLOSED, then=Value(ConversationStatus.OPEN)), default=F("status")
+    )
+    Conversation.objects.filter(free, pk__in=conversation_ids).update(assignee=to, status=opened)
 
 
 def tag(conversation: Conversation, *, add: Collection[Tag] = (), remove: Collection[Tag] = ()) -> None:

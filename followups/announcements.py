@@ -13,6 +13,7 @@ from django.urls import reverse
 
 from conversations import notes
 from followups.models import CancelCause, FollowUp
+from followups.ownership import colleague_of
 from followups.wording.notices import Kind
 from notifications.models import Notification
 from notifications.notify import Notice, notify, notify_all, recipients_for, recipients_for_all
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
 
 
 def announce_sent(follow_ups: Sequence[FollowUp], *, now: dt.datetime) -> None:
-    """Tell the creators of any number of follow-ups, in a handful of statements."""
+    """Tell creators, and colleagues who have the conversations, of any number, in a handful of statements."""
     recipients = recipients_for_all({(each.organization_id, each.created_by_id) for each in follow_ups})
+    by_others = [(each, colleague_of(each)) for each in follow_ups]
     notices = [
         Notice(
             organization=follow_up.organization,
@@ -39,7 +41,25 @@ def announce_sent(follow_ups: Sequence[FollowUp], *, now: dt.datetime) -> None:
         for follow_up in follow_ups
         for recipient_id in recipients[follow_up.organization_id, follow_up.created_by_id]
     ]
+    notices += [
+        Notice(
+            organization=follow_up.organization,
+            recipient_id=colleague,
+            kind=Kind.FOLLOW_UP_SENT,
+            values={**_names(follow_up), "by": str(follow_up.created_by or "")},
+            url=_conversation_url(follow_up),
+        )
+        for follow_up, colleague in by_others
+        if colleague is not None
+    ]
     notify_all(notices, now=now)
+
+
+def announce_scheduled(follow_up: FollowUp, *, by: str, now: dt.datetime) -> None:
+    """Say it in the thread, where colleagues look."""
+    moments = {"at": follow_up.scheduled_for, "made": now}
+    values = {name: moment.astimezone(dt.UTC).isoformat() for name, moment in moments.items()}
+    _tell_thread(follow_up, Kind.FOLLOW_UP_SCHEDULED, {"by": by, **values}, now)
 
 
 def announce_failed(follow_up: FollowUp, *, now: dt.datetime) -> None:

@@ -132,7 +132,8 @@ def update(request: MemberRequest, pk: int) -> HttpResponse:
         triage.set_status(opened, status=ConversationStatus(form.cleaned_data["status"]))
         said.append(_("Marked as %(status)s") % {"status": opened.get_status_display().lower()})
     if "assignee" in request.POST and form.cleaned_data["assignee"] != opened.assignee:
-        triage.assign(opened, to=form.cleaned_data["assignee"])
+        to, by = form.cleaned_data["assignee"], request.membership.user
+        triage.assign(opened, to=to, by=by, now=timezone.now())
         said.append(_("Assigned to %(name)s") % {"name": opened.assignee or _("nobody")})
     response = _done(request, opened)
     return toasts.say(request, response, title=" · ".join(said)) if said else response

@@ -12,7 +12,7 @@ from django.db.models import OuterRef, Q, Subquery
 
 from conversations import bulk_recording, recording
 from conversations.models import Delivery, Message
-from followups import announcements
+from followups import announcements, ownership
 from followups.lifecycle.changes import (
     NO_FAILURE,
     RELEASED,
@@ -55,6 +55,7 @@ def settle_sent(attempt: FollowUpAttempt, *, whatsapp_id: str, at: dt.datetime, 
             **NO_FAILURE,
         )
         if changed:
+            ownership.give_back([follow_up])
             announcements.announce_sent([follow_up], now=now)
         if message.delivery == Delivery.FAILED:  # a webhook that came first has already said so
             fail_undelivered(message, attempt, now=now)
@@ -83,7 +84,9 @@ def settle_all_sent(acceptances: Sequence[Acceptance], *, now: dt.datetime) -> N
         ]
         messages = bulk_recording.record_templates(records, at=now) if records else []
         _mark_sent([acceptance.attempt for acceptance in group], now=now)
-        announcements.announce_sent([acceptance.follow_up for acceptance in group], now=now)
+        sent = [acceptance.follow_up for acceptance in group]
+        ownership.give_back(sent)
+        announcements.announce_sent(sent, now=now)
         for acceptance, message in zip(group, messages, strict=True):
             if message.delivery == Delivery.FAILED:  # a webhook that came first has already said so
                 fail_undelivered(message, acceptance.attempt, now=now)

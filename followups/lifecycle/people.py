@@ -52,6 +52,7 @@ def schedule(wanted: Wanted, *, submission: uuid.UUID, by: Membership, now: dt.d
             follow_up = _wanted_now(wanted, submission=submission, by=by, now=now)
             follow_up.save(force_insert=True)
             record(follow_up, ChangeKind.SCHEDULED, by=by.user, now=now)
+            announcements.announce_scheduled(follow_up, by=str(by.user), now=now)
     except (ScheduleRefused, IntegrityError):  # or the same submission was faster
         if same := made_before.first():
             return same

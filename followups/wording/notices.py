@@ -30,6 +30,7 @@ CAUSES: Mapping[str, Promise] = {
 
 
 class Kind(StrEnum):
+    FOLLOW_UP_SCHEDULED = "follow_up_scheduled"
     FOLLOW_UP_SENT = "follow_up_sent"
     FOLLOW_UP_FAILED = "follow_up_failed"
     FOLLOW_UP_CANCELED = "follow_up_canceled"
@@ -45,7 +46,10 @@ class Kind(StrEnum):
 
 @words_for(Kind.FOLLOW_UP_SENT, icon="circle-check")
 def sent(values: Mapping[str, Any]) -> Words:
-    """Values: contact (empty if nameless), template."""
+    """Values: contact (empty if nameless), template; by, a colleague's name, for who has the conversation."""
+    if values.get("by"):
+        text = _("to %(contact)s, whose conversation you have: %(template)s, scheduled by %(by)s")
+        return Words(_("Follow-up sent"), text % {**_names(values), "by": isolated(values["by"])})
     return Words(_("Follow-up sent"), _("to %(contact)s: %(template)s") % _names(values))
 
 

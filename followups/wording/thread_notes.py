@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from conversations.notes import Words, words_for
 from followups.models import CancelCause, FailureKind
 from followups.wording import failures
 from followups.wording.notices import Kind
+from trochai.ui.formatting import day_time, isolated
 from trochai.whatsapp.cloud_api.failures import Failure
+
+
+@words_for(Kind.FOLLOW_UP_SCHEDULED, icon="calendar-clock")
+def scheduled(values: Mapping[str, Any]) -> Words:
+    """Values: template, by (a member's name), at and made (when it is sent, when that was said; UTC, ISO)."""
+    at, made = (timezone.localtime(dt.datetime.fromisoformat(values[name])) for name in ("at", "made"))
+    when = day_time(at, made)
+    said = {"by": isolated(values["by"]), "template": values["template"], "when": when}
+    return Words(_("%(by)s scheduled %(template)s for %(when)s") % said, _("See it"))
 
 
 @words_for(Kind.FOLLOW_UP_FAILED, icon="circle-alert", tone="bad")

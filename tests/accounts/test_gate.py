@@ -46,7 +46,10 @@ def theirs(db):
     conversation, channel = other.conversation.pk, other.channel.pk
     return {
         "accounts:switch_organization": other.agent.pk,
-        **{f"conversations:{name}": conversation for name in ("conversation", "earlier", "reply", "update")},
+        **{
+            f"conversations:{name}": conversation
+            for name in ("conversation", "earlier", "reply", "send_template", "tag", "update")
+        },
         "conversations:retry": message.pk,
         **{f"followups:{name}": failed.pk for name in ("detail", *VERBS)},
         **{f"followups:{name}": conversation for name in ("schedule", "check")},

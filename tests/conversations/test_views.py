@@ -9,6 +9,7 @@ from django.test import Client
 
 from conversations.models import Conversation, Message, QueuedMessage
 from conversations.pages import thread as threads
+from notifications.models import Notification
 from tests import factories
 from tests.conftest import Team, signed_in
 from tests.html import html_of
@@ -527,6 +528,21 @@ def test_status_and_assignee_are_set_one_at_a_time_with_a_word(team, opened):
     post(team.agent, url, {"assignee": ""}, htmx=True)
     opened.refresh_from_db()
     assert opened.assignee is None
+
+
+def test_whoever_gets_a_conversation_is_told_and_the_thread_says_it(team, opened):
+    url = f"/inbox/{opened.pk}/update/"
+    for to in (team.other_agent.user_id, team.agent.user_id, ""):
+        post(team.agent, url, {"assignee": to}, htmx=True)
+    (notice,) = Notification.objects.all()
+    assert notice.recipient == team.other_agent.user
+    assert notice.url == f"/inbox/{opened.pk}/"
+    bell = words(signed_in(team.other_agent).get("/notifications/"))
+    assert f"{team.agent.user} gave you the conversation with {opened.contact.name}" in bell
+    thread = words(page(team.viewer, opened))
+    mine = str(team.agent.user)
+    for line in (f"{mine} assigned it to {team.other_agent.user}", f"{mine} took it", "nobody in particular"):
+        assert line in thread
 
 
 def test_without_javascript_both_go_in_one_form_and_the_next_page_says_it(team, opened):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import uuid
 
 import pytest
 from django.utils import timezone
@@ -32,6 +33,21 @@ def lines(member, follow_up) -> list[str]:
     html = html_of(signed_in(member).get(f"/inbox/{follow_up.conversation_id}/"))
     found = re.findall(r'<p class="event[^"]*">(.*?)</p>', html, re.DOTALL)
     return [" ".join(re.sub(r"<[^>]+>", " ", line).split()) for line in found]
+
+
+def test_what_was_scheduled_says_by_whom_and_for_when(team):
+    wanted = {
+        "template": team.template.pk,
+        "submission": uuid.uuid4(),
+        "when": "custom",
+        "date": (timezone.localdate() + dt.timedelta(days=20)).isoformat(),
+        "time": "14:30",
+        **{f"p-body-{number}": "x" for number in (1, 2, 3)},
+    }
+    signed_in(team.agent).post(f"/followups/schedule/{team.conversation.pk}/", wanted)
+    (line,) = lines(team.viewer, FollowUp.objects.get())
+    assert f"{team.agent.user.name} scheduled visit_reminder for " in line
+    assert ", 2:30 PM" in line
 
 
 def test_a_failure_says_why_and_leads_to_its_retry(team, waiting, meta):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zoneinfo
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+import phonenumbers
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.core.exceptions import ValidationError
@@ -73,6 +74,12 @@ def validate_timezone(name: str) -> None:
         raise ValidationError(_("“%(name)s” is not a known time zone."), params={"name": name})
 
 
+def validate_country(code: str) -> None:
+    """Raise ``ValidationError`` unless ``code`` is a country with phone numbers of its own (ISO 3166-1)."""
+    if code not in phonenumbers.SUPPORTED_REGIONS:
+        raise ValidationError(_("“%(code)s” is not a known country code."), params={"code": code})
+
+
 class Organization(models.Model):
     """A business: the owner of channels, contacts, conversations and follow-ups."""
 
@@ -88,6 +95,16 @@ class Organization(models.Model):
     # A follow-up that is later than this fails as missed.
     missed_after_minutes = models.PositiveIntegerField(
         default=240, validators=[MinValueValidator(10), MaxValueValidator(7 * 24 * 60)]
+    )
+    # Numbers typed without a country code are of this country.
+    country = models.CharField(max_length=2, default="CR", db_default="CR", validators=[validate_country])
+    returns_to_scheduler = models.BooleanField(
+        default=True,
+        db_default=True,
+        help_text=_(
+            "When a follow-up goes out in a conversation that nobody has or that is closed, it is opened and"
+            " assigned to whoever scheduled it. If a colleague has it, both are told."
+        ),
     )
     created_at = models.DateTimeField(default=django_timezone.now, editable=False)
 
