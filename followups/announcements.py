@@ -57,9 +57,16 @@ def announce_sent(follow_ups: Sequence[FollowUp], *, now: dt.datetime) -> None:
 
 def announce_scheduled(follow_up: FollowUp, *, by: str, now: dt.datetime) -> None:
     """Say it in the thread, where colleagues look."""
+    _tell_thread(follow_up, Kind.FOLLOW_UP_SCHEDULED, {"by": by, **_dated(follow_up, now)}, now)
+
+
+def announce_moved_to(follow_up: FollowUp, *, by: str, now: dt.datetime) -> None:
+    _tell_thread(follow_up, Kind.FOLLOW_UP_MOVED, {"by": by, **_dated(follow_up, now)}, now)
+
+
+def _dated(follow_up: FollowUp, now: dt.datetime) -> dict[str, str]:
     moments = {"at": follow_up.scheduled_for, "made": now}
-    values = {name: moment.astimezone(dt.UTC).isoformat() for name, moment in moments.items()}
-    _tell_thread(follow_up, Kind.FOLLOW_UP_SCHEDULED, {"by": by, **values}, now)
+    return {name: moment.astimezone(dt.UTC).isoformat() for name, moment in moments.items()}
 
 
 def announce_failed(follow_up: FollowUp, *, now: dt.datetime) -> None:

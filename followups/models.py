@@ -124,6 +124,8 @@ class FollowUp(models.Model):
     shape = models.JSONField(default=list)
     note = models.CharField(max_length=500, blank=True)
     cancel_on_reply = models.BooleanField(default=False)
+    # Somebody has decided that it goes out although the contact has written since: nobody is asked again.
+    kept_after_reply = models.BooleanField(default=False, db_default=False)
     created_by = models.ForeignKey(
         "accounts.User", on_delete=models.SET_NULL, null=True, related_name="follow_ups", db_index=False
     )
@@ -389,6 +391,8 @@ class ChangeKind(models.TextChoices):
     HELD = "held", _("Held")
     RELEASED = "released", _("Released")
     DELETED = "deleted", _("Deleted")
+    KEPT = "kept", _("Kept")
+    MOVED = "moved", _("Moved")
 
 
 class FollowUpChange(models.Model):

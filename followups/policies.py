@@ -12,6 +12,8 @@ from trochai.accounts.models import Membership
 class Action(StrEnum):
     VIEW = "view"
     CANCEL = "cancel"
+    KEEP = "keep"
+    MOVE = "move"
     RETRY = "retry"
     RESTORE = "restore"
     RELEASE = "release"
@@ -52,7 +54,8 @@ def _possible_actions(follow_up: FollowUp, now: dt.datetime) -> frozenset[Action
     """Return what its state alone permits."""
     match follow_up.status:
         case Status.PENDING:
-            return frozenset({Action.CANCEL, Action.RELEASE} if follow_up.held_reason else {Action.CANCEL})
+            always = {Action.CANCEL, Action.KEEP, Action.MOVE}
+            return frozenset(always | {Action.RELEASE} if follow_up.held_reason else always)
         case Status.FAILED:
             too_soon = follow_up.retry_allowed_at is not None and now < follow_up.retry_allowed_at
             return frozenset({Action.DELETE} if too_soon else {Action.RETRY, Action.DELETE})

@@ -18,7 +18,7 @@ from followups.lifecycle.ceiling import count_waiting
 from followups.lifecycle.changes import NO_FAILURE, TransitionRefused, change, loaded, record
 from followups.lifecycle.claims import hand_back
 from followups.models import CancelCause, ChangeKind, FollowUp, FollowUpChange, HeldReason, Status
-from followups.wanted import Wanted, problems_with
+from followups.wanted import Wanted, problems_with, problems_with_moment
 from followups.wording.refusals import Refusal
 from trochai.changes import Kind, changed
 from trochai.search import search_text
@@ -100,6 +100,40 @@ def cancel(follow_up: FollowUp, *, by: Membership, now: dt.datetime) -> FollowUp
     )
 
 
+def keep(follow_up: FollowUp, *, by: Membership, now: dt.datetime) -> FollowUp:
+    """Let a pending row go out although the contact has written since it was scheduled."""
+    pending = Q(status=Status.PENDING)
+    return change(follow_up, pending, kind=ChangeKind.KEPT, by=by.user, now=now, kept_after_reply=True)
+
+
+def move(
+    follow_up: FollowUp, *, choice: str, to: dt.datetime | None, by: Membership, now: dt.datetime
+) -> FollowUp:
+    """Let a pending row go out at another moment, by the rules of scheduling; nobody is asked about it again.
+
+    ``choice`` is the key of the quick option that ``to`` stands for, or ``CUSTOM``. Raises
+    ``ScheduleRefused`` for a moment that may not be chosen.
+    """
+    problems = list(problems_with_moment(choice, to, follow_up.organization, now=now))
+    if problems or to is None:
+        raise ScheduleRefused(problems)
+    with transaction.atomic():
+        moved = change(
+            follow_up,
+            Q(status=Status.PENDING),
+            kind=ChangeKind.MOVED,
+            by=by.user,
+            now=now,
+            scheduled_for=to,
+            next_attempt_at=to,
+            failures=0,
+            kept_after_reply=True,
+            **NO_FAILURE,
+        )
+        announcements.announce_moved_to(moved, by=str(by.user), now=now)
+    return moved
+
+
 def retry(follow_up: FollowUp, *, by: Membership, now: dt.datetime) -> FollowUp:
     """failed → pending, due in 5 minutes, with a fresh set of three automatic retries."""
     due_at = now + MANUAL_RETRY_DELAY
@@ -133,6 +167,7 @@ def restore(follow_up: FollowUp, *, by: Membership, now: dt.datetime) -> FollowU
         next_attempt_at=F("scheduled_for"),
         # The reply that canceled it is answered by the person who restores it.
         cancel_on_reply=False,
+        kept_after_reply=True,
         canceled_at=None,
         canceled_by=None,
         cancel_cause="",

@@ -18,9 +18,11 @@ from django_htmx.http import reswap, retarget, trigger_client_event
 
 from followups import lifecycle
 from followups.models import FollowUp
+from followups.pages.forms import WhenForm
 from followups.pages.page import Changes, FollowUpsPage
 from followups.pages.rows import outcome_is_unknown
 from followups.policies import Action, allowed_actions, role_allows
+from followups.wanted import CUSTOM
 from trochai.accounts import access
 from trochai.accounts.access import MemberRequest, get_for_member
 from trochai.accounts.models import Membership
@@ -55,6 +57,18 @@ CANCEL = Verb(
     done=gettext_lazy("Follow-up canceled"),
     outcome=lambda f: _("%(contact)s won’t get %(template)s.") % _words(f),
     is_destructive=True,
+)
+KEEP = Verb(
+    action=Action.KEEP,
+    change=lifecycle.keep,
+    question=gettext_lazy("Keep this follow-up?"),
+    warning=lambda f: (
+        _("%(contact)s has written and will get %(template)s on %(when)s all the same.") % _words(f)
+    ),
+    button=gettext_lazy("Keep"),
+    icon="calendar-check",
+    done=gettext_lazy("Follow-up kept"),
+    outcome=lambda f: _("%(contact)s will get %(template)s on %(when)s.") % _words(f),
 )
 RETRY = Verb(
     action=Action.RETRY,
@@ -108,6 +122,43 @@ DELETE = Verb(
 @require_http_methods(["GET", "HEAD", "POST"])
 def cancel(request: MemberRequest, pk: int) -> HttpResponse:
     return _act(request, pk, CANCEL)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def keep(request: MemberRequest, pk: int) -> HttpResponse:
+    return _act(request, pk, KEEP)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def move(request: MemberRequest, pk: int) -> HttpResponse:
+    """Ask for another moment, in a dialog or on a page; POST moves it there."""
+    page = FollowUpsPage(request, now=timezone.now())
+    follow_up = page.find(pk)
+    if not role_allows(page.membership, follow_up, Action.MOVE):
+        raise PermissionDenied(_forbidden(page.membership, Action.MOVE))
+    if Action.MOVE not in allowed_actions(page.membership, follow_up, page.now):
+        status = follow_up.get_status_display().lower()
+        return _refused(page, pk, _("It is %(status)s now.") % {"status": status})
+    organization = page.membership.organization
+    if request.method != "POST":
+        local = follow_up.scheduled_for.astimezone(organization.zone)
+        initial = {"when": CUSTOM, "date": local.date(), "time": local.time()}
+        form = WhenForm(organization=organization, now=page.now, initial=initial)
+        return _ask_when(page, follow_up, form)
+    form = WhenForm(request.POST, organization=organization, now=page.now)
+    if not form.is_valid():
+        return _ask_when(page, follow_up, form)
+    choice, to = form.cleaned_data["when"], form.scheduled_for
+    try:
+        moved = lifecycle.move(follow_up, choice=choice, to=to, by=page.membership, now=page.now)
+    except lifecycle.ScheduleRefused as refusal:
+        form.show(refusal.problems)
+        return _ask_when(page, follow_up, form)
+    except lifecycle.TransitionRefused as refusal:
+        return _refused(page, pk, str(refusal))
+    response = _swap_in(page, pk) if request.htmx else redirect(page.way_back)
+    text = _("%(contact)s will get %(template)s on %(when)s.") % _words(moved)
+    return say(request, response, title=_("Follow-up moved"), text=text)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -196,6 +247,28 @@ def _ask(page: FollowUpsPage, follow_up: FollowUp, verb: Verb) -> HttpResponse:
     # Retargeted, because the form may have meant to swap something else and now has to ask first.
     response = render(page.request, "followups/_confirm.html", context)
     return reswap(retarget(response, "body"), "beforeend")
+
+
+def _ask_when(page: FollowUpsPage, follow_up: FollowUp, form: WhenForm) -> HttpResponse:
+    """Show the form alone after an error, with the dialog around it at first, or as a page."""
+    if not page.request.htmx:
+        template = "followups/move.html"
+    elif form.is_bound:
+        template = "followups/_move_form.html"
+    else:
+        template = "followups/_move_dialog.html"
+    context = {
+        "section": "followups",
+        "follow_up": follow_up,
+        "conversation": follow_up.conversation,
+        "form": form,
+        "form_url": reverse("followups:move", args=[follow_up.pk]),
+        "dialog": bool(page.request.htmx),
+        "here": page.way_back,
+    }
+    response = render(page.request, template, context, status=422 if form.is_bound else 200)
+    # The form does not swap anything itself when it has moved the row: the answer says what has changed.
+    return reswap(retarget(response, "#move-form"), "outerHTML") if form.is_bound else response
 
 
 def _refused(page: FollowUpsPage, pk: int, reason: str) -> HttpResponse:

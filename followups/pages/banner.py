@@ -6,6 +6,7 @@ import datetime as dt
 
 from django.conf import settings
 from django.template.loader import render_to_string
+from django.urls import reverse
 
 from conversations.models import Conversation
 from conversations.pages.banners import banners
@@ -30,15 +31,26 @@ def first_waiting(rows: FollowUpQuerySet) -> tuple[FollowUp | None, Count]:
 
 
 def scheduled(request: MemberRequest, conversation: Conversation, now: dt.datetime) -> str:
-    first, more = first_waiting(waiting_for(conversation).filter(conversation=conversation))
+    waiting = waiting_for(conversation).filter(conversation=conversation).select_related("created_by")
+    first, more = first_waiting(waiting)
+    allowed = allowed_actions(request.membership, first, now) if first is not None else frozenset()
     context = {
         "conversation": conversation,
         "follow_up": first,
         "more": more,
         "can_write": request.membership.can_write,
-        "can_cancel": first is not None and Action.CANCEL in allowed_actions(request.membership, first, now),
+        "can_cancel": Action.CANCEL in allowed,
+        "asks": first is not None and Action.KEEP in allowed and _asks(first, conversation),
+        "here": reverse("conversations:conversation", args=[conversation.pk]),
     }
     return render_to_string("followups/_banner.html", context, request)
+
+
+def _asks(follow_up: FollowUp, conversation: Conversation) -> bool:
+    """Whether the contact has written since it was scheduled, and nobody has decided what that means."""
+    wrote_at = conversation.last_inbound_at
+    decided = follow_up.cancel_on_reply or follow_up.kept_after_reply or follow_up.held_reason
+    return not decided and wrote_at is not None and wrote_at > follow_up.created_at
 
 
 banners.append(scheduled)

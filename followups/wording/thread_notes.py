@@ -20,10 +20,18 @@ from trochai.whatsapp.cloud_api.failures import Failure
 @words_for(Kind.FOLLOW_UP_SCHEDULED, icon="calendar-clock")
 def scheduled(values: Mapping[str, Any]) -> Words:
     """Values: template, by (a member's name), at and made (when it is sent, when that was said; UTC, ISO)."""
+    return Words(_("%(by)s scheduled %(template)s for %(when)s") % _dated(values), _("See it"))
+
+
+@words_for(Kind.FOLLOW_UP_MOVED, icon="calendar-clock")
+def moved(values: Mapping[str, Any]) -> Words:
+    """Values: as for one that was scheduled."""
+    return Words(_("%(by)s moved %(template)s to %(when)s") % _dated(values), _("See it"))
+
+
+def _dated(values: Mapping[str, Any]) -> dict[str, str]:
     at, made = (timezone.localtime(dt.datetime.fromisoformat(values[name])) for name in ("at", "made"))
-    when = day_time(at, made)
-    said = {"by": isolated(values["by"]), "template": values["template"], "when": when}
-    return Words(_("%(by)s scheduled %(template)s for %(when)s") % said, _("See it"))
+    return {"by": isolated(values["by"]), "template": values["template"], "when": day_time(at, made)}
 
 
 @words_for(Kind.FOLLOW_UP_FAILED, icon="circle-alert", tone="bad")

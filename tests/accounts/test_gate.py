@@ -14,7 +14,7 @@ OF_A_CONVERSATION = [
     *(f"conversations:{name}" for name in ("conversation", "earlier", "reply", "update")),
     *(f"followups:{name}" for name in ("schedule", "check")),
 ]
-VERBS = ("cancel", "retry", "restore", "release", "delete")
+VERBS = ("cancel", "keep", "move", "retry", "restore", "release", "delete")
 OF_A_FOLLOW_UP = [f"followups:{name}" for name in ("detail", *VERBS)]
 
 

@@ -50,6 +50,7 @@ def every_page(team: Team, *, search: str, **follow_up: Any) -> list[str]:
         reverse("followups:detail", args=[failed.pk]),
         reverse("followups:delete", args=[failed.pk]),
         reverse("followups:cancel", args=[pending.pk]),
+        reverse("followups:move", args=[pending.pk]),
         reverse("followups:schedule", args=[team.conversation.pk]) + f"?template={team.template.pk}",
         reverse("conversations:send_template", args=[team.conversation.pk]),
         reverse("templates:index"),

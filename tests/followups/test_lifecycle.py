@@ -262,6 +262,13 @@ def test_the_same_submission_returns_the_first_row_although_it_could_not_be_sche
 
 VERBS = {
     "cancel": (Status.CANCELED, lambda row, team: lifecycle.cancel(row, by=team.admin, now=NOW)),
+    "keep": (None, lambda row, team: lifecycle.keep(row, by=team.admin, now=NOW)),
+    "move": (
+        None,
+        lambda row, team: lifecycle.move(
+            row, choice="custom", to=NOW + dt.timedelta(days=9), by=team.admin, now=NOW
+        ),
+    ),
     "retry": (Status.PENDING, lambda row, team: lifecycle.retry(row, by=team.admin, now=NOW)),
     "restore": (
         Status.PENDING,
@@ -271,6 +278,8 @@ VERBS = {
 }
 ALLOWED = {
     ("cancel", Status.PENDING),
+    ("keep", Status.PENDING),
+    ("move", Status.PENDING),
     ("retry", Status.FAILED),
     ("restore", Status.CANCELED),
     ("delete", Status.FAILED),
