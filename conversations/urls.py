@@ -9,6 +9,7 @@ app_name = "conversations"
 urlpatterns = [
     path("", views.inbox, name="inbox"),
     path("tags/", tag_views.tags, name="tags"),
+    path("older/", views.older, name="older"),
     path("poll/", views.poll, name="poll"),
     path("<int:pk>/", views.conversation, name="conversation"),
     path("<int:pk>/earlier/", views.earlier, name="earlier"),

@@ -28,7 +28,13 @@ BUNDLES: Mapping[str, tuple[str, ...]] = {
         "js/forms.js",
         "js/drafts.js",
     ),
-    "js/inbox-page.js": ("js/keyed-swap.js", "js/thread.js", "js/latest-answer.js", "js/schedule.js"),
+    "js/inbox-page.js": (
+        "js/keyed-swap.js",
+        "js/thread.js",
+        "js/endless-list.js",
+        "js/latest-answer.js",
+        "js/schedule.js",
+    ),
 }
 
 

@@ -195,11 +195,11 @@ class Listing:
 
     query: Filters
     older: Filters | None
-    unread: paging.Count
-    chips: list[TabLink]
     # The organization's, in its order.
     tags: list[Tag]
-    rows: list[Row] = field(default_factory=list)
+    rows: list[Row]
+    unread: paging.Count = paging.Count(0)
+    chips: list[TabLink] = field(default_factory=list)
 
     @property
     def chosen_tags(self) -> list[Tag]:
@@ -210,10 +210,25 @@ class Listing:
 def listing(membership: Membership, query: Filters) -> Listing:
     """Return the page that ``query`` asks for. The number of database queries is fixed."""
     everything = Conversation.objects.for_organization(membership.organization).current()
+    lists = {chosen: chosen.of(everything, membership) for chosen in (Tab.UNREAD, Tab.MINE, Tab.UNASSIGNED)}
+    counts = paging.counts_of(lists, COUNT_CAP, of=Membership.objects.filter(pk=membership.pk))
+    found = older(membership, query)
+    return replace(
+        found,
+        unread=counts[Tab.UNREAD],
+        chips=[
+            TabLink(each.label, found.query.with_tab(each), each == query.tab, str(counts.get(each) or ""))
+            for each in Tab
+        ],
+    )
+
+
+def older(membership: Membership, query: Filters) -> Listing:
+    """Return the same page for whoever has the chips already: without them."""
     tags = list(Tag.objects.for_organization(membership.organization))
     known = {tag.pk for tag in tags}
     query = replace(query, tags=tuple(pk for pk in query.tags if pk in known))
-    found = query.tab.of(everything, membership)
+    found = query.tab.of(Conversation.objects.for_organization(membership.organization).current(), membership)
     for pk in query.tags:
         found = found.filter(Exists(_Tagging.objects.filter(conversation=OuterRef("pk"), tag=pk)))
     if query.search:
@@ -221,19 +236,8 @@ def listing(membership: Membership, query: Filters) -> Listing:
     page = paging.page_of(found, ORDER, size=PAGE_SIZE, after=query.before, joined=_with_row)
     if page.previous is None:
         query = query.from_top()
-    lists = {chosen: chosen.of(everything, membership) for chosen in (Tab.UNREAD, Tab.MINE, Tab.UNASSIGNED)}
-    counts = paging.counts_of(lists, COUNT_CAP, of=Membership.objects.filter(pk=membership.pk))
-    return Listing(
-        query=query,
-        older=replace(query, before=page.following) if page.following else None,
-        unread=counts[Tab.UNREAD],
-        chips=[
-            TabLink(each.label, query.with_tab(each), each == query.tab, str(counts.get(each) or ""))
-            for each in Tab
-        ],
-        tags=tags,
-        rows=_rows(page.rows, tags),
-    )
+    following = replace(query, before=page.following) if page.following else None
+    return Listing(query=query, older=following, tags=tags, rows=_rows(page.rows, tags))
 
 
 def tags_of(conversations: Collection[Conversation], tags: Sequence[Tag]) -> dict[int, list[Tag]]:

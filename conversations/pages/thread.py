@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from django.utils import timezone
+from django.utils.translation import ngettext
 
 from conversations import notes, wording
 from conversations.frozen import Frozen
-from conversations.models import Delivery, Message, MessageKind
+from conversations.models import Delivery, Direction, Message, MessageKind
 from trochai.paging import Cursor, count_of, newest_first, page_of
 
 if TYPE_CHECKING:
@@ -61,12 +63,38 @@ class Bubble:
 
 
 @dataclass(frozen=True)
+class UnreadLine:
+    """What was new when somebody opened the conversation: ``str()`` is kept by the page until it is left."""
+
+    above: int  # the id of the message that it stands above
+    count: int
+
+    @classmethod
+    def parse(cls, text: str) -> UnreadLine | None:
+        match = re.fullmatch(r"([0-9]{1,18})-([0-9]{1,6})", text)
+        return cls(int(match[1]), int(match[2])) if match else None
+
+    def __str__(self) -> str:
+        return f"{self.above}-{self.count}"
+
+    @property
+    def words(self) -> str:
+        words = ngettext("%(n)d new message", "%(n)d new messages", self.count)
+        return words % {"n": self.count}
+
+
+@dataclass(frozen=True)
 class Thread:
     """Messages, oldest first. ``earlier`` is the cursor of the page before them, if there is one."""
 
     bubbles: list[Bubble]
     first: Cursor | None
     earlier: Cursor | None
+
+    def unread_line(self, count: int) -> UnreadLine | None:
+        """Return the line above the last ``count`` that the contact has written, as far as they are here."""
+        theirs = [each.message for each in self.bubbles if each.message.direction == Direction.INBOUND]
+        return UnreadLine(theirs[-count:][0].pk, count) if theirs and count else None
 
     @property
     def is_sending(self) -> bool:

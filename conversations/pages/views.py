@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +20,10 @@ from django_htmx.http import reswap
 
 from conversations import merging, outbox, triage, window
 from conversations.models import Conversation, ConversationStatus, Message, Tag
-from conversations.pages import thread
+from conversations.pages import listing, thread
 from conversations.pages.banners import banners_of
 from conversations.pages.forms import ReplyForm, TagForm, TriageForm, assignable
-from conversations.pages.listing import Filters, Listing, listing, tags_of
+from conversations.pages.listing import Filters, Listing, tags_of
 from conversations.sending import queue
 from trochai import changes
 from trochai.accounts import access
@@ -53,9 +54,10 @@ def conversation(request: MemberRequest, pk: int) -> HttpResponse:
     opened = _find(request, pk)
     if opened.pk != pk and not request.htmx:
         return redirect("conversations:conversation", pk=opened.pk)
+    unread = opened.unread_count
     if request.membership.can_write:
         triage.mark_read(opened)
-    return _page(request, opened, version=version)
+    return _page(request, opened, version=version, unread=unread)
 
 
 @require_GET
@@ -68,6 +70,24 @@ def poll(request: MemberRequest) -> HttpResponse:
     return (
         conversation(request, pk=int(opened)) if opened.isdecimal() and len(opened) < 100 else inbox(request)
     )
+
+
+@require_GET
+def older(request: MemberRequest) -> HttpResponse:
+    """The page of the list after the ``before`` cursor, for its end."""
+    query = Filters.of(request.GET)
+    if query.before is None:
+        raise Http404
+    found = listing.older(request.membership, query)
+    # Where nothing is left there, the first page would come.
+    rows = found if found.query.before else replace(found, rows=[], older=None)
+    context = {
+        "listing": rows,
+        "query": found.query,
+        "here": reverse("conversations:inbox"),
+        "conversation": None,
+    }
+    return render(request, "conversations/_older.html", context)
 
 
 @require_GET
@@ -187,11 +207,15 @@ def _page(
     sent: bool = False,
     status: int = 200,
     version: str = "",
+    unread: int = 0,
 ) -> HttpResponse:
-    """``version``: of what is shown (trochai.changes); without it the next poll looks for itself."""
+    """``version``: of what is shown (trochai.changes); without it the next poll looks for itself.
+
+    ``unread``: how many of the contact's messages nobody had read when the conversation was opened.
+    """
     now = timezone.now()
     data = request.POST if request.method == "POST" else request.GET
-    found = listing(request.membership, Filters.of(data))
+    found = listing.listing(request.membership, Filters.of(data))
     here = (
         reverse("conversations:conversation", args=[opened.pk]) if opened else reverse("conversations:inbox")
     )
@@ -207,7 +231,7 @@ def _page(
     }
     if opened:
         context["conversation_tags"] = _tags(opened, found)
-        context |= _opened(request, opened, now=now, data=data)
+        context |= _opened(request, opened, now=now, data=data, unread=unread)
         context |= {"form": form, "fresh_composer": sent or form is not None}
     live: dict[str, str] = {
         # Those in Jinja come as plain text, escaped all the same.
@@ -241,12 +265,20 @@ def _as_it_was(request: MemberRequest, context: dict[str, Any]) -> HttpResponse:
     return reswap(render(request, "parts/_version.html", {**context, "oob": True}), "none")
 
 
-def _opened(request: MemberRequest, opened: Conversation, *, now: dt.datetime, data: Any) -> dict[str, Any]:
+def _opened(
+    request: MemberRequest, opened: Conversation, *, now: dt.datetime, data: Any, unread: int
+) -> dict[str, Any]:
     to = thread.ORDER.parse(request.GET.get("to", ""))
-    since = thread.ORDER.parse(data.get("since", "")) if data.get("open") == str(opened.pk) else None
+    is_open_already = data.get("open") == str(opened.pk)
+    since = thread.ORDER.parse(data.get("since", "")) if is_open_already else None
+    shown = _thread(opened, to=to, since=since)
     closes_at, opted_out_at = window.closes_at(opened), opened.contact.opted_out_at
     return {
-        "thread": _thread(opened, to=to, since=since),
+        "thread": shown,
+        # It stays where it was until the conversation is left.
+        "unread_line": (
+            thread.UnreadLine.parse(data.get("line", "")) if is_open_already else shown.unread_line(unread)
+        ),
         "reading_back": to is not None,
         "window_closes_at": formatting.long_day_time(closes_at, now) if closes_at else "",
         "window_open": window.is_open(opened, now),

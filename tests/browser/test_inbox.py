@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 
 import pytest
 from django.utils import timezone
 
+from conversations.models import Conversation
 from tests import factories
 from trochai.whatsapp import channels
 from trochai.whatsapp.cloud_api.failures import Failure
@@ -102,6 +104,81 @@ def test_a_pill_counts_what_comes_in_while_the_reader_is_further_up(team, open_p
     expect(page.get_by_text("¿Hola?").last).to_be_in_viewport()
     thread.evaluate("box => { box.scrollTop = 0; }")
     expect(count).to_have_text("")
+
+
+def test_older_conversations_come_in_while_somebody_scrolls_and_none_is_lost_when_new_ones_come(
+    team, open_page
+):
+    now = timezone.now()
+    for n in range(75):
+        contact = factories.ContactFactory(organization=team.organization, name=f"Contact {n:02}")
+        factories.ConversationFactory(
+            organization=team.organization,
+            channel=team.channel,
+            contact=contact,
+            last_message_at=now - dt.timedelta(hours=n + 1),
+        )
+    team.conversation.last_message_at = now
+    team.conversation.save()
+    page = open_page(team.agent, "/inbox/")
+    names = page.locator("#rows .name")
+    expect(names).to_have_count(30)
+    names.last.scroll_into_view_if_needed()
+    page.mouse.move(300, 500)
+    page.mouse.wheel(0, 3000)
+    expect(names).to_have_count(60)
+    page.mouse.wheel(0, 5000)
+    expect(names).to_have_count(76)
+    everybody = sorted(names.all_text_contents())
+    reading = page.get_by_text("Contact 50")
+    reading.scroll_into_view_if_needed()
+    before = reading.bounding_box()["y"]
+    # One that stood among the older ones, and one that is new here.
+    Conversation.objects.filter(contact__name="Contact 70").update(last_message_at=now, preview="Otra vez")
+    factories.ConversationFactory(organization=team.organization, channel=team.channel, last_message_at=now)
+    expect(names).to_have_count(77)
+    expect(page.get_by_text("Contact 70")).to_have_count(1)
+    expect(names.nth(2)).to_have_text("María Jiménez")
+    assert sorted(set(names.all_text_contents())) == sorted(set(everybody))
+    assert abs(reading.bounding_box()["y"] - before) < 3
+    page.get_by_role("link", name="Unread").click()
+    expect(page.get_by_text("All read")).to_be_visible()
+
+
+def test_earlier_messages_come_in_while_somebody_scrolls_and_what_is_read_stays_in_place(team, open_page):
+    now = timezone.now()
+    for n in range(90):
+        factories.MessageFactory(
+            conversation=team.conversation, text=f"Línea {n:02}", at=now - dt.timedelta(minutes=n)
+        )
+    page = open_page(team.agent, f"/inbox/{team.conversation.pk}/")
+    bubbles = page.locator(".thread .bubble")
+    expect(bubbles).to_have_count(40)
+    page.locator(".thread").evaluate("box => { box.scrollTop = 0; }")
+    expect(bubbles).to_have_count(80)
+    expect(page.get_by_text("Línea 39")).to_be_in_viewport()
+    page.locator(".thread").evaluate("box => { box.scrollTop = 0; }")
+    expect(bubbles).to_have_count(90)
+
+
+def test_a_line_stands_above_what_was_new_until_the_conversation_is_left(team, open_page):
+    for text in ("Uno", "Dos", "Tres"):
+        factories.MessageFactory(conversation=team.conversation, text=text, direction="in")
+    team.conversation.unread_count = 2
+    team.conversation.save()
+    page = open_page(team.agent, f"/inbox/{team.conversation.pk}/")
+    line = page.locator(".unread-line")
+    expect(line).to_have_text("2 new messages")
+    expect(page.locator(".thread")).to_contain_text(re.compile("Uno.*2 new messages.*Dos", re.DOTALL))
+    factories.MessageFactory(conversation=team.conversation, text="Cuatro", direction="in")
+    expect(page.get_by_text("Cuatro").last).to_be_visible()
+    expect(line).to_have_text("2 new messages")
+    other = factories.ConversationFactory(organization=team.organization, channel=team.channel)
+    page.locator(f"#row-{other.pk}").click()
+    expect(page).to_have_url(re.compile(f"/inbox/{other.pk}/"))
+    page.locator(f"#row-{team.conversation.pk}").click()
+    expect(page.get_by_text("Cuatro").last).to_be_visible()
+    expect(line).to_have_count(0)
 
 
 def test_messages_and_composer_are_equally_wide_on_a_wide_screen(team, open_page):
