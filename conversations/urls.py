@@ -2,13 +2,15 @@ from __future__ import annotations
 
 from django.urls import path
 
-from conversations.pages import tag_views, template_views, views
+from conversations.pages import start_views, tag_views, template_views, views
 
 app_name = "conversations"
 
 urlpatterns = [
     path("", views.inbox, name="inbox"),
     path("tags/", tag_views.tags, name="tags"),
+    path("start/", start_views.start, name="start"),
+    path("start/check/", start_views.check, name="start_check"),
     path("older/", views.older, name="older"),
     path("poll/", views.poll, name="poll"),
     path("<int:pk>/", views.conversation, name="conversation"),

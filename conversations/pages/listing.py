@@ -29,6 +29,7 @@ _Tagging = Conversation.tags.through
 
 PAGE_SIZE = 30
 COUNT_CAP = paging.BADGE_CAP
+NOTHING = paging.Count(0)
 SEARCH_LENGTH = 100
 ORDER = paging.newest_first("last_message_at")
 # How the database's indexes say that a conversation is not closed.
@@ -198,7 +199,7 @@ class Listing:
     # The organization's, in its order.
     tags: list[Tag]
     rows: list[Row]
-    unread: paging.Count = paging.Count(0)
+    unread: paging.Count = NOTHING
     chips: list[TabLink] = field(default_factory=list)
 
     @property

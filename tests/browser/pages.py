@@ -44,6 +44,7 @@ def every_page(team: Team, *, search: str, **follow_up: Any) -> list[str]:
         f"{inbox}?q={search}",
         f"{inbox}?tag={tags[0].pk},{tags[2].pk}",
         reverse("conversations:tags"),
+        reverse("conversations:start"),
         reverse("conversations:conversation", args=[team.conversation.pk]),
         follow_ups,
         f"{follow_ups}?q={search}&status=canceled",

@@ -7,9 +7,13 @@ digit, Mexico with a 1 after the country code, Argentina with a 9. Landlines hav
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 from functools import lru_cache
 
 import phonenumbers
+from phonenumbers.phonemetadata import PhoneMetadata
 
 # The eight digits of an old mobile begin with 6 to 9; those of a landline with 2 to 5.
 _BRAZIL = re.compile(r"\+55([1-9][1-9])9?([6-9]\d{7})", re.ASCII)
@@ -32,6 +36,59 @@ def normalized(typed: str) -> str:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
+class Kind(StrEnum):
+    MOBILE = "mobile"
+    LANDLINE = "landline"
+    OTHER = "other"
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number that somebody typed. ``is_known``: whether its country has given out numbers like it."""
+
+    phone: str  # E.164
+    country: str  # ISO 3166-1, empty for one of no country
+    kind: Kind
+    is_known: bool
+
+
+class WrongLength(ValueError):
+    """No number of ``country`` has so many ``digits``; ``lengths`` are those that mobiles there have."""
+
+    def __init__(self, country: str, digits: int, lengths: Sequence[int]) -> None:
+        super().__init__(f"{digits} digits")
+        self.country, self.digits, self.lengths = country, digits, lengths
+
+
+def read(typed: str, country: str) -> Number:
+    """Return a number that was typed with its country code, or else as it is dialed within ``country``.
+
+    Raises ``WrongLength``, and ``ValueError`` for what is no number at all.
+    """
+    try:
+        number = phonenumbers.parse(re.sub(r"^00", "+", typed.strip()), country)
+    except phonenumbers.NumberParseException as error:
+        raise ValueError("no phone number") from error
+    region = phonenumbers.region_code_for_number(number)
+    if not phonenumbers.is_possible_number(number):
+        regions = phonenumbers.region_codes_for_country_code(number.country_code or 0)
+        place = country if country in regions else next(iter(regions), "")
+        metadata = PhoneMetadata.metadata_for_region(place)
+        mobile = metadata.mobile if metadata is not None else None
+        lengths = mobile.possible_length if mobile is not None else ()
+        raise WrongLength(place, len(phonenumbers.national_significant_number(number)), lengths)
+    kinds = {
+        phonenumbers.PhoneNumberType.MOBILE: Kind.MOBILE,
+        phonenumbers.PhoneNumberType.FIXED_LINE: Kind.LANDLINE,
+    }
+    return Number(
+        phone=phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164),
+        country=region if region and region.isalpha() else "",
+        kind=kinds.get(phonenumbers.number_type(number), Kind.OTHER),
+        is_known=phonenumbers.is_valid_number(number),
+    )
+
+
 @lru_cache(maxsize=20_000)
 def international(phone: str) -> str:
     """+50688881234 → +506 8888 1234; what is no number stays as it is."""
@@ -40,6 +97,11 @@ def international(phone: str) -> str:
     except phonenumbers.NumberParseException:
         return phone
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+
+
+def digits(phone: str) -> str:
+    """Return the digits of a number as somebody wrote it."""
+    return re.sub(r"[^0-9]", "", phone)
 
 
 def canonical(phone: str) -> str:
