@@ -23,6 +23,7 @@ from trochai import metrics
 from trochai.celery import app
 from trochai.whatsapp import channels
 from trochai.whatsapp.cloud_api.failures import Failure
+from trochai.whatsapp.models import WebhookDelivery
 from trochai.whatsapp.webhooks import deliveries
 
 TOKEN = "a token that a monitor knows"
@@ -96,6 +97,9 @@ def test_what_is_held_unknown_or_retried_is_seen(team):
     assert found["trochai_follow_ups_outcome_unknown",] == 1
     assert found["trochai_follow_ups_retrying",] == 1
     assert found["trochai_webhooks_waiting",] == 1
+    assert found["trochai_webhooks_set_aside",] == 0
+    WebhookDelivery.objects.update(processed_at=now, next_attempt_at=None, error="InboundMessage: KeyError")
+    assert samples()["trochai_webhooks_set_aside",] == 1
 
 
 @pytest.mark.django_db
@@ -121,9 +125,9 @@ def test_a_scrape_costs_the_same_however_many_channels_and_rows(team, stranger, 
     for owner in (team, stranger):
         for _ in range(10):
             due(owner, ago=60)
-    # Channels with their oldest, two counts, held, retries, webhooks, stopped, two looks at the tick; and
-    # PostgreSQL is asked for the time.
-    with django_assert_num_queries(9 if connection.vendor == "postgresql" else 8):
+    # Channels with their oldest, two counts, held, retries, webhooks, those set aside, stopped, two looks at
+    # the tick; and PostgreSQL is asked for the time.
+    with django_assert_num_queries(10 if connection.vendor == "postgresql" else 9):
         scrape()
 
 

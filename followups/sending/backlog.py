@@ -22,6 +22,7 @@ from followups.sending import ticks
 from trochai.celery import app
 from trochai.queues import QUEUES
 from trochai.whatsapp.models import Channel, WebhookDelivery
+from trochai.whatsapp.webhooks import deliveries
 
 CAP = 10_000
 # A call lasts at most 35 seconds, and its outcome is written at once: after this nobody will say by HTTP
@@ -83,6 +84,11 @@ class BacklogCollector(Collector):
             "trochai_webhooks_waiting",
             f"Webhook deliveries that are stored but not processed, up to {CAP}.",
             capped(webhooks),
+        )
+        yield gauge(
+            "trochai_webhooks_set_aside",
+            f"Webhook deliveries that were given up and wait for somebody to replay them, up to {CAP}.",
+            capped(deliveries.set_aside()),
         )
         stopped = Channel.objects.filter(stopped_at__isnull=False)
         yield gauge(

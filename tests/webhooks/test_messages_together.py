@@ -15,7 +15,7 @@ from notifications.models import Notification
 from tests import factories
 from tests.conftest import make_team
 from tests.webhooks.test_identity import waiting_for
-from tests.webhooks.together import left_each_way, store
+from tests.webhooks.together import left_each_way, store, text
 from trochai.clock import database_now
 from trochai.whatsapp.models import WebhookDelivery
 from trochai.whatsapp.tasks import process_waiting_webhooks
@@ -170,14 +170,6 @@ def test_it_is_all_the_same_whether_together_or_one_by_one(db, monkeypatch, seed
     results = left_each_way(monkeypatch, world=lambda: world(seed, now), store=store, left_behind=left_behind)
     assert results[0] == results[2]
     assert results[1] == results[2]
-
-
-def text(conversation, number: int, **more) -> dict:
-    """Return what the contact of ``conversation`` writes, as Meta tells it."""
-    phone = conversation.contact.phone[1:]
-    node = {"id": f"wamid.{number}", "from": phone, "timestamp": str(int(timezone.now().timestamp()))}
-    node |= {"type": "text", "text": {"body": f"Mensaje {number}"}, **more}
-    return {"messages": [node], "contacts": [{"wa_id": phone, "profile": {"name": "Inés"}}]}
 
 
 @pytest.fixture

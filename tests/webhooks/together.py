@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from django.utils import timezone
+
 from trochai.clock import database_now
 from trochai.whatsapp.models import WebhookDelivery
 from trochai.whatsapp.tasks import process_waiting_webhooks
@@ -19,6 +21,14 @@ def store(channel, values: list[dict]) -> WebhookDelivery:
     entry = {"id": channel.waba_id, "changes": changes}
     body = json.dumps({"object": "whatsapp_business_account", "entry": [entry]}).encode()
     return deliveries.store(channel, body, now=database_now())
+
+
+def text(conversation, number: int, **more) -> dict:
+    """Return what the contact of ``conversation`` writes, as Meta tells it."""
+    phone = conversation.contact.phone[1:]
+    node = {"id": f"wamid.{number}", "from": phone, "timestamp": str(int(timezone.now().timestamp()))}
+    node |= {"type": "text", "text": {"body": f"Mensaje {number}"}, **more}
+    return {"messages": [node], "contacts": [{"wa_id": phone, "profile": {"name": "Inés"}}]}
 
 
 def left_each_way(

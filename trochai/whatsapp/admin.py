@@ -6,16 +6,20 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db import models
+from django.db import models, transaction
 from django.forms import ModelForm
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from trochai.clock import database_now
 from trochai.ui.admin import ReadOnly
+from trochai.waking import waker
 from trochai.whatsapp import channels
 from trochai.whatsapp.fields import UnreadableSecret
 from trochai.whatsapp.models import Channel, UnknownNumber, WebhookDelivery
+from trochai.whatsapp.tasks import process_waiting_webhooks
+from trochai.whatsapp.webhooks import deliveries
 
 SECRETS = ("access_token", "app_secret", "verify_token")
 UNREADABLE = _(
@@ -108,16 +112,39 @@ class UnknownNumberAdmin(ReadOnly, admin.ModelAdmin):
     ordering = ["-last_at"]
 
 
+class SetAside(admin.SimpleListFilter):
+    title = _("set aside")
+    parameter_name = "set_aside"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("1", _("Only those"))]
+
+    def queryset(
+        self, request: HttpRequest, queryset: models.QuerySet[WebhookDelivery]
+    ) -> models.QuerySet[WebhookDelivery]:
+        return queryset.filter(pk__in=deliveries.set_aside().values("pk")) if self.value() else queryset
+
+
 @admin.register(WebhookDelivery)
 class WebhookDeliveryAdmin(ReadOnly, admin.ModelAdmin):
     """Read-only, and without the body: it holds customers' messages."""
 
     list_display = ["channel", "received_at", "processed_at", "failures", "error"]
-    list_filter = ["channel"]
+    list_filter = [SetAside, "channel"]
     list_select_related = ["channel"]
     ordering = ["-pk"]
+    actions = ["replay"]
     show_full_result_count = False
     fields = ["channel", "received_at", "processed_at", "failures", "error", "next_attempt_at"]
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[WebhookDelivery]:
         return super().get_queryset(request).defer("body")
+
+    def has_replay_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("whatsapp.change_webhookdelivery")
+
+    @admin.action(description=_("Process those set aside again"), permissions=["replay"])
+    def replay(self, request: HttpRequest, rows: models.QuerySet[WebhookDelivery]) -> None:
+        count = deliveries.replay(rows, now=database_now())
+        transaction.on_commit(lambda: waker.wake(process_waiting_webhooks))
+        self.message_user(request, _("%(n)d are processed again, in a moment.") % {"n": count})

@@ -176,6 +176,12 @@ class WebhookDelivery(models.Model):
                 condition=Q(processed_at__isnull=False),
                 name="webhook_delivery_processed",
             ),
+            # webhooks.deliveries.set_aside: nearly no row is in it.
+            models.Index(
+                fields=["id"],
+                condition=Q(processed_at__isnull=False) & ~Q(error=""),
+                name="webhook_delivery_set_aside",
+            ),
         ]
 
     def __str__(self) -> str:

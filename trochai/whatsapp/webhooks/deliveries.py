@@ -90,6 +90,20 @@ def waiting(now: dt.datetime) -> models.QuerySet[WebhookDelivery]:
     return due.order_by("next_attempt_at", "pk")
 
 
+def set_aside() -> models.QuerySet[WebhookDelivery]:
+    """Return what was given up, in whole or in part: nothing is done about it until somebody replays it."""
+    return WebhookDelivery.objects.filter(processed_at__isnull=False).exclude(error="")
+
+
+def replay(rows: models.QuerySet[WebhookDelivery], *, now: dt.datetime) -> int:
+    """Process those of ``rows`` again that were set aside, from their beginning; return how many.
+
+    Whatever they say that is known already changes nothing. ``error`` stays until they are read.
+    """
+    again = set_aside().filter(pk__in=rows.values("pk"))
+    return again.update(processed_at=None, next_attempt_at=now, failures=0, claims=0, done=0)
+
+
 def next_batch(now: dt.datetime) -> list[int]:
     """Return the ids of what to process next: a share of each channel's, the channels taking turns."""
     with_some = Channel.objects.filter(Exists(waiting(now).order_by().filter(channel=OuterRef("pk"))))
@@ -139,7 +153,7 @@ def _deal_with_all(rows: Mapping[int, WebhookDelivery], now: dt.datetime, *, unt
     left = {id(event) for _channel, event in _left([each for found in events.values() for each in found])}
     done = {pk for pk, found in events.items() if not any(id(event) in left for _channel, event in found)}
     held = WebhookDelivery.objects.filter(pk__in=done, processed_at__isnull=True, next_attempt_at=until)
-    if held.update(processed_at=now, next_attempt_at=None) < len(done):
+    if held.update(processed_at=now, next_attempt_at=None, error="") < len(done):
         raise RuntimeError("Another worker has taken over.")
     _tell([routed for pk in done for routed in events[pk]])
     return done
