@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 import uuid
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ import requests
 from django.utils import timezone
 from pytest_django import Settings
 
-from conversations.models import Conversation, Message
+from conversations.models import Conversation
 from followups.models import FollowUp, Status
 from tests import factories
 from tests.chromium import PATIENCE, launched
@@ -27,7 +28,7 @@ from trochai.whatsapp.sandbox.callbacks import inbound
 from trochai.whatsapp.sandbox.courier import deliver
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Locator, Page
 
 RECONNECTING = "#away"
 
@@ -136,21 +137,60 @@ def test_what_happens_shows_in_every_open_page(office):
     for page in (daniela, andres):
         expect(page.locator(".thread").get_by_role("img", name="Read")).to_be_visible()
 
-    andres.goto("/followups/")
-    factories.FollowUpFactory(
-        organization=office.channel.organization,
-        conversation=conversation,
-        template=office.channel.templates.get(),
-        created_by=office.members[0].user,
-        scheduled_for=timezone.now(),
-    )
-    andres.reload()
-    expect(andres.locator("tbody tr")).to_contain_text("Pending")
-    wait_until(lambda: office.streams() == 2, "the table is told")
+    # A day passes, and only a template may be sent.
+    Conversation.objects.update(last_inbound_at=timezone.now() - dt.timedelta(hours=25))
+    for page in (daniela, andres):
+        page.reload()
+        expect(page.get_by_role("heading", name="The 24-hour window is closed")).to_be_visible()
+    wait_until(lambda: office.streams() == 2, "both are told once more")
+    daniela.get_by_role("link", name="Send template").click()
+    fill(daniela.get_by_role("dialog", name="Send a template"))
+    daniela.get_by_role("button", name="Send now").click()
+    for page in (daniela, andres):
+        expect(page.locator(".thread .bubble--template")).to_contain_text("Lucía")
+        expect(page.locator(".thread .bubble--template").get_by_role("img", name="Read")).to_be_visible()
+
+    # The contact answers, and may be answered again.
+    office.receive("Sí, el sábado")
+    for page in (daniela, andres):
+        expect(page.locator("#reply")).to_be_visible()
+
+    table = office.open_tab(andres.context, "/followups/")
+    daniela.get_by_role("button", name="More actions").click()
+    daniela.locator("#more").get_by_role("link", name="Follow-up").click()
+    dialog = daniela.get_by_role("dialog", name="Schedule a follow-up")
+    fill(dialog)
+    dialog.get_by_text("Tomorrow 9:00 AM").click()
+    dialog.get_by_role("button", name="Schedule", exact=True).click()
+    for page in (daniela, andres):
+        expect(page.locator("#follow-up-banner")).to_contain_text("Follow-up scheduled")
+        expect(page.locator(".thread")).to_contain_text(" scheduled ")
+    expect(table.locator("tbody tr")).to_contain_text("Pending")
+
+    # Its time comes.
+    now = timezone.now()
+    FollowUp.objects.update(scheduled_for=now, next_attempt_at=now)
     send(office.trochai)
-    expect(andres.locator("tbody tr").get_by_role("img", name="Read")).to_be_visible()
+    expect(table.locator("tbody tr").get_by_role("img", name="Read")).to_be_visible()
+    for page in (daniela, andres):
+        expect(page.locator(".thread .bubble--template")).to_have_count(2)
+        expect(page.locator(".thread .bubble--template").last.get_by_role("img", name="Read")).to_be_visible()
+        expect(page.locator("#follow-up-banner")).to_have_count(0)
     expect(daniela.locator("#bell-count")).to_contain_text("1")
-    assert Message.objects.count() == 3
+    office.receive("Muchas gracias")
+    for page in (daniela, andres):
+        expect(page.locator(".thread")).to_contain_text("Muchas gracias")
+    # It came back to whoever scheduled it.
+    conversation.refresh_from_db()
+    assert conversation.assignee == office.members[0].user
+
+
+def fill(dialog: Locator) -> None:
+    """Give each value that the dialog asks for and does not know."""
+    dialog.locator("#template-fields input").first.wait_for()
+    for field in dialog.locator("#template-fields input").all():
+        if not field.input_value():
+            field.fill("Casa EC-204")
 
 
 def test_one_stream_for_all_tabs_of_a_browser_and_none_for_who_has_left(office):
