@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import re
 import uuid
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any, Self
 
 from django.core.exceptions import ValidationError
@@ -286,15 +286,16 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
         """Leave out what has become part of another conversation."""
         return self.filter(merged_into__isnull=True)
 
-    def search(self, text: str) -> Self:
-        """Those whose contact or last message has ``text`` in it, however it is written.
+    def search(self, text: str, *, said_in: Collection[int] = ()) -> Self:
+        """Those whose contact or last message has ``text`` in it, however it is written; and ``said_in``.
 
         Fewer than three letters find whose name begins with them (trochai.search.lookup).
         """
         folded, digits = fold_numbers(text), re.sub(r"\D", "", text, flags=re.ASCII)
+        found = Q(**{f"search_text__{lookup(folded)}": folded})
         if len(digits) >= SHORTEST and not re.search(r"[^\W\d]", text):
-            return self.filter(Q(search_text__contains=folded) | Q(search_text__contains=digits))
-        return self.filter(**{f"search_text__{lookup(folded)}": folded})
+            found = Q(search_text__contains=folded) | Q(search_text__contains=digits)
+        return self.filter(found | Q(pk__in=said_in) if said_in else found)
 
 
 class Conversation(models.Model):

@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.translation import gettext as _
 
+from conversations import message_search
 from conversations.models import (
     Conversation,
     ConversationQuerySet,
@@ -199,6 +200,8 @@ class Listing:
     # The organization's, in its order.
     tags: list[Tag]
     rows: list[Row]
+    # More messages have what is searched for than were looked at.
+    is_partial: bool = False
     unread: paging.Count = NOTHING
     chips: list[TabLink] = field(default_factory=list)
 
@@ -232,13 +235,17 @@ def older(membership: Membership, query: Filters) -> Listing:
     found = query.tab.of(Conversation.objects.for_organization(membership.organization).current(), membership)
     for pk in query.tags:
         found = found.filter(Exists(_Tagging.objects.filter(conversation=OuterRef("pk"), tag=pk)))
+    said_in: set[int] = set()
+    is_partial = False
     if query.search:
-        found = found.search(query.search)
+        said_in, is_partial = message_search.conversations_with(membership.organization, query.search)
+        found = found.search(query.search, said_in=said_in)
     page = paging.page_of(found, ORDER, size=PAGE_SIZE, after=query.before, joined=_with_row)
     if page.previous is None:
         query = query.from_top()
     following = replace(query, before=page.following) if page.following else None
-    return Listing(query=query, older=following, tags=tags, rows=_rows(page.rows, tags))
+    rows = _rows(page.rows, tags)
+    return Listing(query=query, older=following, tags=tags, rows=rows, is_partial=is_partial)
 
 
 def tags_of(conversations: Collection[Conversation], tags: Sequence[Tag]) -> dict[int, list[Tag]]:

@@ -214,7 +214,7 @@ def test_without_a_script_all_templates_stand_above_the_button_that_takes_one(te
 
 def test_the_search_says_what_it_reads_and_all_of_it_is_in_sight(team, open_page):
     page = open_page(team.agent, "/inbox/")
-    search = page.get_by_placeholder("Name, number or last message")
+    search = page.get_by_placeholder("Name, number or message")
     shown = search.evaluate(
         """(each) => {
           const { font, paddingInlineEnd, paddingInlineStart } = getComputedStyle(each);

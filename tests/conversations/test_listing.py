@@ -4,7 +4,10 @@ import datetime as dt
 import re
 
 import pytest
+from django.db import connection
 
+from conversations import message_search
+from conversations.models import Message
 from conversations.pages import listing
 from conversations.pages.listing import Filters, Tab
 from tests import factories
@@ -108,6 +111,56 @@ def test_search_finds_names_numbers_and_last_messages(team, wanted, found):
     converse(team, "Allan Zúñiga", contact={"phone": "+50671230000"}, preview="El lote en Grecia")
     query = Filters(search=wanted)
     assert [str(row.conversation) for row in listing.listing(team.agent, query).rows] == found
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ("parqueo para dos", ["María Jiménez"]),
+        ("dos parqu", ["María Jiménez"]),  # in any order, each by how it begins
+        ("parqueo dos perros", []),
+        ("pa", []),
+        ("visita' & !x:*", []),
+        ("%", []),
+    ],
+)
+def test_search_finds_words_of_earlier_messages_of_either_side(team, stranger, wanted, found):
+    conversation = converse(team, "María Jiménez", preview="Perfecto")
+    factories.MessageFactory(conversation=conversation, direction="in", text="¿Hay PARQUEO para dos carros?")
+    factories.MessageFactory(conversation=stranger.conversation, text="Parqueo para dos carros")
+    query = Filters(search=wanted)
+    assert [str(row.conversation) for row in listing.listing(team.agent, query).rows] == found
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="LIKE knows no accents")
+def test_words_of_messages_are_found_without_their_accents(team):
+    conversation = converse(team, "María", preview="Perfecto")
+    factories.MessageFactory(conversation=conversation, text="Mañana ÚNICAMENTE después de las 3")
+    for wanted in ("manana", "únicamente", "UNICA despues"):
+        assert len(listing.listing(team.agent, Filters(search=wanted)).rows) == 1, wanted
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="elsewhere all messages are read")
+@pytest.mark.django_db
+def test_words_of_messages_are_found_by_an_index():
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+    said = message_search.saying("parqueo")
+    assert "message_words" in Message.objects.filter(message_search.SPOKEN, said).explain()
+
+
+def test_what_everybody_was_sent_is_not_searched_and_too_many_are_said(team, monkeypatch):
+    monkeypatch.setattr(message_search, "MOST", 2)
+    for number in range(3):
+        conversation = converse(team, f"Contact {number}", preview="Perfecto")
+        factories.MessageFactory(conversation=conversation, kind="template", text="Le recordamos su visita")
+    text = html_of(signed_in(team.agent).get("/inbox/?q=recordamos"))
+    assert "Nothing found" in text
+    for conversation in team.organization.conversations.all():
+        factories.MessageFactory(conversation=conversation, text="Gracias por la visita")
+    text = html_of(signed_in(team.agent).get("/inbox/?q=gracias"))
+    assert text.count('id="row-') == 2
+    assert "Very many messages say this" in text
 
 
 def test_pages_follow_one_another_none_twice_none_lost(team):
