@@ -14,13 +14,13 @@ from typing import Any
 from django.db import connection
 from django.db.models import Q
 
-from conversations import merging
+from conversations import merging, triage
 from conversations.models import Conversation, EarlyStatus, Message
 from conversations.recording import TemplateRecord, apply_early_statuses, preview_text
 
 # A conversation that already shows a later message keeps showing that.
 _MOVE = """
-    WITH moved (id, preview, search_text) AS (VALUES {rows})
+    WITH moved (id, preview, search_text, returns_to) AS (VALUES {rows})
     UPDATE conversations_conversation SET
         preview = moved.preview,
         search_text = (
@@ -28,7 +28,10 @@ _MOVE = """
             WHERE contact.id = conversations_conversation.contact_id
         ),
         preview_is_outbound = TRUE, preview_kind = 'template',
-        last_message_at = %s, last_outbound_at = %s
+        last_message_at = %s, last_outbound_at = %s,
+        assignee_id = CASE WHEN moved.returns_to > 0 AND (assignee_id IS NULL OR status = 'closed')
+            THEN moved.returns_to ELSE assignee_id END,
+        status = CASE WHEN moved.returns_to > 0 AND status = 'closed' THEN 'open' ELSE status END
     FROM moved
     WHERE conversations_conversation.id = moved.id
         AND (last_message_at <= %s OR conversations_conversation.preview_kind = '')
@@ -41,14 +44,14 @@ def record_templates(records: Sequence[TemplateRecord], *, at: dt.datetime) -> l
     Works in the caller's transaction. Raises ``IntegrityError`` when one of them is recorded already.
     """
     messages = [record.message(at=at) for record in records]
-    previews = {record.conversation.pk: record.preview for record in records}
-    for gone, place in merging.current(previews).items():
-        previews[place] = previews.pop(gone)
+    latest = {record.conversation.pk: record for record in records}
+    for gone, place in merging.current(latest).items():
+        latest[place] = latest.pop(gone)
         for message in messages:
             if message.conversation_id == gone:
                 message.conversation_id = place
     Message.objects.bulk_create(messages)
-    _move_conversations(previews, at)
+    _move_conversations(latest, at)
     by_id = {message.whatsapp_id: message for message in messages}
     early = EarlyStatus.objects.filter(
         channel_id__in={message.channel_id for message in messages}, whatsapp_id__in=by_id
@@ -58,16 +61,18 @@ def record_templates(records: Sequence[TemplateRecord], *, at: dt.datetime) -> l
     return messages
 
 
-def _move_conversations(previews: Mapping[int, str], at: dt.datetime) -> None:
-    """Do what ``recording.move_conversation`` does, for all of them at once."""
+def _move_conversations(latest: Mapping[int, TemplateRecord], at: dt.datetime) -> None:
+    """Do what ``recording.move_conversation`` and ``triage.give_back`` do, for all of them at once."""
     moment = connection.ops.adapt_datetimefield_value(at)
-    rows = ", ".join(["(%s, %s, %s)"] * len(previews))
+    rows = ", ".join(["(%s, %s, %s, %s)"] * len(latest))
     values: list[Any] = []
-    for pk, preview in sorted(previews.items()):
-        values += [pk, preview, preview_text(preview)]
+    for pk, record in sorted(latest.items()):
+        values += [pk, record.preview, preview_text(record.preview), record.returns_to or 0]
     with connection.cursor() as cursor:
         cursor.execute(_MOVE.format(rows=rows), [*values, moment, moment, moment])
         moved = cursor.rowcount
-    if moved < len(previews):
+    if moved < len(latest):
         written_before = Q(last_outbound_at__isnull=True) | Q(last_outbound_at__lt=at)
-        Conversation.objects.filter(written_before, pk__in=previews).update(last_outbound_at=at)
+        Conversation.objects.filter(written_before, pk__in=latest).update(last_outbound_at=at)
+        for pk, record in latest.items():
+            triage.give_back([pk], to=record.returns_to)

@@ -16,7 +16,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Case, F, OuterRef, Q, Subquery, Value, When
 from django.db.models.functions import Concat
 
-from conversations import consent, identity, merging, wording
+from conversations import consent, identity, merging, triage, wording
 from conversations.kinds import kind_of
 from conversations.models import (
     Contact,
@@ -66,6 +66,8 @@ class TemplateRecord:
     whatsapp_id: str
     sent_by_id: int | None
     attempt: UUID | None = None
+    # The user who gets the conversation if nobody has it or it is closed.
+    returns_to: int | None = None
 
     @property
     def preview(self) -> str:
@@ -105,6 +107,7 @@ def record_template(
         message.conversation_id = place
     message.save(force_insert=True)
     move_conversation(message, preview=record.preview)
+    triage.give_back([message.conversation_id], to=record.returns_to)
     apply_early_statuses(message)
     return message
 

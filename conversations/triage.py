@@ -31,8 +31,10 @@ def assign(conversation: Conversation, *, to: User | None, by: User, now: dt.dat
         notices.announce_assigned(conversation, to=to, by=by, now=now)
 
 
-def give_back(conversation_ids: Collection[int], *, to: int) -> None:
-    """Give to the user ``to`` those that nobody has or that are closed, and open them."""
+def give_back(conversation_ids: Collection[int], *, to: int | None) -> None:
+    """Give to the user ``to``, if there is one, those that nobody has or that are closed, and open them."""
+    if to is None:
+        return
     free = Q(assignee__isnull=True) | Q(status=ConversationStatus.CLOSED)
     opened = Case(
         When(status=ConversationStatus.CLOSED, then=Value(ConversationStatus.OPEN)), default=F("status")

@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 
-from conversations import triage
 from conversations.models import ConversationStatus
 from followups.models import FollowUp
 from trochai.accounts.models import Membership, Role
 
 
-def give_back(follow_ups: Sequence[FollowUp]) -> None:
-    """Give conversations that nobody has or that are closed back to whoever scheduled what was sent in them.
+def returns_of(follow_ups: Sequence[FollowUp]) -> dict[int, int]:
+    """Return by id to whom the conversation comes back in which one goes out, at most one query for all.
 
-    Not to whoever has left or may not write, nor where the organization does not want it. Works in the
-    caller's transaction, which has changed the conversations already: a query for all, one for each member.
+    That is whoever scheduled it, where nobody has the conversation or it is closed; not one who has left or
+    may not write, nor where the organization does not want it.
     """
-    theirs: dict[tuple[int, int], set[int]] = defaultdict(set)
-    for follow_up in follow_ups:
-        if follow_up.created_by_id and follow_up.organization.returns_to_scheduler and _is_free(follow_up):
-            theirs[follow_up.organization_id, follow_up.created_by_id].add(follow_up.conversation_id)
+    free = [each for each in follow_ups if each.organization.returns_to_scheduler and _is_free(each)]
+    theirs = {(each.organization_id, each.created_by_id) for each in free if each.created_by_id}
     if not theirs:
-        return
+        return {}
     writers = Membership.objects.active().filter(
         organization__in={organization for organization, _user in theirs},
         user__in={user for _organization, user in theirs},
         role__in=[Role.ADMIN, Role.AGENT],
     )
-    for member in writers.values_list("organization_id", "user_id").order_by("pk"):
-        if member in theirs:
-            triage.give_back(theirs[member], to=member[1])
+    members = theirs.intersection(writers.values_list("organization_id", "user_id"))
+    return {
+        each.pk: each.created_by_id
+        for each in free
+        if each.created_by_id and (each.organization_id, each.created_by_id) in members
+    }
 
 
 def colleague_of(follow_up: FollowUp) -> int | None:

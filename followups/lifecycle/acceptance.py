@@ -40,9 +40,9 @@ def settle_sent(attempt: FollowUpAttempt, *, whatsapp_id: str, at: dt.datetime, 
         recorded = Message.objects.filter(attempt=attempt.pk).first()
         if recorded is not None:
             return recorded
-        message = recording.record_template(
-            template_record(follow_up, attempt, whatsapp_id=whatsapp_id), at=at
-        )
+        returns_to = ownership.returns_of([follow_up]).get(follow_up.pk)
+        record = template_record(follow_up, attempt, whatsapp_id=whatsapp_id, returns_to=returns_to)
+        message = recording.record_template(record, at=at)
         finish(attempt, Outcome.ACCEPTED, now=now)
         provable = Q(status__in=[Status.PROCESSING, Status.FAILED, Status.PENDING])
         changed = FollowUp.objects.filter(provable, pk=follow_up.pk).update(
@@ -55,7 +55,6 @@ def settle_sent(attempt: FollowUpAttempt, *, whatsapp_id: str, at: dt.datetime, 
             **NO_FAILURE,
         )
         if changed:
-            ownership.give_back([follow_up])
             announcements.announce_sent([follow_up], now=now)
         if message.delivery == Delivery.FAILED:  # a webhook that came first has already said so
             fail_undelivered(message, attempt, now=now)
@@ -79,13 +78,19 @@ def settle_all_sent(acceptances: Sequence[Acceptance], *, now: dt.datetime) -> N
     with transaction.atomic():
         held = _lock_held([acceptance.attempt for acceptance in acceptances])
         group = [acceptance for acceptance in acceptances if acceptance.attempt.pk in held]
+        sent = [acceptance.follow_up for acceptance in group]
+        returns = ownership.returns_of(sent)
         records = [
-            template_record(each.follow_up, each.attempt, whatsapp_id=each.whatsapp_id) for each in group
+            template_record(
+                each.follow_up,
+                each.attempt,
+                whatsapp_id=each.whatsapp_id,
+                returns_to=returns.get(each.follow_up.pk),
+            )
+            for each in group
         ]
         messages = bulk_recording.record_templates(records, at=now) if records else []
         _mark_sent([acceptance.attempt for acceptance in group], now=now)
-        sent = [acceptance.follow_up for acceptance in group]
-        ownership.give_back(sent)
         announcements.announce_sent(sent, now=now)
         for acceptance, message in zip(group, messages, strict=True):
             if message.delivery == Delivery.FAILED:  # a webhook that came first has already said so

@@ -145,9 +145,12 @@ def what_is_sent(follow_up: FollowUp) -> dict[str, Any]:
 
 
 def template_record(
-    follow_up: FollowUp, attempt: FollowUpAttempt, *, whatsapp_id: str
+    follow_up: FollowUp, attempt: FollowUpAttempt, *, whatsapp_id: str, returns_to: int | None = None
 ) -> recording.TemplateRecord:
-    """Return what stands in the conversation's history once Meta has accepted the attempt."""
+    """Return what stands in the conversation's history once Meta has accepted the attempt.
+
+    ``returns_to``: see ``followups.ownership``.
+    """
     sent = attempt.sent or what_is_sent(follow_up)
     return recording.TemplateRecord(
         conversation=follow_up.conversation,
@@ -157,4 +160,5 @@ def template_record(
         whatsapp_id=whatsapp_id,
         sent_by_id=follow_up.created_by_id,
         attempt=attempt.pk,
+        returns_to=returns_to,
     )
