@@ -15,6 +15,7 @@ from conversations import notes
 from followups.models import CancelCause, FollowUp
 from followups.ownership import colleague_of
 from followups.wording.notices import Kind
+from followups.wording.thread_notes import Said
 from notifications.models import Notification
 from notifications.notify import Notice, notify, notify_all, recipients_for, recipients_for_all
 from trochai.accounts.models import Membership, Organization
@@ -57,11 +58,11 @@ def announce_sent(follow_ups: Sequence[FollowUp], *, now: dt.datetime) -> None:
 
 def announce_scheduled(follow_up: FollowUp, *, by: str, now: dt.datetime) -> None:
     """Say it in the thread, where colleagues look."""
-    _tell_thread(follow_up, Kind.FOLLOW_UP_SCHEDULED, {"by": by, **_dated(follow_up, now)}, now)
+    _tell_thread(follow_up, Said.SCHEDULED, {"by": by, **_dated(follow_up, now)}, now)
 
 
 def announce_moved_to(follow_up: FollowUp, *, by: str, now: dt.datetime) -> None:
-    _tell_thread(follow_up, Kind.FOLLOW_UP_MOVED, {"by": by, **_dated(follow_up, now)}, now)
+    _tell_thread(follow_up, Said.MOVED, {"by": by, **_dated(follow_up, now)}, now)
 
 
 def _dated(follow_up: FollowUp, now: dt.datetime) -> dict[str, str]:
@@ -206,7 +207,7 @@ def _tell_creator(follow_up: FollowUp, kind: Kind, values: Mapping[str, Any], no
     )
 
 
-def _tell_thread(follow_up: FollowUp, kind: Kind, values: Mapping[str, Any], now: dt.datetime) -> None:
+def _tell_thread(follow_up: FollowUp, kind: Kind | Said, values: Mapping[str, Any], now: dt.datetime) -> None:
     notes.write(
         follow_up.conversation,
         kind=kind,

@@ -30,8 +30,6 @@ CAUSES: Mapping[str, Promise] = {
 
 
 class Kind(StrEnum):
-    FOLLOW_UP_SCHEDULED = "follow_up_scheduled"
-    FOLLOW_UP_MOVED = "follow_up_moved"
     FOLLOW_UP_SENT = "follow_up_sent"
     FOLLOW_UP_FAILED = "follow_up_failed"
     FOLLOW_UP_CANCELED = "follow_up_canceled"

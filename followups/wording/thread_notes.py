@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any
 
 from django.utils import timezone
@@ -17,13 +18,20 @@ from trochai.ui.formatting import day_time, isolated
 from trochai.whatsapp.cloud_api.failures import Failure
 
 
-@words_for(Kind.FOLLOW_UP_SCHEDULED, icon="calendar-clock")
+class Said(StrEnum):
+    """What is told in the thread alone. Stored, so never renamed."""
+
+    SCHEDULED = "follow_up_scheduled"
+    MOVED = "follow_up_moved"
+
+
+@words_for(Said.SCHEDULED, icon="calendar-clock")
 def scheduled(values: Mapping[str, Any]) -> Words:
     """Values: template, by (a member's name), at and made (when it is sent, when that was said; UTC, ISO)."""
     return Words(_("%(by)s scheduled %(template)s for %(when)s") % _dated(values), _("See it"))
 
 
-@words_for(Kind.FOLLOW_UP_MOVED, icon="calendar-clock")
+@words_for(Said.MOVED, icon="calendar-clock")
 def moved(values: Mapping[str, Any]) -> Words:
     """Values: as for one that was scheduled."""
     return Words(_("%(by)s moved %(template)s to %(when)s") % _dated(values), _("See it"))
