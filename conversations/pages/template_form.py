@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib.humanize.templatetags.humanize import apnumber
+from django.utils.functional import Promise
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -36,6 +37,10 @@ class TemplateForm(forms.Form):
     Unbound, the form shows the template in ``initial["template"]`` with the values that ``initial`` has by
     their fields' names.
     """
+
+    # By what it is told apart on the device what somebody typed, and what the form's button says.
+    draft: str
+    button: Promise
 
     template = forms.CharField(required=False)
     submission = forms.UUIDField(
@@ -203,6 +208,9 @@ class TemplateForm(forms.Form):
 
 class SendForm(TemplateForm):
     """The dialog that sends a template now."""
+
+    draft = "template"
+    button = gettext_lazy("Send now")
 
     def clean_template(self) -> Template:
         template = super().clean_template()

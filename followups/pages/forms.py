@@ -186,6 +186,8 @@ class WhenForm(forms.Form):
 class ScheduleForm(TemplateForm, WhenForm):
     """The whole dialog: which template, when, and why."""
 
+    draft = "follow-up"
+    button = gettext_lazy("Schedule")
     note = NoteField()
     cancel_on_reply = forms.BooleanField(required=False)
 
