@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, prefetch_related_objects
 from django.urls import reverse
 
 from conversations import notes
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 def announce_sent(follow_ups: Sequence[FollowUp], *, now: dt.datetime) -> None:
     """Tell creators, and colleagues who have the conversations, of any number, in a handful of statements."""
     recipients = recipients_for_all({(each.organization_id, each.created_by_id) for each in follow_ups})
-    by_others = [(each, colleague_of(each)) for each in follow_ups]
+    theirs = {each: colleague for each in follow_ups if (colleague := colleague_of(each)) is not None}
+    # A worker has not read who scheduled them.
+    prefetch_related_objects(list(theirs), "created_by")
     notices = [
         Notice(
             organization=follow_up.organization,
@@ -50,8 +52,7 @@ def announce_sent(follow_ups: Sequence[FollowUp], *, now: dt.datetime) -> None:
             values={**_names(follow_up), "by": str(follow_up.created_by or "")},
             url=_conversation_url(follow_up),
         )
-        for follow_up, colleague in by_others
-        if colleague is not None
+        for follow_up, colleague in theirs.items()
     ]
     notify_all(notices, now=now)
 

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from conversations.models import Conversation
+from followups import announcements
+from followups.models import FollowUp
 from notifications.models import Notification
 from tests.followups.engine import tick
 
@@ -84,3 +89,17 @@ def test_what_was_not_sent_changes_nothing(team, due, meta):
     give(follow_up, status="closed")
     tick()
     assert as_now(follow_up) == ("closed", None)
+
+def test_colleagues_are_told_in_as_many_statements_however_many_they_are(team, due):
+    """Rows as a worker holds them: it has not read who scheduled them."""
+    follow_ups = [due() for _ in range(6)]
+    for follow_up in follow_ups:
+        give(follow_up, team.other_agent)
+    held = list(FollowUp.objects.select_related("organization", "template", "conversation__contact"))
+    counts = []
+    for group in (held[:2], held[2:]):
+        with CaptureQueriesContext(connection) as queries:
+            announcements.announce_sent(group, now=timezone.now())
+        counts.append(len(queries))
+    assert counts[0] == counts[1]
+    assert Notification.objects.filter(recipient=team.other_agent.user).count() == 6
