@@ -75,4 +75,4 @@ def _move_conversations(latest: Mapping[int, TemplateRecord], at: dt.datetime) -
         written_before = Q(last_outbound_at__isnull=True) | Q(last_outbound_at__lt=at)
         Conversation.objects.filter(written_before, pk__in=latest).update(last_outbound_at=at)
         for pk, record in latest.items():
-            triage.give_back([pk], to=record.returns_to)
+            triage.give_back(pk, to=record.returns_to)

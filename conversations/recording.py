@@ -107,7 +107,7 @@ def record_template(
         message.conversation_id = place
     message.save(force_insert=True)
     move_conversation(message, preview=record.preview)
-    triage.give_back([message.conversation_id], to=record.returns_to)
+    triage.give_back(message.conversation_id, to=record.returns_to)
     apply_early_statuses(message)
     return message
 

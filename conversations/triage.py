@@ -31,15 +31,15 @@ def assign(conversation: Conversation, *, to: User | None, by: User, now: dt.dat
         notices.announce_assigned(conversation, to=to, by=by, now=now)
 
 
-def give_back(conversation_ids: Collection[int], *, to: int | None) -> None:
-    """Give to the user ``to``, if there is one, those that nobody has or that are closed, and open them."""
+def give_back(conversation_id: int, *, to: int | None) -> None:
+    """Give it to the user ``to``, if there is one, where nobody has it or it is closed, and open it."""
     if to is None:
         return
     free = Q(assignee__isnull=True) | Q(status=ConversationStatus.CLOSED)
     opened = Case(
         When(status=ConversationStatus.CLOSED, then=Value(ConversationStatus.OPEN)), default=F("status")
     )
-    Conversation.objects.filter(free, pk__in=conversation_ids).update(assignee=to, status=opened)
+    Conversation.objects.filter(free, pk=conversation_id).update(assignee=to, status=opened)
 
 
 def tag(conversation: Conversation, *, add: Collection[Tag] = (), remove: Collection[Tag] = ()) -> None:

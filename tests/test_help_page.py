@@ -309,7 +309,9 @@ def test_the_note_stays_in_the_team(team, stranger, meta):
 def test_only_schedule_schedules(team):
     """Click Schedule to confirm."""
     html = read(team.agent, dialog(team), headers=HTMX)
-    assert words(only(r'<button class="btn btn--primary" type="submit"[^>]*>.*?</button>', html)) == "Schedule"
+    assert (
+        words(only(r'<button class="btn btn--primary" type="submit"[^>]*>.*?</button>', html)) == "Schedule"
+    )
     check = reverse("followups:check", args=[team.conversation.pk])
     signed_in(team.agent).post(check, fill_in(team), headers=HTMX)
     assert not FollowUp.objects.exists()

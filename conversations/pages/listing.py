@@ -141,9 +141,6 @@ class Filters:
     def with_tab(self, chosen: Tab) -> Filters:
         return replace(self, tab=chosen, before=None)
 
-    def without_search(self) -> Filters:
-        return replace(self, search="", before=None)
-
     def without_tags(self) -> Filters:
         return replace(self, tags=(), before=None)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from django import forms
 from django.utils.text import get_text_list
-from django.utils.translation import get_language, ngettext
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from conversations import starting
@@ -24,10 +24,6 @@ class StartForm(forms.Form):
     After ``is_valid()``, ``number`` is what was typed; ``known`` is the conversation that there is with it.
     """
 
-    channel = forms.ModelChoiceField(
-        Channel.objects.none(), empty_label=None, widget=forms.Select(attrs={"class": "input select"})
-    )
-    country = forms.ChoiceField(widget=forms.Select(attrs={"class": "input select"}))
     phone = forms.CharField(
         max_length=40,
         widget=forms.TextInput(
@@ -51,15 +47,19 @@ class StartForm(forms.Form):
 
     def __init__(self, *args: Any, organization: Organization, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.channels = list(Channel.objects.for_organization(organization).order_by("name", "pk"))
-        channel = self.fields["channel"]
-        channel.queryset = Channel.objects.for_organization(organization)  # type: ignore[attr-defined]
-        channel.required = len(self.channels) > 1
+        channels = Channel.objects.for_organization(organization).order_by("name", "pk")
+        self.channels = list(channels)
+        self.fields["channel"] = forms.ModelChoiceField(
+            channels,
+            required=len(self.channels) > 1,
+            empty_label=None,
+            widget=forms.Select(attrs={"class": "input select"}),
+        )
         self.names = countries.names(get_language() or "en")
-        self.fields["country"].choices = [  # type: ignore[attr-defined]
-            (code, f"{countries.calling_code(code)} {name}") for code, name in self.names.items()
-        ]
-        self.fields["country"].initial = organization.country
+        self.fields["country"] = forms.ChoiceField(
+            choices=[(code, f"{countries.calling_code(code)} {name}") for code, name in self.names.items()],
+            initial=organization.country,
+        )
         self.fields["phone"].error_messages["required"] = _("Enter a number.")
 
     @property
@@ -118,10 +118,6 @@ class StartForm(forms.Form):
         if not error.lengths:
             return _("That’s no phone number. Enter one like 8888 1234.")
         lengths = get_text_list([str(length) for length in error.lengths], _("or"))
-        words = ngettext(
-            "A number in %(country)s has %(lengths)s digits; this has %(n)d.",
-            "A number in %(country)s has %(lengths)s digits; this has %(n)d.",
-            error.digits,
-        )
         country = self.names.get(error.country, error.country)
+        words = _("A number in %(country)s has %(lengths)s digits; this has %(n)d.")
         return words % {"country": country, "lengths": lengths, "n": error.digits}

@@ -117,21 +117,19 @@ def move(
     problems = list(problems_with_moment(choice, to, follow_up.organization, now=now))
     if problems or to is None:
         raise ScheduleRefused(problems)
-    with transaction.atomic():
-        moved = change(
-            follow_up,
-            Q(status=Status.PENDING),
-            kind=ChangeKind.MOVED,
-            by=by.user,
-            now=now,
-            scheduled_for=to,
-            next_attempt_at=to,
-            failures=0,
-            kept_after_reply=True,
-            **NO_FAILURE,
-        )
-        announcements.announce_moved_to(moved, by=str(by.user), now=now)
-    return moved
+    return change(
+        follow_up,
+        Q(status=Status.PENDING),
+        kind=ChangeKind.MOVED,
+        by=by.user,
+        now=now,
+        tell=lambda moved: announcements.announce_moved_to(moved, by=str(by.user), now=now),
+        scheduled_for=to,
+        next_attempt_at=to,
+        failures=0,
+        kept_after_reply=True,
+        **NO_FAILURE,
+    )
 
 
 def retry(follow_up: FollowUp, *, by: Membership, now: dt.datetime) -> FollowUp:

@@ -90,6 +90,7 @@ def test_what_was_not_sent_changes_nothing(team, due, meta):
     tick()
     assert as_now(follow_up) == ("closed", None)
 
+
 def test_colleagues_are_told_in_as_many_statements_however_many_they_are(team, due):
     """Rows as a worker holds them: it has not read who scheduled them."""
     follow_ups = [due() for _ in range(6)]

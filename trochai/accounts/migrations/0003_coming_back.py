@@ -1,4 +1,3 @@
-
 import trochai.accounts.models
 from django.db import migrations, models
 
