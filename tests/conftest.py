@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import os
 import sqlite3
 import threading
@@ -137,6 +138,12 @@ def told(django_capture_on_commit_callbacks):
             changes.changed(organization_ids)
 
     return tell
+
+
+@pytest.fixture
+def standing_clock(time_machine):
+    """Keep a page's minute (``changes.LOOK_AGAIN``) from turning between two of its requests."""
+    time_machine.move_to(dt.datetime(2026, 11, 20, 15, 15, tzinfo=dt.UTC), tick=False)
 
 
 @pytest.fixture

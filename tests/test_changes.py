@@ -131,6 +131,7 @@ class TestWhoTells:
         assert version(team) == before
 
 
+@pytest.mark.usefixtures("standing_clock")
 class TestOpenPages:
     def version_in(self, html: str) -> str:
         return re.search(r'name="v" value="([^"]+)"', html)[1]
@@ -184,6 +185,7 @@ class TestOpenPages:
         assert turns(team.agent) != turns(team.other_agent)
 
 
+@pytest.mark.usefixtures("standing_clock")
 class TestWithoutACache:
     @pytest.fixture
     def away(self, monkeypatch):

@@ -32,6 +32,7 @@ def test_a_request_is_one_line_and_never_says_what_was_searched_for(team: Team) 
     assert "50688887777" not in str(lines)
 
 
+@pytest.mark.usefixtures("standing_clock")
 def test_a_page_that_asks_and_hears_nothing_leaves_no_line(team: Team) -> None:
     client = signed_in(team.agent)
     page = client.get("/inbox/").content.decode()
