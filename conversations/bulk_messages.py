@@ -35,7 +35,7 @@ _MOVE = """
             SELECT contact.search_text || moved.search_text FROM conversations_contact contact
             WHERE contact.id = conversations_conversation.contact_id
         ),
-        preview_is_outbound = FALSE, preview_kind = moved.preview_kind,
+        preview_is_outbound = FALSE, last_has_failed = FALSE, preview_kind = moved.preview_kind,
         last_message_at = latest.at, last_inbound_at = latest.at,
         unread_count = unread_count + moved.answers,
         status = CASE status WHEN 'closed' THEN 'open' ELSE status END

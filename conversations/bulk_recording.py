@@ -8,11 +8,13 @@ A burst of follow-ups is limited by how fast outcomes can be written: one statem
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import connection
-from django.db.models import Q
+from django.db.models import F, Value
+from django.db.models.functions import Coalesce, Greatest
 
 from conversations import merging, triage
 from conversations.models import Conversation, EarlyStatus, Message
@@ -20,14 +22,15 @@ from conversations.recording import TemplateRecord, apply_early_statuses, previe
 
 # A conversation that already shows a later message keeps showing that.
 _MOVE = """
-    WITH moved (id, preview, search_text, returns_to) AS (VALUES {rows})
+    WITH moved (id, preview, search_text, returns_to, waited) AS (VALUES {rows})
     UPDATE conversations_conversation SET
         preview = moved.preview,
         search_text = (
             SELECT contact.search_text || moved.search_text FROM conversations_contact contact
             WHERE contact.id = conversations_conversation.contact_id
         ),
-        preview_is_outbound = TRUE, preview_kind = 'template',
+        preview_is_outbound = TRUE, preview_kind = 'template', last_has_failed = FALSE,
+        waiting_count = waiting_count - moved.waited,
         last_message_at = %s, last_outbound_at = %s,
         assignee_id = CASE WHEN moved.returns_to > 0 AND (assignee_id IS NULL OR status = 'closed')
             THEN moved.returns_to ELSE assignee_id END,
@@ -35,6 +38,7 @@ _MOVE = """
     FROM moved
     WHERE conversations_conversation.id = moved.id
         AND (last_message_at <= %s OR conversations_conversation.preview_kind = '')
+    RETURNING conversations_conversation.id
 """
 
 
@@ -51,7 +55,12 @@ def record_templates(records: Sequence[TemplateRecord], *, at: dt.datetime) -> l
             if message.conversation_id == gone:
                 message.conversation_id = place
     Message.objects.bulk_create(messages)
-    _move_conversations(latest, at)
+    waited = Counter(
+        message.conversation_id
+        for record, message in zip(records, messages, strict=True)
+        if record.has_waited
+    )
+    _move_conversations(latest, waited, at)
     by_id = {message.whatsapp_id: message for message in messages}
     early = EarlyStatus.objects.filter(
         channel_id__in={message.channel_id for message in messages}, whatsapp_id__in=by_id
@@ -61,18 +70,27 @@ def record_templates(records: Sequence[TemplateRecord], *, at: dt.datetime) -> l
     return messages
 
 
-def _move_conversations(latest: Mapping[int, TemplateRecord], at: dt.datetime) -> None:
-    """Do what ``recording.move_conversation`` and ``triage.give_back`` do, for all of them at once."""
+def _move_conversations(
+    latest: Mapping[int, TemplateRecord], waited: Mapping[int, int], at: dt.datetime
+) -> None:
+    """Do what ``recording.record_template`` does to a conversation, for all of them at once."""
     moment = connection.ops.adapt_datetimefield_value(at)
-    rows = ", ".join(["(%s, %s, %s, %s)"] * len(latest))
+    rows = ", ".join(["(%s, %s, %s, %s, %s)"] * len(latest))
     values: list[Any] = []
     for pk, record in sorted(latest.items()):
-        values += [pk, record.preview, preview_text(record.preview), record.returns_to or 0]
+        values += [
+            pk,
+            record.preview,
+            preview_text(record.preview),
+            record.returns_to or 0,
+            waited.get(pk, 0),
+        ]
     with connection.cursor() as cursor:
         cursor.execute(_MOVE.format(rows=rows), [*values, moment, moment, moment])
-        moved = cursor.rowcount
-    if moved < len(latest):
-        written_before = Q(last_outbound_at__isnull=True) | Q(last_outbound_at__lt=at)
-        Conversation.objects.filter(written_before, pk__in=latest).update(last_outbound_at=at)
-        for pk, record in latest.items():
-            triage.give_back(pk, to=record.returns_to)
+        moved = {pk for (pk,) in cursor.fetchall()}
+    for pk in sorted(latest.keys() - moved):
+        Conversation.objects.filter(pk=pk).update(
+            last_outbound_at=Greatest(Coalesce("last_outbound_at", Value(at)), Value(at)),
+            waiting_count=F("waiting_count") - waited.get(pk, 0),
+        )
+        triage.give_back(pk, to=latest[pk].returns_to)

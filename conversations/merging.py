@@ -101,19 +101,24 @@ def _join(gone: Conversation, contact: Contact) -> None:
     Conversation.objects.filter(merged_into=gone).update(merged_into=kept)
     _summarize(kept, gone)
     kept.tags.add(*gone.tags.all())
-    Conversation.objects.filter(pk=gone.pk).update(merged_into=kept, unread_count=0)
+    gone.tags.clear()
+    Conversation.objects.filter(pk=gone.pk).update(merged_into=kept, unread_count=0, waiting_count=0)
     conversation_merged.send(sender=Conversation, kept=kept, gone=gone)
 
 
 def _summarize(kept: Conversation, gone: Conversation) -> None:
     """Have the list show the later message of the two, and what is to be done for either."""
     if gone.last_message_at > kept.last_message_at:
-        for name in ("last_message_at", "preview", "preview_is_outbound", "preview_kind"):
+        for name in (
+            *("last_message_at", "preview"),
+            *("preview_is_outbound", "preview_kind", "last_has_failed"),
+        ):
             setattr(kept, name, getattr(gone, name))
     for name in ("last_inbound_at", "last_outbound_at"):
         moments = [moment for moment in (getattr(kept, name), getattr(gone, name)) if moment is not None]
         setattr(kept, name, max(moments, default=None))
     kept.unread_count += gone.unread_count
+    kept.waiting_count += gone.waiting_count
     kept.assignee_id = kept.assignee_id or gone.assignee_id
     if kept.status == ConversationStatus.CLOSED:
         kept.status = gone.status

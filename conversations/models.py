@@ -324,6 +324,10 @@ class Conversation(models.Model):
     preview_is_outbound = models.BooleanField(default=False)
     # Its ``Message.shown_kind``: what stands there for a photo without words is said when it is read.
     preview_kind = models.CharField(max_length=32, blank=True)
+    # Whether it was not sent.
+    last_has_failed = models.BooleanField(default=False, db_default=False)
+    # How many messages are scheduled for it or being sent: written by the app that schedules them.
+    waiting_count = models.IntegerField(default=0, db_default=0, editable=False)
     # What the contact is known as and the preview, folded (trochai.search), for one LIKE.
     search_text = models.TextField(blank=True, editable=False)
     # Opens the 24-hour window.

@@ -7,13 +7,13 @@ same at that moment: rows are changed by conditional UPDATEs, never by reading a
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import Case, F, OuterRef, Q, Subquery, Value, When
+from django.db.models import Case, Exists, F, OuterRef, Q, Subquery, Value, When
 from django.db.models.functions import Concat
 
 from conversations import consent, identity, merging, triage, wording
@@ -68,6 +68,8 @@ class TemplateRecord:
     attempt: UUID | None = None
     # The user who gets the conversation if nobody has it or it is closed.
     returns_to: int | None = None
+    # Until now it was one of those that the conversation's ``waiting_count`` counts.
+    has_waited: bool = False
 
     @property
     def preview(self) -> str:
@@ -108,6 +110,9 @@ def record_template(
     message.save(force_insert=True)
     move_conversation(message, preview=record.preview)
     triage.give_back(message.conversation_id, to=record.returns_to)
+    if record.has_waited:
+        row = Conversation.objects.filter(pk=message.conversation_id)
+        row.update(waiting_count=F("waiting_count") - 1)
     apply_early_statuses(message)
     return message
 
@@ -273,7 +278,18 @@ def accept(message: Message, *, whatsapp_id: str) -> bool:
         pk=message.pk, whatsapp_id="", delivery__in=(*_BEFORE_META, Delivery.FAILED)
     )
     proved = {"whatsapp_id": whatsapp_id, "delivery": Delivery.ACCEPTED}
-    return bool(unproved.update(**proved, **NO_FAILURE.columns("error")))
+    if not unproved.update(**proved, **NO_FAILURE.columns("error")):
+        return False
+    show_failure([message.pk], failed=False)
+    return True
+
+
+def show_failure(message_ids: Collection[int], *, failed: bool) -> None:
+    """Have the list say whether they were not sent, where one of these messages is the last."""
+    messages = Message.objects.filter(pk__in=message_ids)
+    last = messages.filter(conversation=OuterRef("pk"), at=OuterRef("last_message_at"))
+    concerned = Conversation.objects.filter(Exists(last), pk__in=messages.values("conversation"))
+    concerned.update(last_has_failed=failed)
 
 
 def apply_early_statuses(message: Message) -> None:
@@ -308,6 +324,7 @@ def move_conversation(message: Message, *, preview: str) -> None:
         search_text=_with_contact(preview[:200]),
         preview_is_outbound=outbound,
         preview_kind=message.shown_kind,
+        last_has_failed=message.delivery == Delivery.FAILED,
         **moment,
         **always,
     )
@@ -355,6 +372,8 @@ def _advance(
         return False
     for name, value in fields.items():
         setattr(message, name, value)
+    if failed:
+        show_failure([message.pk], failed=True)
     if failed and opts_out(failure.code):
         consent.opt_out(message.conversation.contact, at=at, now=at)
     return True

@@ -74,3 +74,11 @@ def _wake(*, passes: int) -> None:
 def purge_deleted_follow_ups(**_future: Any) -> None:
     """Remove what was deleted 30 days ago. Beat starts this once a night."""
     lifecycle.purge_deleted(now=database_now())
+
+
+@shared_task(ignore_result=True)
+def recount_waiting_follow_ups(**_future: Any) -> None:
+    """Correct the conversations' counts of what waits. Beat starts this once a night."""
+    corrected = lifecycle.recount()
+    if corrected:
+        logger.warning("waiting_follow_ups_recounted", conversations=corrected)

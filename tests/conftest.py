@@ -15,6 +15,7 @@ import redis
 from django.conf import settings as project_settings
 from django.core.cache import caches
 from django.db import connection
+from django.db.models import Count, Q
 from django.test import Client
 from hypothesis import HealthCheck, settings
 from pytest_httpserver import HTTPServer
@@ -102,6 +103,19 @@ def cheap_passwords(settings) -> None:
 def no_hints() -> None:
     """Ids repeat from test to test: what one was told must not be known in the next."""
     caches["hints"].clear()
+
+
+@pytest.fixture(autouse=True)
+def counted(request):
+    """Whatever a test did: each conversation knows how many of its follow-ups wait or are being sent."""
+    needed = [name for name in ("transactional_db", "db", "team") if name in request.fixturenames]
+    for name in needed[:1]:
+        request.getfixturevalue(name)  # asked for first, so that the rows are still there afterwards
+    yield
+    if needed:
+        waiting = Count("follow_ups", filter=Q(follow_ups__next_attempt_at__isnull=False))
+        counts = Conversation.objects.annotate(waiting=waiting).values_list("pk", "waiting_count", "waiting")
+        assert [(pk, kept) for pk, kept, _true in counts] == [(pk, true) for pk, _kept, true in counts]
 
 
 @pytest.fixture

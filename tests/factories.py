@@ -9,6 +9,7 @@ import factory
 from django.utils import timezone
 
 from conversations.models import Contact, Conversation, Delivery, Direction, Identity, Message, Tag
+from followups.lifecycle import counts
 from followups.models import (
     CancelCause,
     ChangeKind,
@@ -170,6 +171,13 @@ class FollowUpFactory(factory.django.DjangoModelFactory[FollowUp]):
     @classmethod
     def _adjust_kwargs(cls, **kwargs: Any) -> dict[str, Any]:
         return {**_fitting(kwargs.get("status", Status.PENDING), kwargs), **kwargs}
+
+    @classmethod
+    def _create(cls, model_class: type[FollowUp], *args: Any, **kwargs: Any) -> FollowUp:
+        made = super()._create(model_class, *args, **kwargs)
+        if made.next_attempt_at is not None:
+            counts.add([made.conversation_id], by=1)
+        return made
 
 
 def _fitting(status: str, given: dict[str, Any]) -> dict[str, Any]:

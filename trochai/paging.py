@@ -165,9 +165,14 @@ class _CountOf(Subquery):
     output_field = IntegerField()
 
 
+def counted_to(rows: QuerySet[Any], cap: int) -> Subquery:
+    """Return an expression for how many ``rows`` there are, up to one more than ``cap``."""
+    return _CountOf(rows.order_by().values("pk")[: cap + 1])
+
+
 def counts_of(lists: Mapping[K, QuerySet[Any]], cap: int, *, of: QuerySet[Any]) -> dict[K, Count]:
     """Count several lists in one query, each up to ``cap``; ``of`` is the one row that all belong to."""
-    counted = [_CountOf(rows.order_by().values("pk")[: cap + 1]) for rows in lists.values()]
+    counted = [counted_to(rows, cap) for rows in lists.values()]
     numbers = of.values_list(*counted).get()
     return {key: Count.capped(number, cap) for key, number in zip(lists, numbers, strict=True)}
 

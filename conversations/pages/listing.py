@@ -1,10 +1,10 @@
-"""The conversation list: its filters in the URL, one page of rows, and the marks beside them."""
+"""The conversation list: its filters in the URL, and one page of rows."""
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from urllib.parse import urlencode
@@ -17,8 +17,6 @@ from conversations.models import (
     Conversation,
     ConversationQuerySet,
     ConversationStatus,
-    Delivery,
-    Message,
     Tag,
 )
 from trochai import paging
@@ -38,19 +36,6 @@ OPEN = (ConversationStatus.OPEN, ConversationStatus.IN_PROGRESS)
 # By how many tags a list may be narrowed, and how many a row shows.
 MOST_TAGS = 10
 TAGS_IN_ROW = 3
-
-
-@dataclass(frozen=True)
-class RowMark:
-    """An icon beside some conversations: ``holders`` returns which of the given ids get it."""
-
-    icon: str
-    label: str
-    holders: Callable[[Collection[int]], set[int]]
-
-
-# Apps above this one add theirs in ``ready()``.
-row_marks: list[RowMark] = []
 
 
 class Tab(StrEnum):
@@ -168,7 +153,6 @@ class Row:
     """One conversation as the list shows it."""
 
     conversation: Conversation
-    marks: list[RowMark]
     tags: list[Tag]
 
     @property
@@ -195,12 +179,14 @@ class Listing:
     query: Filters
     older: Filters | None
     # The organization's, in its order.
-    tags: list[Tag]
+    tags: Sequence[Tag]
     rows: list[Row]
     # More messages have what is searched for than were looked at.
     is_partial: bool = False
     unread: paging.Count = NOTHING
     chips: list[TabLink] = field(default_factory=list)
+    # How many conversations have each, by its id.
+    tag_counts: Mapping[int, paging.Count] = field(default_factory=dict)
 
     @property
     def chosen_tags(self) -> list[Tag]:
@@ -210,13 +196,16 @@ class Listing:
 
 def listing(membership: Membership, query: Filters) -> Listing:
     """Return the page that ``query`` asks for. The number of database queries is fixed."""
+    counted = paging.counted_to(_Tagging.objects.filter(tag=OuterRef("pk")), COUNT_CAP)
+    tags = list(Tag.objects.for_organization(membership.organization).annotate(held_by=counted))
     everything = Conversation.objects.for_organization(membership.organization).current()
     lists = {chosen: chosen.of(everything, membership) for chosen in (Tab.UNREAD, Tab.MINE, Tab.UNASSIGNED)}
     counts = paging.counts_of(lists, COUNT_CAP, of=Membership.objects.filter(pk=membership.pk))
-    found = older(membership, query)
+    found = _page(membership, query, tags)
     return replace(
         found,
         unread=counts[Tab.UNREAD],
+        tag_counts={tag.pk: paging.Count.capped(tag.held_by, COUNT_CAP) for tag in tags},
         chips=[
             TabLink(each.label, found.query.with_tab(each), each == query.tab, str(counts.get(each) or ""))
             for each in Tab
@@ -225,8 +214,11 @@ def listing(membership: Membership, query: Filters) -> Listing:
 
 
 def older(membership: Membership, query: Filters) -> Listing:
-    """Return the same page for whoever has the chips already: without them."""
-    tags = list(Tag.objects.for_organization(membership.organization))
+    """Return the same page for whoever has chips and tags already: without their counts."""
+    return _page(membership, query, list(Tag.objects.for_organization(membership.organization)))
+
+
+def _page(membership: Membership, query: Filters, tags: Sequence[Tag]) -> Listing:
     known = {tag.pk for tag in tags}
     query = replace(query, tags=tuple(pk for pk in query.tags if pk in known))
     found = query.tab.of(Conversation.objects.for_organization(membership.organization).current(), membership)
@@ -256,31 +248,21 @@ def tags_of(conversations: Collection[Conversation], tags: Sequence[Tag]) -> dic
 
 
 def _rows(conversations: list[Conversation], tags: Sequence[Tag]) -> list[Row]:
-    ids = [conversation.pk for conversation in conversations]
-    held = [(mark, mark.holders(ids)) for mark in row_marks]
     tagged = tags_of(conversations, tags)
-    return [
-        Row(each, [mark for mark, holders in held if each.pk in holders], tagged[each.pk])
-        for each in conversations
-    ]
+    return [Row(each, tagged[each.pk]) for each in conversations]
 
 
 def _with_row(rows: QuerySet[Conversation]) -> QuerySet[Conversation]:
-    """Load what a row shows, and as ``last_has_failed`` whether its last message was not sent."""
-    # One look into the index for each conversation, however many messages it has.
-    last = Message.objects.filter(conversation=OuterRef("pk"), at=OuterRef("last_message_at"))
-    failed = Exists(last.filter(delivery=Delivery.FAILED))
-    return (
-        rows.select_related("contact")
-        .annotate(last_has_failed=failed)
-        .only(
-            "unread_count",
-            "last_message_at",
-            "preview",
-            "preview_is_outbound",
-            "preview_kind",
-            "status",
-            "contact__name",
-            "contact__phone",
-        )
+    """Load what a row shows."""
+    return rows.select_related("contact").only(
+        "unread_count",
+        "last_message_at",
+        "preview",
+        "preview_is_outbound",
+        "preview_kind",
+        "last_has_failed",
+        "waiting_count",
+        "status",
+        "contact__name",
+        "contact__phone",
     )

@@ -13,6 +13,7 @@ import structlog
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from conversations import recording
 from conversations.models import Delivery, Message, QueuedMessage, load_ids
 from conversations.wording import Cause
 from trochai.whatsapp.cloud_api.failures import Failure
@@ -96,7 +97,9 @@ def fail(row: QueuedMessage, failure: Failure) -> None:
     """Not sent, unless a webhook has proved meanwhile that Meta has it."""
     unproved = Message.objects.filter(pk=row.pk, delivery__in=[Delivery.SENDING, Delivery.UNKNOWN])
     with transaction.atomic():
-        unproved.filter(whatsapp_id="").update(delivery=Delivery.FAILED, **failure.columns("error"))
+        outcome = {"delivery": Delivery.FAILED, **failure.columns("error")}
+        if unproved.filter(whatsapp_id="").update(**outcome):
+            recording.show_failure([row.pk], failed=True)
         QueuedMessage.objects.filter(pk=row.pk).delete()
 
 
@@ -130,6 +133,8 @@ def _give_up(rows: QuerySet[QueuedMessage], **outcome: object) -> int:
         ids = list(rows.select_for_update(of=("self",)).values_list("pk", flat=True))
         if ids:
             Message.objects.filter(pk__in=ids, delivery=Delivery.SENDING).update(**outcome)
+            if outcome["delivery"] == Delivery.FAILED:
+                recording.show_failure(ids, failed=True)
             QueuedMessage.objects.filter(pk__in=ids).delete()
     return len(ids)
 

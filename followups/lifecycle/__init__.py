@@ -22,6 +22,7 @@ from followups.lifecycle.claims import (
     request_again,
     withdraw,
 )
+from followups.lifecycle.counts import recount
 from followups.lifecycle.failure import (
     fail_unsent,
     settle_failed,
@@ -69,6 +70,7 @@ __all__ = [
     "move",
     "purge_deleted",
     "record_undelivered",
+    "recount",
     "release",
     "release_expired",
     "request",

@@ -13,6 +13,7 @@ from django.db.models import OuterRef, Q, Subquery
 from conversations import bulk_recording, recording
 from conversations.models import Delivery, Message
 from followups import announcements, ownership
+from followups.lifecycle import counts
 from followups.lifecycle.changes import (
     NO_FAILURE,
     RELEASED,
@@ -36,12 +37,20 @@ def settle_sent(attempt: FollowUpAttempt, *, whatsapp_id: str, at: dt.datetime, 
     that failed as unknown, or waits for another try, becomes sent as well; that try is withdrawn.
     """
     with transaction.atomic():
+        # The row may wait, or have failed: somebody may decide about it now (followups.lifecycle.counts).
+        counts.lock(FollowUp.objects.filter(pk=attempt.follow_up_id))
         follow_up = locked(attempt.follow_up_id)
         recorded = Message.objects.filter(attempt=attempt.pk).first()
         if recorded is not None:
             return recorded
         returns_to = ownership.returns_of([follow_up]).get(follow_up.pk)
-        record = template_record(follow_up, attempt, whatsapp_id=whatsapp_id, returns_to=returns_to)
+        record = template_record(
+            follow_up,
+            attempt,
+            whatsapp_id=whatsapp_id,
+            returns_to=returns_to,
+            has_waited=follow_up.next_attempt_at is not None,
+        )
         message = recording.record_template(record, at=at)
         finish(attempt, Outcome.ACCEPTED, now=now)
         provable = Q(status__in=[Status.PROCESSING, Status.FAILED, Status.PENDING])
@@ -86,6 +95,7 @@ def settle_all_sent(acceptances: Sequence[Acceptance], *, now: dt.datetime) -> N
                 each.attempt,
                 whatsapp_id=each.whatsapp_id,
                 returns_to=returns.get(each.follow_up.pk),
+                has_waited=True,
             )
             for each in group
         ]

@@ -11,6 +11,7 @@ from django.db.models import Q, QuerySet
 
 from conversations import recording
 from followups import announcements
+from followups.lifecycle import counts
 from followups.models import (
     ChangeKind,
     FailureKind,
@@ -62,20 +63,26 @@ def change(
     kind: ChangeKind,
     by: User,
     now: dt.datetime,
+    waiting: int = 0,
     tell: Callable[[FollowUp], None] | None = None,
     **columns: Any,
 ) -> FollowUp:
     """Make a person's change and record who made it; return the row with what pages need.
 
-    ``tell`` is called with it in the same transaction. Raises ``TransitionRefused`` when the row is not,
+    ``waiting``: how many more follow-ups wait afterwards. ``tell`` is called with the row in the same
+    transaction. Raises ``TransitionRefused`` when the row is not,
     or no longer, in the state that ``leaving`` describes.
     """
     visible = FollowUp.objects.visible().filter(pk=follow_up.pk)
     with transaction.atomic(savepoint=False):  # nothing in here is caught
+        if waiting:
+            counts.lock(visible)
         changed = visible.filter(leaving).update(**columns)
         if changed:
             record(follow_up, kind, by=by, now=now)
             row = loaded().get(pk=follow_up.pk)
+            if waiting:
+                counts.add([row.conversation_id], by=waiting)
             if tell is not None:
                 tell(row)
     if not changed:
@@ -97,11 +104,17 @@ def fail(
     **columns: Any,
 ) -> None:
     why = {"failed_at": now, "failure_kind": kind, **failure.columns("failure")}
+    """Mark it failed if it is one of ``rows``, and tell its creator. Raises ``TransitionRefused``.
+
+    ``follow_up`` is the row as it was before.
+    """
     changed = rows.update(**{"status": Status.FAILED, "next_attempt_at": None, **RELEASED, **why, **columns})
     if not changed:
         raise TransitionRefused(refusal(follow_up))
     for name, value in why.items():
         setattr(follow_up, name, value)
+    if follow_up.next_attempt_at is not None:
+        counts.add([follow_up.conversation_id], by=-1)
     announcements.announce_failed(follow_up, now=now)
 
 
@@ -145,7 +158,12 @@ def what_is_sent(follow_up: FollowUp) -> dict[str, Any]:
 
 
 def template_record(
-    follow_up: FollowUp, attempt: FollowUpAttempt, *, whatsapp_id: str, returns_to: int | None = None
+    follow_up: FollowUp,
+    attempt: FollowUpAttempt,
+    *,
+    whatsapp_id: str,
+    returns_to: int | None = None,
+    has_waited: bool = False,
 ) -> recording.TemplateRecord:
     """Return what stands in the conversation's history once Meta has accepted the attempt.
 
@@ -161,4 +179,5 @@ def template_record(
         sent_by_id=follow_up.created_by_id,
         attempt=attempt.pk,
         returns_to=returns_to,
+        has_waited=has_waited,
     )

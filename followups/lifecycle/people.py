@@ -14,6 +14,7 @@ from django.db.models.functions import Greatest
 
 from conversations import identity
 from followups import announcements
+from followups.lifecycle import counts
 from followups.lifecycle.ceiling import count_waiting
 from followups.lifecycle.changes import NO_FAILURE, TransitionRefused, change, loaded, record
 from followups.lifecycle.claims import hand_back
@@ -51,6 +52,7 @@ def schedule(wanted: Wanted, *, submission: uuid.UUID, by: Membership, now: dt.d
         with transaction.atomic():
             follow_up = _wanted_now(wanted, submission=submission, by=by, now=now)
             follow_up.save(force_insert=True)
+            counts.add([follow_up.conversation_id], by=1)
             record(follow_up, ChangeKind.SCHEDULED, by=by.user, now=now)
             announcements.announce_scheduled(follow_up, by=str(by.user), now=now)
     except (ScheduleRefused, IntegrityError):  # or the same submission was faster
@@ -90,6 +92,7 @@ def cancel(follow_up: FollowUp, *, by: Membership, now: dt.datetime) -> FollowUp
         kind=ChangeKind.CANCELED,
         by=by.user,
         now=now,
+        waiting=-1,
         tell=lambda canceled: announcements.announce_canceled(canceled, now=now),
         status=Status.CANCELED,
         next_attempt_at=None,
@@ -177,7 +180,7 @@ def _wait_again(
 ) -> FollowUp:
     """``change`` to pending, if not too many wait for the contact already."""
     with transaction.atomic():
-        changed = change(follow_up, leaving, kind=kind, by=by, now=now, **columns)
+        changed = change(follow_up, leaving, kind=kind, by=by, now=now, waiting=1, **columns)
         # The row itself is one of them by now.
         if count_waiting(follow_up.conversation) > settings.FOLLOWUPS_MAX_WAITING:
             raise TransitionRefused(Refusal.TOO_MANY)
@@ -236,8 +239,9 @@ def delete(follow_up: FollowUp, *, by: Membership, now: dt.datetime) -> FollowUp
 def cancel_by_system(follow_ups: QuerySet[FollowUp], *, cause: CancelCause, now: dt.datetime) -> int:
     """pending → canceled for all of ``follow_ups`` that still wait; their creators are told why."""
     with transaction.atomic():
-        pending = follow_ups.filter(status=Status.PENDING).select_for_update(of=("self",))
-        ids = list(pending.order_by("pk").values_list("pk", flat=True))
+        pending = follow_ups.filter(status=Status.PENDING)
+        counts.lock(pending)
+        ids = list(pending.select_for_update(of=("self",)).order_by("pk").values_list("pk", flat=True))
         FollowUp.objects.filter(pk__in=ids).update(
             status=Status.CANCELED,
             next_attempt_at=None,
@@ -250,6 +254,7 @@ def cancel_by_system(follow_ups: QuerySet[FollowUp], *, cause: CancelCause, now:
             for pk in ids
         )
         rows = list(loaded().filter(pk__in=ids))
+        counts.add([follow_up.conversation_id for follow_up in rows], by=-1)
         for follow_up in rows:
             announcements.announce_canceled(follow_up, now=now)
         _tell(rows)

@@ -49,14 +49,18 @@ def test_the_newest_message_is_first(team):
 
 
 def test_a_row_says_who_wrote_last_what_and_whether_it_went_wrong(team):
-    conversation = converse(
-        team, last_message_at=NOW, preview="Hola María", preview_is_outbound=True, preview_kind="template"
+    converse(
+        team,
+        last_message_at=NOW,
+        preview="Hola María",
+        preview_is_outbound=True,
+        preview_kind="template",
+        last_has_failed=True,
     )
-    factories.MessageFactory(conversation=conversation, delivery="failed", at=NOW)
     converse(team, "Unread One", unread_count=120, preview="Hi", last_message_at=NOW - dt.timedelta(days=1))
     text = html_of(signed_in(team.agent).get("/inbox/"))
     assert re.search(
-        r'You:\s*<svg [^>]*aria-label="Template".*?Hola María.*?aria-label="Not sent"', text, re.DOTALL
+        r'You:</span>\s*<svg [^>]*aria-label="Template".*?Hola María.*?aria-label="Not sent"', text, re.DOTALL
     )
     assert text.count('aria-label="Not sent"') == 1
     assert '99+<span class="sr-only"> unread' in text

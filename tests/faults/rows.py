@@ -36,7 +36,8 @@ def make_follow_ups(channel: Channel, count: int, *, due_for: dt.timedelta = dt.
         for n in range(first, first + count)
     )
     conversations = Conversation.objects.bulk_create(
-        Conversation(organization=organization, channel=channel, contact=contact) for contact in contacts
+        Conversation(organization=organization, channel=channel, contact=contact, waiting_count=1)
+        for contact in contacts
     )
     follow_ups = FollowUp.objects.bulk_create(
         FollowUp(

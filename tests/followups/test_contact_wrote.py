@@ -41,7 +41,7 @@ def schedule(team: Team, **fields: Any) -> FollowUp:
 
 def write(team: Team, *, hours_ago: float = 1) -> None:
     team.conversation.last_inbound_at = NOW - dt.timedelta(hours=hours_ago)
-    team.conversation.save()
+    team.conversation.save(update_fields=["last_inbound_at"])
 
 
 def conversation(member: Any, team: Team) -> str:

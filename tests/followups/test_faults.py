@@ -184,6 +184,7 @@ def test_two_workers_at_once_never_hold_two_rows_of_one_contact(due, team):
             thread.join()
         assert len(claims) == 1
         FollowUp.objects.all().delete()
+        lifecycle.recount()
 
 
 def test_a_contact_whose_message_has_not_come_back_is_left_alone_for_6_seconds(due):

@@ -1,24 +1,57 @@
+"""The mark in the inbox list beside a conversation that has follow-ups waiting.
+
+That every other test leaves the counts right is seen to by the fixture ``counted``.
+"""
+
 from __future__ import annotations
 
+from importlib import import_module
+
 import pytest
+from django.apps import apps
 from django.urls import reverse
 
-from followups.marks import waiting_in
-from followups.models import Status
+from conversations.models import Conversation
+from followups import tasks
+from followups.lifecycle import counts
+from followups.models import FollowUp, Status
 from tests import factories
 from tests.conftest import Team, signed_in
 from tests.html import html_of
 
+MARK = 'aria-label="Follow-up scheduled"'
+
+
+def marks(team: Team) -> int:
+    return html_of(signed_in(team.viewer).get(reverse("conversations:inbox"))).count(MARK)
+
+
+def made(team: Team, status: Status = Status.PENDING) -> FollowUp:
+    return factories.FollowUpFactory(
+        organization=team.organization, conversation=team.conversation, template=team.template, status=status
+    )
+
 
 @pytest.mark.parametrize("status", Status)
 def test_only_what_still_waits_or_is_being_sent_is_marked(team: Team, status: Status) -> None:
-    factories.FollowUpFactory(organization=team.organization, conversation=team.conversation, status=status)
-    other = factories.ConversationFactory(organization=team.organization, channel=team.channel)
-    marked = waiting_in([team.conversation.pk, other.pk])
-    assert marked == ({team.conversation.pk} if status in {Status.PENDING, Status.PROCESSING} else set())
+    made(team, status)
+    factories.ConversationFactory(organization=team.organization, channel=team.channel)
+    assert marks(team) == (1 if status in {Status.PENDING, Status.PROCESSING} else 0)
 
 
-def test_the_inbox_list_shows_the_mark(team: Team) -> None:
-    factories.FollowUpFactory(organization=team.organization, conversation=team.conversation)
-    html = html_of(signed_in(team.viewer).get(reverse("conversations:inbox")))
-    assert 'aria-label="Follow-up scheduled"' in html
+@pytest.mark.parametrize("wrong", [-1, 0, 7])
+def test_a_count_that_went_wrong_is_corrected_at_night(team: Team, wrong: int, monkeypatch) -> None:
+    monkeypatch.setattr(counts, "RECOUNT_CHUNK", 2)
+    made(team), made(team), made(team, Status.FAILED)
+    for _each in range(4):
+        factories.ConversationFactory(organization=team.organization, channel=team.channel)
+    Conversation.objects.update(waiting_count=wrong)
+    tasks.recount_waiting_follow_ups()
+    assert marks(team) == 1  # and the fixture compares each count
+
+
+def test_what_waited_before_an_update_is_counted_by_it(team: Team) -> None:
+    made(team), made(team), made(team, Status.FAILED)
+    Conversation.objects.update(waiting_count=0)
+    import_module("followups.migrations.0017_count_what_waits").count(apps, None)
+    assert marks(team) == 1

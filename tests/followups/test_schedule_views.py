@@ -599,9 +599,9 @@ def test_the_window_of_24_hours_does_not_matter(team: Team) -> None:
 
 def test_scheduling_takes_few_queries(team: Team, django_assert_max_num_queries) -> None:
     client = signed_in(team.agent)
-    # session, user, membership, conversation, templates, savepoint, contact, count, insert, record, line,
-    # release
-    with django_assert_max_num_queries(12):
+    # session, user, membership, conversation, templates, savepoint, contact, count, insert, mark, record,
+    # line, release
+    with django_assert_max_num_queries(13):
         assert post(team, client).status_code == 204
 
 

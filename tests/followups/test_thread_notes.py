@@ -9,7 +9,7 @@ import uuid
 import pytest
 from django.utils import timezone
 
-from conversations.models import Message
+from conversations.models import Conversation, Message
 from followups import lifecycle
 from followups.models import CancelCause, FollowUp, HeldReason
 from followups.tasks import send_due_follow_ups
@@ -101,9 +101,10 @@ def test_what_is_held_asks_for_a_decision(team, waiting):
 
 def test_a_note_is_no_message(team, waiting):
     """The conversation stays where it is in the list, is not reopened and not unread."""
-    before = type(team.conversation).objects.filter(pk=team.conversation.pk).values().get()
+    rows = Conversation.objects.filter(pk=team.conversation.pk)
+    before = rows.values().get()
     signed_in(team.agent).post(f"/followups/{waiting.pk}/cancel/")
-    assert type(team.conversation).objects.filter(pk=team.conversation.pk).values().get() == before
+    assert rows.values().get() == {**before, "waiting_count": 0}
     assert Message.objects.get().is_note
 
 

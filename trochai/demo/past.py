@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from conversations import recording
 from conversations.models import Conversation, Delivery, Message
 from followups import announcements, lifecycle
+from followups.lifecycle import counts
 from followups.lifecycle.changes import template_record
 from followups.models import FailureKind, FollowUp, FollowUpAttempt, Outcome, Status
 from followups.wording.failures import Cause
@@ -55,6 +56,8 @@ def replay(plan: scenes.FollowUp, conversation: Conversation, stage: Stage) -> N
         attempts = [accepted]
         follow_up.message = _template_message(follow_up, accepted, plan.delivery)
     follow_up.save()
+    if follow_up.next_attempt_at is not None:
+        counts.add([conversation.pk], by=1)
     FollowUpAttempt.objects.bulk_create(attempts)
     _announce(plan, follow_up)
 
