@@ -1,9 +1,10 @@
 """``pages``: what each page costs at any size, beside a trivial signed-in view and Django's own admin.
 
 ``python -m tests.benchmarks.pages --rows 1000000`` fills a PostgreSQL database (``table``; the newest
-conversations get ``LONG`` messages each), serves it with one gunicorn process, and asks for every page in
-turn, round after round, so that noise meets all of them alike. Times are those of the client on this machine;
-CPU is that of gunicorn and of the whole PostgreSQL server, as a block of requests for one page used it.
+conversations get ``LONG`` messages each, the newest ``LONGEST``), serves it with one gunicorn process, and
+asks for every page in turn, round after round, so that noise meets all of them alike. Times are those of the
+client on this machine; CPU is that of gunicorn and of the whole PostgreSQL server, as a block of requests for
+one page used it.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ import statistics
 import subprocess
 import time
 from dataclasses import dataclass, field
+from html import unescape
 
 from tests.benchmarks import processes
 from tests.benchmarks.table import FIRST_ADDED
 
 # How many conversations have how many messages: what the inbox's first page shows.
-NEWEST, LONG = 30, 1700
+NEWEST, LONG, LONGEST = 30, 1_700, 50_000
 # Requests in a row for one page.
 BLOCK = 10
 TRIVIAL = "a trivial signed-in view"
@@ -32,10 +34,11 @@ MESSAGES = """
            template_name, language, whatsapp_id, delivery, error_cause, error_values, at, created_at)
     SELECT %(first)s + row_number() OVER (), conversation.id, conversation.channel_id, gen_random_uuid(),
            'in', 'text', 'Buenos días', '{}', '', '', 'wamid.in.' || conversation.id || '.' || n, '', '',
-           '{}', last_message_at - n * interval '1 minute', now()
-      FROM (SELECT * FROM conversations_conversation WHERE organization_id = %(organization)s
+           '{}', last_message_at - (n - 1) * interval '1 minute', now()
+      FROM (SELECT *, row_number() OVER (ORDER BY last_message_at DESC) AS place
+              FROM conversations_conversation WHERE organization_id = %(organization)s
              ORDER BY last_message_at DESC LIMIT %(newest)s) conversation
-     CROSS JOIN generate_series(0, %(long)s - 1) n
+     CROSS JOIN LATERAL generate_series(1, CASE place WHEN 1 THEN %(longest)s ELSE %(long)s END) n
 """
 
 
@@ -62,7 +65,7 @@ class Page:
         return statistics.median(map(sum, zip(self.web_cpu, self.postgres_cpu, strict=True)))
 
 
-def pages_of(conversation: int, creator: int, deep: str, seen: str) -> list[Page]:
+def pages_of(conversation: int, creator: int, deep: str, seen: str, older: str, earlier: str) -> list[Page]:
     opened = f"/inbox/{conversation}/"
     follow_ups, changelist = "/followups/", "/changelist/followups/followup/"
     return [
@@ -103,7 +106,9 @@ def pages_of(conversation: int, creator: int, deep: str, seen: str) -> list[Page
         Page(
             "inbox, an open page without news", f"/inbox/poll/?open={conversation}", htmx=True, shows=opened
         ),
-        Page("conversation", opened),
+        Page("inbox, older conversations", older, htmx=True),
+        Page(f"conversation of {LONGEST:,} messages", opened),
+        Page("conversation, earlier messages", earlier, htmx=True),
         Page("schedule dialog", f"/followups/schedule/{conversation}/", htmx=True),
         Page("the frame of an open page", "/notifications/bell/", htmx=True),
     ]
@@ -149,7 +154,13 @@ def serve_and_measure(rounds: int) -> None:
     member.user.save()
     Membership.objects.filter(pk=member.pk).update(role="admin")
     with connection.cursor() as cursor:
-        values = {"organization": organization.pk, "newest": NEWEST, "long": LONG, "first": FIRST_ADDED}
+        values = {
+            "organization": organization.pk,
+            "newest": NEWEST,
+            "long": LONG,
+            "longest": LONGEST,
+            "first": FIRST_ADDED,
+        }
         cursor.execute(MESSAGES, values)
         cursor.execute("VACUUM ANALYZE")
         cursor.execute("SELECT pg_backend_pid()")
@@ -178,7 +189,16 @@ def serve_and_measure(rounds: int) -> None:
         seen = "&seen=".join(_found(browser, "/followups/", b'name="seen" value="'))
         # Once for what was unread: having seen it is a change as well.
         browser.html(f"/inbox/{newest.pk}/")
-        pages = pages_of(newest.pk, member.user_id, deep, seen)
+        (older,) = _found(browser, "/inbox/", b'hx-get="/inbox/older/')
+        (earlier,) = _found(browser, f"/inbox/{newest.pk}/", f'hx-get="/inbox/{newest.pk}/earlier/'.encode())
+        pages = pages_of(
+            newest.pk,
+            member.user_id,
+            deep,
+            seen,
+            f"/inbox/older/{unescape(older)}",
+            f"/inbox/{newest.pk}/earlier/{unescape(earlier)}",
+        )
         for page in pages:
             page.status, body = browser.get(page)
             page.size = len(body)

@@ -91,6 +91,13 @@ FOLLOW_UPS = """
            ) follow_up
       JOIN line ON line.number = line_of(conversation)
 """
+# Each conversation has one that waits.
+MARKS = """
+    UPDATE conversations_conversation SET waiting_count = waiting.count
+      FROM (SELECT conversation_id, count(*) FROM followups_followup WHERE next_attempt_at IS NOT NULL
+             GROUP BY 1) waiting
+     WHERE id = conversation_id
+"""
 ADD_DUE = """
     INSERT INTO followups_followup (id, organization_id, channel_id, conversation_id, template_id, parameters,
            shape, note, cancel_on_reply, created_by_id, created_at, submission, search_text, status,
@@ -165,7 +172,7 @@ def fill(rows: int) -> None:
         if cursor.fetchone() == (True,):
             # The rows fit by construction: looking up each foreign key would take most of the time.
             cursor.execute("SET LOCAL session_replication_role = replica")
-        for statement in (CONTACTS, CONVERSATIONS, MESSAGES, FOLLOW_UPS):
+        for statement in (CONTACTS, CONVERSATIONS, MESSAGES, FOLLOW_UPS, MARKS):
             cursor.execute(statement, values)
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")

@@ -1,8 +1,9 @@
-"""``webhooks``: how fast one worker applies what Meta's webhooks say, in bodies of one event and of fifty.
+"""``webhooks``: how fast one worker applies what Meta's webhooks say, in bodies of one event and of many.
 
 ``python -m tests.benchmarks.webhooks --events 6000`` fills a PostgreSQL database, stores the bodies as the
 web process does, and lets one worker process read them all: three statuses for each message that was sent,
-and a text of each contact. CPU is that of the worker and of the whole PostgreSQL server.
+and a text of each contact; then ``MIXED`` texts as they come after an outage, ``MOST`` in a body, out of
+order and every tenth twice. CPU is that of the worker and of the whole PostgreSQL server.
 """
 
 from __future__ import annotations
@@ -10,15 +11,18 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import subprocess
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from tests.benchmarks import processes
 from tests.benchmarks.measure import print_table
 
-MANY = 50
+MANY, MOST = 50, 1000
+# Events, of which so many are different; from so many contacts.
+MIXED, DIFFERENT, WRITERS = 10_000, 9_000, 3_000
 STEPS = ("sent", "delivered", "read")
 # As if the messages had been accepted a moment ago, each by the attempt of a follow-up.
 ACCEPTED = """
@@ -55,16 +59,34 @@ def texts(contacts) -> Iterator[dict]:
         number = contact.phone.removeprefix("+")
         yield {
             "contacts": [{"profile": {"name": contact.name}, "wa_id": number}],
-            "messages": [
-                {
-                    "from": number,
-                    "id": f"wamid.benchmark.{contact.pk}",
-                    "timestamp": str(int(time.time())),
-                    "type": "text",
-                    "text": {"body": "Sí, el sábado me queda bien. ¿A qué hora?"},
-                }
-            ],
+            "messages": [text(number, f"wamid.benchmark.{contact.pk}", at=time.time())],
         }
+
+
+def mixed(contacts: Sequence, *, begun: float) -> list[dict]:
+    """Return several texts of each contact, a few seconds apart, shuffled, every tenth of them twice."""
+    events = []
+    for number in range(DIFFERENT):
+        contact = contacts[number % len(contacts)]
+        phone = contact.phone.removeprefix("+")
+        message = text(phone, f"wamid.mixed.{number}", at=begun + number / 100)
+        events.append(
+            {"contacts": [{"profile": {"name": contact.name}, "wa_id": phone}], "messages": [message]}
+        )
+    chance = random.Random(1)
+    events += chance.sample(events, MIXED - DIFFERENT)
+    chance.shuffle(events)
+    return events
+
+
+def text(sender: str, whatsapp_id: str, *, at: float) -> dict:
+    return {
+        "from": sender,
+        "id": whatsapp_id,
+        "timestamp": str(int(at)),
+        "type": "text",
+        "text": {"body": "Sí, el sábado me queda bien. ¿A qué hora?"},
+    }
 
 
 def bodies(channel, values: Iterable[dict], *, size: int) -> Iterator[bytes]:
@@ -101,6 +123,7 @@ def measure(count: int) -> None:
         "statuses, 1 in a body": (statuses(sent[half : 2 * half]), 1),
         f"messages, {MANY} in a body": (texts(contacts[: count // 2]), MANY),
         "messages, 1 in a body": (texts(contacts[count // 2 : count]), 1),
+        f"messages, {MOST:,} in a body, mixed": (mixed(contacts[:WRITERS], begun=time.time() + 60), MOST),
     }
     rows = []
     for name, (made, size) in plans.items():
@@ -120,6 +143,7 @@ def measure(count: int) -> None:
         print(name, rows[-1], flush=True)
     assert Message.objects.filter(pk__in=sent[: 2 * half].values("pk")).exclude(delivery="read").count() == 0
     assert Message.objects.filter(whatsapp_id__startswith="wamid.benchmark.").count() == count
+    assert Message.objects.filter(whatsapp_id__startswith="wamid.mixed.").count() == DIFFERENT
     print_table(["", "events a second", "CPU ms an event: worker", "PostgreSQL"], rows)
 
 
