@@ -61,6 +61,11 @@ class Bubble:
             and not message.is_echo
         )
 
+    @property
+    def needs_window(self) -> bool:
+        """Whether it can be sent again only while the 24-hour window is open."""
+        return self.can_be_retried and self.message.kind == MessageKind.TEXT
+
 
 @dataclass(frozen=True)
 class UnreadLine:

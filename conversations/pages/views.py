@@ -49,13 +49,16 @@ def inbox(request: MemberRequest) -> HttpResponse:
 
 @require_GET
 def conversation(request: MemberRequest, pk: int) -> HttpResponse:
-    """Show one conversation; once somebody who may reply has opened it, its messages count as read."""
+    """Show one conversation; once somebody who may reply has opened it, its messages count as read.
+
+    An open page in which somebody reads further up says ``away``: what comes in below is not seen yet.
+    """
     version = _version(request)
     opened = _find(request, pk)
     if opened.pk != pk and not request.htmx:
         return redirect("conversations:conversation", pk=opened.pk)
     unread = opened.unread_count
-    if request.membership.can_write:
+    if request.membership.can_write and "away" not in request.GET:
         triage.mark_read(opened)
     return _page(request, opened, version=version, unread=unread)
 
@@ -98,7 +101,12 @@ def earlier(request: MemberRequest, pk: int) -> HttpResponse:
         raise Http404
     opened = _find(request, pk)
     page = thread.before(opened, cursor)
-    context = {"conversation": opened, "thread": page, "can_write": request.membership.can_write}
+    context = {
+        "conversation": opened,
+        "thread": page,
+        "can_write": request.membership.can_write,
+        "window_open": window.is_open(opened, timezone.now()),
+    }
     return render(request, "conversations/_earlier.html", context)
 
 

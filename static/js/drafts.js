@@ -2,7 +2,8 @@
 // for each member. It comes back wherever the form is shown again, also after a session has ended; a form with
 // [data-draft-typed] has it from the server, which found something wrong.
 // [data-draft-part] within it: fields that belong to one choice, as a template's values do.
-// [data-draft-of="what it is about"]: shows while there is a draft; [data-draft-drop] forgets it.
+// [data-draft-of="what it is about"]: shows while there is a draft; [data-draft-drop] forgets it. In the list of
+// conversations it takes the place of what was said last (<template id="draft-word">), but for the open one's.
 
 const OURS = "draft/";
 const KEPT_FOR = 30 * 24 * 3600 * 1000; // ms
@@ -38,7 +39,30 @@ const read = (about) => {
 
 function showHints() {
   for (const hint of document.querySelectorAll("[data-draft-of]")) hint.hidden = !read(hint.dataset.draftOf);
+  showInList();
 }
+
+const REPLY = "reply-";
+const word = document.getElementById("draft-word");
+function clearList() {
+  for (const draft of document.querySelectorAll(".row .draft")) draft.remove();
+}
+function showInList() {
+  clearList();
+  for (const key of word ? keys() : []) {
+    if (!key.startsWith(owner + REPLY)) continue;
+    const about = key.slice(owner.length);
+    const row = document.getElementById(`row-${about.slice(REPLY.length)}`);
+    const text = read(about)?.values?.["/text"]?.trim();
+    if (!row || !text || row.hasAttribute("aria-current")) continue;
+    const draft = word.content.firstElementChild.cloneNode(true);
+    draft.querySelector("[data-text]").textContent = text.slice(0, 200);
+    row.querySelector(".preview").append(draft);
+  }
+}
+// The rows are compared as the server drew them.
+document.addEventListener("keyed:before", clearList);
+document.addEventListener("keyed:after", showInList);
 
 function forget(about) {
   storage.removeItem(keyOf(about));

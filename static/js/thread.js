@@ -21,8 +21,21 @@ function showPill() {
 document.addEventListener("scroll", ({ target }) => {
   if (target !== thread()) return;
   atEnd = isAtEnd(target);
+  if (atEnd && missed) {
+    isReached = true;
+    document.dispatchEvent(new CustomEvent("live:told", { detail: ["*"] }));
+  }
   showPill();
 }, true);
+
+// What comes in below is not read until somebody is there: then the server is asked whatever it says has changed.
+let isReached = false;
+document.addEventListener("htmx:configRequest", ({ detail }) => {
+  if (detail.elt.id !== "poll") return;
+  if (!atEnd) detail.parameters.away = "1";
+  else if (isReached) detail.parameters.v = "";
+  isReached = false;
+});
 document.addEventListener("click", ({ target }) => {
   if (!target.closest(".to-latest")) return;
   toEnd(thread());

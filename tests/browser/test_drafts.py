@@ -139,6 +139,27 @@ def test_the_values_of_each_template_are_kept_apart(team, two_templates, open_pa
     expect_filled(dialog)
 
 
+def test_the_list_shows_its_writer_what_is_half_written_elsewhere(team, other, open_page):
+    page = open_page(team.agent, path_of(team.conversation))
+    row = page.locator(f"#row-{team.conversation.pk}")
+    page.locator("#reply").fill("Mañana le confirmo\nla hora")
+    expect(row).not_to_contain_text("Draft:")  # it stands in the composer
+    page.get_by_role("link", name="Tom Becker").click()
+    expect(row.locator(".preview")).to_have_text("Draft: Mañana le confirmo la hora", use_inner_text=True)
+    # Also where the row is drawn anew.
+    factories.MessageFactory(conversation=team.conversation, text="¿Hola?")
+    team.conversation.preview, team.conversation.unread_count = "¿Hola?", 1
+    team.conversation.save()
+    expect(row.locator(".count")).to_be_visible()
+    expect(row.locator(".preview")).to_have_text("Draft: Mañana le confirmo la hora", use_inner_text=True)
+    row.click()
+    expect(row.locator(".preview")).to_have_text("¿Hola?", use_inner_text=True)
+    page.locator("#reply").fill("")
+    page.get_by_role("link", name="Tom Becker").click()
+    expect(page.locator("#panel")).to_contain_text("Tom Becker")
+    expect(row.locator(".preview")).to_have_text("¿Hola?", use_inner_text=True)
+
+
 def test_a_message_that_was_sent_with_enter_is_no_draft(team, other, open_page):
     """The form is replaced while somebody is in its field: for the browser a change of what was typed."""
     page = open_page(team.agent, path_of(team.conversation))

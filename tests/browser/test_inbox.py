@@ -106,6 +106,38 @@ def test_a_pill_counts_what_comes_in_while_the_reader_is_further_up(team, open_p
     expect(count).to_have_text("")
 
 
+def test_what_comes_in_further_down_stays_unread_until_the_reader_is_there(team, open_page):
+    for n in range(30):
+        factories.MessageFactory(conversation=team.conversation, text=f"Línea {n}")
+    conversation = Conversation.objects.filter(pk=team.conversation.pk)
+    page = open_page(team.agent, f"/inbox/{team.conversation.pk}/")
+    thread, pill = page.locator(".thread"), page.locator(".to-latest")
+    thread.evaluate("box => { box.scrollTop = 0; }")
+    expect(pill).to_be_visible()
+    conversation.update(unread_count=1)
+    factories.MessageFactory(conversation=team.conversation, text="¿Están ahí?", direction="in")
+    expect(pill.locator("[data-one]")).to_have_text("1 new message")
+    badge = page.locator(f"#row-{team.conversation.pk} .count")
+    expect(badge).to_have_text("1 unread")
+    assert conversation.get().unread_count == 1
+    pill.click()
+    expect(badge).to_be_hidden()
+    assert conversation.get().unread_count == 0
+
+
+def test_a_message_that_can_be_sent_no_more_can_be_copied(team, open_page):
+    failed = factories.MessageFactory(
+        conversation=team.conversation, text="Le espero *mañana*", delivery="failed", error_code=131047
+    )
+    page = open_page(team.agent, f"/inbox/{team.conversation.pk}/")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    bubble = page.locator(f"#message-{failed.pk}")
+    expect(bubble.get_by_role("button", name="Try again")).to_be_hidden()
+    bubble.get_by_role("button", name="Copy text").click()
+    expect(bubble.get_by_role("button", name="Copied")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == "Le espero *mañana*"
+
+
 def test_older_conversations_come_in_while_somebody_scrolls_and_none_is_lost_when_new_ones_come(
     team, open_page
 ):

@@ -100,6 +100,18 @@ def test_an_open_page_hears_of_a_tag(team, told):
     assert "Buyer" in html_of(client.get("/inbox/poll/", poll, headers={"HX-Request": "true"}))
 
 
+def test_the_menu_says_how_many_conversations_have_each(team):
+    buyer, rental = tag(team, "Buyer"), tag(team, "Rental")
+    for name in ("Ana", "Olga"):
+        converse(team, name, buyer)
+    menu = html_of(signed_in(team.agent).get("/inbox/"))
+    counts = {
+        pk: re.search(rf'id="tag-filter-{pk}".*?<span class="n">(\d*)</span>', menu, re.DOTALL)[1]
+        for pk in (buyer.pk, rental.pk)
+    }
+    assert counts == {buyer.pk: "2", rental.pk: ""}
+
+
 def form_data(*rows: dict[str, Any], initial: int = 0) -> dict[str, Any]:
     data: dict[str, Any] = {"form-TOTAL_FORMS": len(rows), "form-INITIAL_FORMS": initial}
     for number, row in enumerate(rows):
