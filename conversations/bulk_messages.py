@@ -1,8 +1,8 @@
 """Writes what many contacts wrote at once: what ``receivers`` does for a message, for all of a webhook's.
 
 When a burst goes out, answers come back. Nearly all of them are plain: something that somebody wrote who is
-known here by just these names, newer than what the conversation shows. Those take a handful of statements
-together; everything else is left to the receivers, one by one.
+known here by just these names. Those take a handful of statements together; everything else is left to the
+receivers, one by one.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Collection, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from django.db import connection
@@ -26,7 +27,12 @@ if TYPE_CHECKING:
     from trochai.whatsapp.models import Channel
     from trochai.whatsapp.webhooks.parsing import InboundMessage
 
-# The rows are locked, and none of them shows a later message than its new one: moments come from there.
+# The rows are locked. Moments come from the messages; the window never closes earlier than it did.
+_ANSWERED = """
+        last_inbound_at = CASE WHEN last_inbound_at > latest.at THEN last_inbound_at ELSE latest.at END,
+        unread_count = unread_count + moved.answers,
+        status = CASE status WHEN 'closed' THEN 'open' ELSE status END
+"""
 _MOVE = """
     WITH moved (id, message_id, answers, preview, preview_kind, search_text) AS (VALUES {rows})
     UPDATE conversations_conversation SET
@@ -36,9 +42,14 @@ _MOVE = """
             WHERE contact.id = conversations_conversation.contact_id
         ),
         preview_is_outbound = FALSE, last_has_failed = FALSE, preview_kind = moved.preview_kind,
-        last_message_at = latest.at, last_inbound_at = latest.at,
-        unread_count = unread_count + moved.answers,
-        status = CASE status WHEN 'closed' THEN 'open' ELSE status END
+        last_message_at = latest.at, {answered}
+    FROM moved JOIN conversations_message latest ON latest.id = moved.message_id
+    WHERE conversations_conversation.id = moved.id
+"""
+# Those that show a later message already: Meta promises no order.
+_LEAVE = """
+    WITH moved (id, message_id, answers) AS (VALUES {rows})
+    UPDATE conversations_conversation SET {answered}
     FROM moved JOIN conversations_message latest ON latest.id = moved.message_id
     WHERE conversations_conversation.id = moved.id
 """
@@ -64,7 +75,7 @@ def record_plain(
     ]
     if messages:
         Message.objects.bulk_create(messages)
-        _move_conversations(messages)
+        _move_conversations(messages, known)
         messages_received.send(sender=Message, messages=messages)
     written = set(map(id, plain))
     return [event for event in unread if id(event) not in written]
@@ -87,20 +98,27 @@ def _apart_from_others(events: Sequence[InboundMessage], known: _Known) -> list[
     return plain
 
 
-def _move_conversations(messages: Sequence[Message]) -> None:
+def _move_conversations(messages: Sequence[Message], known: _Known) -> None:
     """Do what ``recording.move_conversation`` does, for all of them at once."""
     by_conversation: dict[int, list[Message]] = defaultdict(list)
     for message in messages:
         by_conversation[message.conversation_id].append(message)
-    values: list[Any] = []
+    moved: list[list[Any]] = []
+    left: list[list[Any]] = []
     for pk, written in sorted(by_conversation.items()):
         # Of one second, the last.
         latest = max(reversed(written), key=lambda message: message.at)
-        preview = one_line(latest.text)
-        values += [pk, latest.pk, len(written), preview, latest.shown_kind, preview_text(preview)]
-    rows = ", ".join(["(%s, %s, %s, %s, %s, %s)"] * len(by_conversation))
+        if known.shows_later(pk, than=latest.at):
+            left.append([pk, latest.pk, len(written)])
+        else:
+            preview = one_line(latest.text)
+            moved.append([pk, latest.pk, len(written), preview, latest.shown_kind, preview_text(preview)])
     with connection.cursor() as cursor:
-        cursor.execute(_MOVE.format(rows=rows), values)
+        for statement, values in ((_MOVE, moved), (_LEAVE, left)):
+            if values:
+                row = f"({', '.join(['%s'] * len(values[0]))})"
+                rows = ", ".join([row] * len(values))
+                cursor.execute(statement.format(rows=rows, answered=_ANSWERED), list(chain(*values)))
 
 
 class _Known:
@@ -113,6 +131,7 @@ class _Known:
         candidates = [event for event in events if kind_of(event.kind, in_group=event.in_group) is CONTENT]
         contacts = [self._sender_of(event) for event in candidates]
         self._conversations = self._lock({contact.pk for contact in contacts if contact is not None})
+        self._by_id = {conversation.pk: conversation for conversation in self._conversations.values()}
         # Read last: whoever writes the same message now waits, or has written it by now.
         written = Message.objects.filter(channel=channel, whatsapp_id__in={event.id for event in candidates})
         self._recorded = set(written.values_list("whatsapp_id", flat=True))
@@ -131,9 +150,11 @@ class _Known:
             and contact is not None
             and conversation is not None
             and self._people.is_told_nothing_new(contact, names_of_sender(event))
-            and (not conversation.preview_kind or conversation.last_message_at <= event.at)
-            and (conversation.last_inbound_at or event.at) <= event.at
         )
+
+    def shows_later(self, conversation_id: int, *, than: dt.datetime) -> bool:
+        conversation = self._by_id[conversation_id]
+        return bool(conversation.preview_kind) and conversation.last_message_at > than
 
     def conversation_with(self, event: InboundMessage) -> Conversation | None:
         contact = self._sender_of(event)
@@ -160,6 +181,6 @@ class _Known:
     def _lock(self, contact_ids: Collection[int]) -> dict[int, Conversation]:
         """Return the conversations by contact; not those that another worker writes to now."""
         rows = Conversation.objects.current().filter(channel=self._channel, contact__in=contact_ids)
-        shown = rows.only("contact", "preview_kind", "last_message_at", "last_inbound_at")
+        shown = rows.only("contact", "preview_kind", "last_message_at")
         locked = shown.select_for_update(skip_locked=True, no_key=True).order_by("pk")
         return {conversation.contact_id: conversation for conversation in locked}

@@ -13,12 +13,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import connection
-from django.db.models import F, Value
-from django.db.models.functions import Coalesce, Greatest
+from django.db.models import F
 
 from conversations import merging, triage
 from conversations.models import Conversation, EarlyStatus, Message
-from conversations.recording import TemplateRecord, apply_early_statuses, preview_text
+from conversations.recording import TemplateRecord, apply_early_statuses, latest_of, preview_text
 
 # A conversation that already shows a later message keeps showing that.
 _MOVE = """
@@ -90,7 +89,7 @@ def _move_conversations(
         moved = {pk for (pk,) in cursor.fetchall()}
     for pk in sorted(latest.keys() - moved):
         Conversation.objects.filter(pk=pk).update(
-            last_outbound_at=Greatest(Coalesce("last_outbound_at", Value(at)), Value(at)),
+            last_outbound_at=latest_of("last_outbound_at", at),
             waiting_count=F("waiting_count") - waited.get(pk, 0),
         )
         triage.give_back(pk, to=latest[pk].returns_to)

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.models import Case, Exists, F, OuterRef, Q, Subquery, Value, When
-from django.db.models.functions import Concat
+from django.db.models.functions import Coalesce, Concat, Greatest
 
 from conversations import consent, identity, merging, triage, wording
 from conversations.kinds import kind_of
@@ -304,13 +304,12 @@ def move_conversation(message: Message, *, preview: str) -> None:
     """Show ``message`` in the conversation's summary, unless that already shows a later one."""
     outbound, kind = message.is_outbound, kind_of(message.kind)
     always: dict[str, Any] = {}
-    moment: dict[str, dt.datetime] = {}
     if outbound:
-        moment = {"last_outbound_at": message.at}
+        always = {"last_outbound_at": latest_of("last_outbound_at", message.at)}
     elif kind.opens_window:
-        moment = {"last_inbound_at": message.at}
+        always = {"last_inbound_at": latest_of("last_inbound_at", message.at)}
     if not outbound and kind.is_answer:
-        always = {
+        always |= {
             "unread_count": F("unread_count") + 1,
             "status": Case(
                 When(status=ConversationStatus.CLOSED, then=Value(ConversationStatus.OPEN)),
@@ -325,15 +324,15 @@ def move_conversation(message: Message, *, preview: str) -> None:
         preview_is_outbound=outbound,
         preview_kind=message.shown_kind,
         last_has_failed=message.delivery == Delivery.FAILED,
-        **moment,
         **always,
     )
-    if moved:
-        return
-    if always:
+    if not moved and always:
         row.update(**always)
-    for field, value in moment.items():
-        row.filter(Q(**{f"{field}__isnull": True}) | Q(**{f"{field}__lt": value})).update(**{field: value})
+
+
+def latest_of(field: str, moment: dt.datetime) -> Greatest:
+    """Return the later of what ``field`` has, if anything, and ``moment``."""
+    return Greatest(Coalesce(field, Value(moment)), Value(moment))
 
 
 def _with_contact(preview: str) -> Concat:

@@ -198,6 +198,25 @@ def test_many_plain_ones_take_few_statements(team, talks, django_assert_max_num_
     assert {each.preview for each in written} == {f"Mensaje {number}" for number in range(10)}
 
 
+def test_so_do_those_that_come_late(team, talks, django_assert_max_num_queries):
+    """Each conversation shows a later message already, and goes on to show it."""
+    later = timezone.now() + dt.timedelta(hours=1)
+    talked = Conversation.objects.filter(pk__in=[talk.pk for talk in talks[1::3]])
+    talked.update(
+        last_message_at=later,
+        last_inbound_at=later,
+        preview="Más tarde",
+        preview_kind="text",
+        status="closed",
+    )
+    row = store(team.channel, [text(talk, number) for number, talk in enumerate(talks[1::3])])
+    with django_assert_max_num_queries(23):
+        deliveries.process(row.pk, now=database_now())
+    shown = talked.values_list("preview", "last_message_at", "last_inbound_at", "unread_count", "status")
+    assert set(shown) == {("Más tarde", later, later, 1, "open")}
+    assert Message.objects.filter(direction="in", conversation__in=talked).count() == 10
+
+
 def test_so_do_many_bodies_of_one_each(team, talks, django_assert_max_num_queries):
     for number, talk in enumerate(talks[1::3]):
         store(team.channel, [text(talk, number)])
