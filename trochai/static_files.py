@@ -32,6 +32,7 @@ BUNDLES: Mapping[str, tuple[str, ...]] = {
         "js/keyed-swap.js",
         "js/thread.js",
         "js/endless-list.js",
+        "js/steady-list.js",
         "js/clipboard.js",
         "js/latest-answer.js",
         "js/schedule.js",

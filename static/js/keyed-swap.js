@@ -1,7 +1,8 @@
 // hx-swap="keyed": the answer is compared with the page by id. What is equal stays as it is, with its focus,
 // scroll position and screen reader state; inside [data-keyed] the comparison goes on; [data-keep] in the
 // answer leaves what the page has (a half-written message). Around it, "keyed:before" and "keyed:after" are
-// sent to the document.
+// sent to the document. Who cancels "keyed:order", sent to where children come, go or change places, has only
+// those brought up to date that stay.
 
 function copyAttributes(old, fresh) {
   for (const { name, value } of fresh.attributes) {
@@ -16,7 +17,30 @@ function replace(old, fresh, added) {
   if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
 }
 
+const idsOf = (element) => [...element.children].map(({ id }) => id).join(" ");
+
 function update(parent, fresh, added) {
+  const isSame = idsOf(parent) === idsOf(fresh);
+  if (isSame || parent.dispatchEvent(new CustomEvent("keyed:order", { bubbles: true, cancelable: true }))) {
+    arrange(parent, fresh, added);
+  }
+  for (const child of [...fresh.children]) {
+    const old = child.id ? [...parent.children].find((each) => each.id === child.id) : null;
+    if (old) bringUpToDate(old, child, added);
+  }
+}
+
+function bringUpToDate(old, child, added) {
+  if (child.hasAttribute("data-keep") || old.isEqualNode(child)) return;
+  if (child.hasAttribute("data-keyed") && old.hasAttribute("data-keyed")) {
+    copyAttributes(old, child);
+    update(old, child, added);
+  } else {
+    replace(old, child, added);
+  }
+}
+
+function arrange(parent, fresh, added) {
   let place = parent.firstElementChild;
   for (const child of [...fresh.children]) {
     const old = child.id ? [...parent.children].find((each) => each.id === child.id) : null;
@@ -27,13 +51,6 @@ function update(parent, fresh, added) {
     }
     if (old === place) place = place.nextElementSibling;
     else parent.insertBefore(old, place);
-    if (child.hasAttribute("data-keep") || old.isEqualNode(child)) continue;
-    if (child.hasAttribute("data-keyed") && old.hasAttribute("data-keyed")) {
-      copyAttributes(old, child);
-      update(old, child, added);
-    } else {
-      replace(old, child, added);
-    }
   }
   while (place) {
     const next = place.nextElementSibling;

@@ -71,6 +71,17 @@ function askNow() {
 }
 
 document.addEventListener("live:told", ({ detail }) => want(detail));
+// #poll asks for the whole answer, whatever has changed since the last one.
+let isAnew = false;
+document.addEventListener("poll:anew", () => {
+  isAnew = true;
+  want(everything);
+});
+document.addEventListener("htmx:configRequest", ({ detail }) => {
+  if (!isAnew || detail.elt.id !== "poll") return;
+  detail.parameters.v = "";
+  isAnew = false;
+});
 for (const [type, isOn] of [["live:on", true], ["live:off", false]]) {
   document.addEventListener(type, () => {
     isTold = isOn;

@@ -21,20 +21,14 @@ function showPill() {
 document.addEventListener("scroll", ({ target }) => {
   if (target !== thread()) return;
   atEnd = isAtEnd(target);
-  if (atEnd && missed) {
-    isReached = true;
-    document.dispatchEvent(new CustomEvent("live:told", { detail: ["*"] }));
-  }
+  // What came in below is read now.
+  if (atEnd && missed) document.dispatchEvent(new Event("poll:anew"));
   showPill();
 }, true);
 
-// What comes in below is not read until somebody is there: then the server is asked whatever it says has changed.
-let isReached = false;
+// What comes in below is not read until somebody is there.
 document.addEventListener("htmx:configRequest", ({ detail }) => {
-  if (detail.elt.id !== "poll") return;
-  if (!atEnd) detail.parameters.away = "1";
-  else if (isReached) detail.parameters.v = "";
-  isReached = false;
+  if (detail.elt.id === "poll" && !atEnd) detail.parameters.away = "1";
 });
 document.addEventListener("click", ({ target }) => {
   if (!target.closest(".to-latest")) return;

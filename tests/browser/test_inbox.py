@@ -138,6 +138,42 @@ def test_a_message_that_can_be_sent_no_more_can_be_copied(team, open_page):
     assert page.evaluate("navigator.clipboard.readText()") == "Le espero *mañana*"
 
 
+def test_rows_do_not_change_places_under_a_moving_pointer(team, open_page):
+    now = timezone.now()
+    Conversation.objects.filter(pk=team.conversation.pk).update(last_message_at=now - dt.timedelta(minutes=1))
+    contact = factories.ContactFactory(organization=team.organization, name="Tom Becker")
+    below = factories.ConversationFactory(
+        organization=team.organization,
+        channel=team.channel,
+        contact=contact,
+        last_message_at=now - dt.timedelta(hours=1),
+    )
+    page = open_page(team.agent, "/inbox/")
+    names = page.locator("#rows .name")
+    first = page.locator(f"#row-{team.conversation.pk}")
+    first.hover()
+    below.last_message_at, below.unread_count, below.preview = now, 1, "¿Hola?"
+    below.save()
+    new = factories.ContactFactory(organization=team.organization, name="Olga Nueva")
+    factories.ConversationFactory(
+        organization=team.organization, channel=team.channel, contact=new, last_message_at=now
+    )
+    # What has changed shows where it stands; who moves up waits.
+    expect(page.locator(f"#row-{below.pk} .count")).to_have_text("1 unread")
+    expect(names).to_have_text(["María Jiménez", "Tom Becker"])
+    page.get_by_role("heading", name="No conversation open").hover()
+    expect(names).to_have_text(["Olga Nueva", "Tom Becker", "María Jiménez"])
+
+
+def test_a_pointer_that_rests_on_the_list_holds_nothing_up(team, open_page):
+    page = open_page(team.agent, "/inbox/")
+    page.locator(f"#row-{team.conversation.pk}").hover()
+    factories.ConversationFactory(
+        organization=team.organization, channel=team.channel, last_message_at=timezone.now()
+    )
+    expect(page.locator("#rows .name")).to_have_count(2)
+
+
 def test_older_conversations_come_in_while_somebody_scrolls_and_none_is_lost_when_new_ones_come(
     team, open_page
 ):
