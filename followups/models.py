@@ -329,7 +329,7 @@ class FollowUp(models.Model):
                 condition=Q(status=Status.PENDING, failures__gt=0),
                 name="follow_up_retrying",
             ),
-            # The conversation's banner, the mark in the inbox list, the ceiling of what waits for a contact;
+            # The conversation's banner, the inbox list's recount, the ceiling of what waits for a contact;
             # the follow-ups of the conversations that a search has found; what moves when two become one.
             models.Index(fields=["conversation", "next_attempt_at"], name="follow_up_of_conversation"),
             # tasks.purge_deleted

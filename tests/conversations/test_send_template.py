@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 import uuid
 from typing import Any
@@ -17,6 +18,7 @@ from conversations.tasks import send_replies
 from tests import factories
 from tests.conftest import Team, signed_in
 from tests.conversations.replies import sent
+from tests.html import html_of
 
 pytestmark = pytest.mark.django_db
 
@@ -59,6 +61,28 @@ def test_it_goes_out_at_once_where_the_window_is_closed_and_stands_in_the_conver
     assert "Hola Sofía, le recordamos su visita a Casa EC-310" in html
     assert 'aria-label="Template"' in html
     assert "Sent by follow-up" not in html
+
+
+@pytest.mark.parametrize(
+    ("phone", "words"),
+    [
+        ("+50688881234", "It’s 9:15 AM there."),
+        ("+919812345678", "It’s 8:45 PM there."),
+        # Mainland and the Canary Islands.
+        ("+34612345678", "It’s 3:15 PM or 4:15 PM there."),
+        # From coast to coast: nobody knows.
+        ("+18005551234", ""),
+        ("", ""),
+    ],
+)
+def test_it_says_how_late_it_is_where_the_contact_is(team, time_machine, phone, words):
+    time_machine.move_to(dt.datetime(2026, 11, 20, 15, 15, tzinfo=dt.UTC), tick=False)
+    team.conversation.contact.phone, team.conversation.contact.user_ids = phone, "CR.1"
+    team.conversation.contact.save()
+    dialog = html_of(signed_in(team.agent).get(address(team), headers=HTMX))
+    assert "Will be sent to" in dialog
+    assert "there." in dialog if words else "It’s" not in dialog
+    assert words in " ".join(dialog.split())
 
 
 def test_the_same_submission_twice_is_one_message_and_another_text_asks_first(team, meta):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import unicodedata
+from collections.abc import Iterable
 from functools import lru_cache
 
 from django.utils import timezone
@@ -23,6 +24,12 @@ def day(moment: dt.datetime, now: dt.datetime) -> str:
 def clock_time(moment: dt.datetime) -> str:
     """9:00 AM"""
     return _written(timezone.localtime(moment), TIME)
+
+
+def clock_times(moment: dt.datetime, zones: Iterable[dt.tzinfo]) -> list[str]:
+    """Return how late it is in these zones, each time once, the earliest first."""
+    locally = {moment.astimezone(zone).replace(tzinfo=None) for zone in zones}
+    return [_written(local, TIME) for local in sorted(locally)]
 
 
 def day_time(moment: dt.datetime, now: dt.datetime) -> str:

@@ -7,12 +7,14 @@ digit, Mexico with a 1 after the country code, Argentina with a 9. Landlines hav
 from __future__ import annotations
 
 import re
+import zoneinfo
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
 import phonenumbers
+from phonenumbers import timezone as number_zones
 from phonenumbers.phonemetadata import PhoneMetadata
 
 # The eight digits of an old mobile begin with 6 to 9; those of a landline with 2 to 5.
@@ -97,6 +99,16 @@ def international(phone: str) -> str:
     except phonenumbers.NumberParseException:
         return phone
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+
+
+def zones(phone: str) -> tuple[zoneinfo.ZoneInfo, ...]:
+    """Return the time zones in which the number may be; none for a number of which nobody knows."""
+    try:
+        number = phonenumbers.parse(phone)
+    except phonenumbers.NumberParseException:
+        return ()
+    names = set(number_zones.time_zones_for_number(number)) & zoneinfo.available_timezones()
+    return tuple(zoneinfo.ZoneInfo(name) for name in sorted(names))
 
 
 def digits(phone: str) -> str:
