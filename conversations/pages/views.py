@@ -233,6 +233,7 @@ def _page(
         "listing": found,
         "query": found.query,
         "here": here,
+        "membership": request.membership,
         "can_write": request.membership.can_write,
         "can_manage_tags": request.membership.is_admin,
         "thread": None,

@@ -1,4 +1,4 @@
-// Fields: counters, the live preview of a template's values, the composer, and "/" to search.
+// Fields: counters, the live preview of a template's values, and the composer.
 
 // data-counter names the <output>; from data-counter-from on (default 0) it shows.
 document.addEventListener("input", ({ target }) => {
@@ -15,15 +15,8 @@ document.addEventListener("input", ({ target }) => {
   }
 });
 
-const editable = "input, textarea, select, dialog, [contenteditable]";
 document.addEventListener("keydown", (event) => {
   const { key, target } = event;
-  if (key === "/" && !event.ctrlKey && !event.metaKey && !event.altKey && !target.closest(editable)) {
-    const search = document.querySelector("[data-shortcut='/']");
-    if (!search) return;
-    event.preventDefault();
-    search.focus();
-  }
   // Enter sends, Shift+Enter breaks the line; while a word is being composed it is the keyboard's.
   if (key === "Enter" && !event.shiftKey && !event.isComposing && target.matches(".composer textarea")) {
     event.preventDefault();

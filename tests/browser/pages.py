@@ -56,4 +56,5 @@ def every_page(team: Team, *, search: str, **follow_up: Any) -> list[str]:
         reverse("conversations:send_template", args=[team.conversation.pk]),
         reverse("templates:index"),
         reverse("notifications:index"),
+        reverse("accounts:shortcuts"),
     ]

@@ -66,7 +66,7 @@ def test_a_half_written_message_waits_in_its_conversation(team, other, open_page
     expect(box).to_have_value("Buenos días, le confirmo")
     page.reload()
     expect(box).to_have_value("Buenos días, le confirmo")
-    page.keyboard.press("Escape")
+    box.press("Escape")
     page.get_by_role("button", name="Send").click()
     expect(page.locator(".bubble--out")).to_contain_text("Buenos días, le confirmo")
     expect(box).to_have_value("")

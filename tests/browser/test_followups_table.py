@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from django.utils import timezone
 
+from followups import lifecycle
 from followups.models import FailureKind, FollowUp, Status
 from tests import factories
 from trochai import changes
@@ -208,6 +209,7 @@ def test_a_row_that_is_being_sent_shows_by_itself_that_it_was(team, open_page):
         lease_expires_at=None,
         next_attempt_at=None,
     )
+    lifecycle.recount()
     changes.changed([team.organization.pk])
     expect(row.locator(".badge")).to_have_text("Sent", timeout=12_000)
     expect(page.locator("#followups-tabs")).to_contain_text(re.compile(r"Sent\s+1"))
@@ -223,6 +225,7 @@ def test_an_action_that_fails_says_so_and_a_row_that_is_gone_leaves(team, open_p
     expect(page.locator("#toasts")).to_contain_text("Couldn’t reach the server")
     page.unroute("**/cancel/")
     FollowUp.objects.all().delete()
+    lifecycle.recount()
     cancel.click()
     expect(page.locator("#toasts")).to_contain_text("It’s no longer there")
     expect(row).to_have_count(0)

@@ -149,6 +149,8 @@ class Membership(models.Model):
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=10, choices=Role, default=Role.AGENT)
+    # Whether a single letter is a shortcut; somebody who dictates, or types with one hand, may not want it.
+    single_keys = models.BooleanField(default=True, db_default=True)
     created_at = models.DateTimeField(default=django_timezone.now, editable=False)
 
     objects = MembershipQuerySet.as_manager()

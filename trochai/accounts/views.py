@@ -9,9 +9,10 @@ from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import AuthenticationForm
 from django.core.exceptions import NON_FIELD_ERRORS
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.decorators import method_decorator
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.vary import vary_on_headers
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
@@ -64,3 +65,14 @@ def switch_organization(request: MemberRequest, membership_id: int) -> HttpRespo
     request.session[SESSION_KEY] = membership.organization_id
     look_again(request.membership.user_id)
     return redirect("conversations:inbox")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@vary_on_headers("HX-Request")
+def shortcuts(request: MemberRequest) -> HttpResponse:
+    """The list of keyboard shortcuts; POST switches those of a single key on or off, for this member."""
+    if request.method == "POST":
+        mine = Membership.objects.filter(pk=request.membership.pk)
+        mine.update(single_keys="single_keys" in request.POST)
+        return HttpResponse(status=204) if request.htmx else redirect("accounts:shortcuts")
+    return render(request, f"accounts/{'_shortcuts_dialog' if request.htmx else 'shortcuts'}.html")
