@@ -67,7 +67,8 @@ document.addEventListener("keyed:after", () => {
     showPill();
   }
   // On a phone the list has given way to the conversation, and the focus with it.
-  if (now !== before && document.activeElement?.offsetParent === null) now.focus({ preventScroll: true });
+  const focused = document.activeElement;
+  if (now !== before && focused !== document.body && focused?.offsetParent === null) now.focus({ preventScroll: true });
 });
 
 // hx-swap="above": what comes in above leaves what is being read where it is.
