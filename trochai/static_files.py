@@ -27,6 +27,7 @@ BUNDLES: Mapping[str, tuple[str, ...]] = {
         "js/popovers.js",
         "js/forms.js",
         "js/shortcuts.js",
+        "js/steady-list.js",
         "js/drafts.js",
     ),
     "js/inbox-page.js": (
@@ -34,7 +35,6 @@ BUNDLES: Mapping[str, tuple[str, ...]] = {
         "js/thread.js",
         "js/endless-list.js",
         "js/walk-list.js",
-        "js/steady-list.js",
         "js/clipboard.js",
         "js/latest-answer.js",
         "js/schedule.js",

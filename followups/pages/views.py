@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
-from django_htmx.http import replace_url
+from django_htmx.http import replace_url, trigger_client_event
 
 from followups.pages import history
 from followups.pages.page import FollowUpsPage
 from followups.sending import ticks
 from followups.wording import failures
 from trochai.accounts.access import MemberRequest
+from trochai.ui import toasts
 
 
 @require_safe
@@ -61,11 +63,18 @@ def rows(request: MemberRequest) -> HttpResponse:
 def detail(request: MemberRequest, pk: int) -> HttpResponse:
     """Everything about one follow-up: a drawer for htmx, otherwise a page.
 
-    An open drawer asks with how it looked (``seen``) and is answered with its inside, or with 204.
+    An open drawer asks with how it looked (``seen``) and is answered with its inside, or with 204; where the
+    follow-up is gone, that closes it.
     """
-    page = FollowUpsPage(request, now=timezone.now())
-    follow_up = page.find(pk)
-    row, seen = page.row(follow_up), request.GET.get("seen")
+    page, seen = FollowUpsPage(request, now=timezone.now()), request.GET.get("seen")
+    try:
+        follow_up = page.find(pk)
+    except Http404:
+        if not request.htmx or seen is None:
+            raise
+        closed = trigger_client_event(HttpResponse(status=204), "dialog:close")
+        return toasts.say(request, closed, title=_("This follow-up was deleted"))
+    row = page.row(follow_up)
     if seen == row.fingerprint:
         return HttpResponse(status=204)
     attempts = list(follow_up.attempts.order_by("requested_at", "pk"))

@@ -163,6 +163,23 @@ def test_a_notes_whole_text_shows_on_hover_and_on_focus(team, open_page):
     expect(tip).to_be_hidden()
 
 
+def test_rows_do_not_change_places_under_a_moving_pointer(team, open_page):
+    now = timezone.now()
+    make(team, "Zoe Rivas", status="failed", scheduled_for=now - dt.timedelta(hours=1))
+    leaves = make(team, "Ana Mora", status="failed", scheduled_for=now)
+    page = open_page(team.agent, "/followups/?status=failed")
+    names = page.locator("#followups-rows .name")
+    expect(names).to_have_text(["Ana Mora", "Zoe Rivas"])
+    page.get_by_role("button", name="Retry follow-up to Zoe Rivas").hover()
+    make(team, "Olga Nueva", status="failed", scheduled_for=now + dt.timedelta(minutes=1))
+    lifecycle.delete(leaves, by=team.agent, now=now)
+    changes.changed([team.organization.pk])
+    expect(page.locator("#followups-tabs")).to_contain_text(re.compile(r"Failed\s+2"))
+    expect(names).to_have_text(["Ana Mora", "Zoe Rivas"])
+    page.mouse.move(1, 1)
+    expect(names).to_have_text(["Olga Nueva", "Zoe Rivas"])
+
+
 def test_filters_narrow_the_list_and_live_in_the_address(team, open_page):
     wanted, other = make(team, note="parqueo"), make(team, name="María Jiménez")
     page = open_page(team.admin, "/followups/?status=pending")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import re
 
 import pytest
@@ -541,6 +542,11 @@ class TestOpenPage:
         fresh = html_of(client.get(path, {"seen": seen}, headers=htmx()))
         assert "badge--canceled" in fresh
         assert "<dialog" not in fresh
+        lifecycle.delete(follow_up, by=team.admin, now=NOW)
+        gone = client.get(path, {"seen": seen}, headers=htmx())
+        assert gone.status_code == 204
+        assert set(json.loads(gone["HX-Trigger"])) == {"dialog:close", "toast"}
+        assert client.get(path, headers=htmx()).status_code == 404
 
 
 class TestDetail:
