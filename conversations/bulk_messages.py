@@ -10,12 +10,12 @@ from __future__ import annotations
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from django.db import connection
 
 from conversations.acquaintance import Acquaintance
+from conversations.bulk_rows import values_of
 from conversations.identity import names_of_sender
 from conversations.kinds import CONTENT, kind_of
 from conversations.models import Contact, Conversation, Message
@@ -114,11 +114,10 @@ def _move_conversations(messages: Sequence[Message], known: _Known) -> None:
             preview = one_line(latest.text)
             moved.append([pk, latest.pk, len(written), preview, latest.shown_kind, preview_text(preview)])
     with connection.cursor() as cursor:
-        for statement, values in ((_MOVE, moved), (_LEAVE, left)):
-            if values:
-                row = f"({', '.join(['%s'] * len(values[0]))})"
-                rows = ", ".join([row] * len(values))
-                cursor.execute(statement.format(rows=rows, answered=_ANSWERED), list(chain(*values)))
+        for statement, changed in ((_MOVE, moved), (_LEAVE, left)):
+            if changed:
+                rows, values = values_of(changed)
+                cursor.execute(statement.format(rows=rows, answered=_ANSWERED), values)
 
 
 class _Known:

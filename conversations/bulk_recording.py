@@ -10,12 +10,12 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from django.db import connection
 from django.db.models import F
 
 from conversations import merging, triage
+from conversations.bulk_rows import values_of
 from conversations.models import Conversation, EarlyStatus, Message
 from conversations.recording import TemplateRecord, apply_early_statuses, latest_of, preview_text
 
@@ -74,16 +74,12 @@ def _move_conversations(
 ) -> None:
     """Do what ``recording.record_template`` does to a conversation, for all of them at once."""
     moment = connection.ops.adapt_datetimefield_value(at)
-    rows = ", ".join(["(%s, %s, %s, %s, %s)"] * len(latest))
-    values: list[Any] = []
-    for pk, record in sorted(latest.items()):
-        values += [
-            pk,
-            record.preview,
-            preview_text(record.preview),
-            record.returns_to or 0,
-            waited.get(pk, 0),
+    rows, values = values_of(
+        [
+            (pk, record.preview, preview_text(record.preview), record.returns_to or 0, waited.get(pk, 0))
+            for pk, record in sorted(latest.items())
         ]
+    )
     with connection.cursor() as cursor:
         cursor.execute(_MOVE.format(rows=rows), [*values, moment, moment, moment])
         moved = {pk for (pk,) in cursor.fetchall()}

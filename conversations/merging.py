@@ -109,10 +109,8 @@ def _join(gone: Conversation, contact: Contact) -> None:
 def _summarize(kept: Conversation, gone: Conversation) -> None:
     """Have the list show the later message of the two, and what is to be done for either."""
     if gone.last_message_at > kept.last_message_at:
-        for name in (
-            *("last_message_at", "preview"),
-            *("preview_is_outbound", "preview_kind", "last_has_failed"),
-        ):
+        shown = ("last_message_at", "preview", "preview_is_outbound", "preview_kind", "last_has_failed")
+        for name in shown:
             setattr(kept, name, getattr(gone, name))
     for name in ("last_inbound_at", "last_outbound_at"):
         moments = [moment for moment in (getattr(kept, name), getattr(gone, name)) if moment is not None]

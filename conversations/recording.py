@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import Case, Exists, F, OuterRef, Q, Subquery, Value, When
+from django.db.models import Exists, F, OuterRef, Q, Subquery, Value
 from django.db.models.functions import Coalesce, Concat, Greatest
 
 from conversations import consent, identity, merging, triage, wording
@@ -21,7 +21,6 @@ from conversations.kinds import kind_of
 from conversations.models import (
     Contact,
     Conversation,
-    ConversationStatus,
     Delivery,
     Direction,
     EarlyStatus,
@@ -311,10 +310,7 @@ def move_conversation(message: Message, *, preview: str) -> None:
     if not outbound and kind.is_answer:
         always |= {
             "unread_count": F("unread_count") + 1,
-            "status": Case(
-                When(status=ConversationStatus.CLOSED, then=Value(ConversationStatus.OPEN)),
-                default=F("status"),
-            ),
+            "status": triage.REOPENED,
         }
     row = Conversation.objects.filter(pk=message.conversation_id)
     moved = row.filter(Q(last_message_at__lte=message.at) | Q(preview_kind="")).update(

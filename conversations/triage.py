@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from trochai.accounts.models import User
 
 
+# A conversation's status once it is to be looked after again.
+REOPENED = Case(
+    When(status=ConversationStatus.CLOSED, then=Value(ConversationStatus.OPEN)), default=F("status")
+)
+
+
 def set_status(conversation: Conversation, *, status: ConversationStatus) -> None:
     conversation.status = status
     conversation.save(update_fields=["status"])
@@ -36,10 +42,7 @@ def give_back(conversation_id: int, *, to: int | None) -> None:
     if to is None:
         return
     free = Q(assignee__isnull=True) | Q(status=ConversationStatus.CLOSED)
-    opened = Case(
-        When(status=ConversationStatus.CLOSED, then=Value(ConversationStatus.OPEN)), default=F("status")
-    )
-    Conversation.objects.filter(free, pk=conversation_id).update(assignee=to, status=opened)
+    Conversation.objects.filter(free, pk=conversation_id).update(assignee=to, status=REOPENED)
 
 
 def tag(conversation: Conversation, *, add: Collection[Tag] = (), remove: Collection[Tag] = ()) -> None:
