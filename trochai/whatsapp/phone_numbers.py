@@ -6,6 +6,7 @@ digit, Mexico with a 1 after the country code, Argentina with a 9. Landlines hav
 
 from __future__ import annotations
 
+import contextlib
 import re
 import zoneinfo
 from collections.abc import Sequence
@@ -107,8 +108,12 @@ def zones(phone: str) -> tuple[zoneinfo.ZoneInfo, ...]:
         number = phonenumbers.parse(phone)
     except phonenumbers.NumberParseException:
         return ()
-    names = set(number_zones.time_zones_for_number(number)) & zoneinfo.available_timezones()
-    return tuple(zoneinfo.ZoneInfo(name) for name in sorted(names))
+    found = []
+    for name in number_zones.time_zones_for_number(number):
+        # Among the names is one for an unknown zone.
+        with contextlib.suppress(zoneinfo.ZoneInfoNotFoundError):
+            found.append(zoneinfo.ZoneInfo(name))
+    return tuple(found)
 
 
 def digits(phone: str) -> str:
