@@ -17,13 +17,12 @@ function replace(old, fresh, added) {
   if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
 }
 
-const idsOf = (element) => [...element.children].map(({ id }) => id).join(" ");
+const areInPlace = (children, fresh) =>
+  children.length === fresh.length && [...fresh].every(({ id }, n) => id && id === children[n].id);
 
 function update(parent, fresh, added) {
-  const isSame = idsOf(parent) === idsOf(fresh);
-  if (isSame || parent.dispatchEvent(new CustomEvent("keyed:order", { bubbles: true, cancelable: true }))) {
-    arrange(parent, fresh, added);
-  }
+  const mayChange = () => parent.dispatchEvent(new CustomEvent("keyed:order", { bubbles: true, cancelable: true }));
+  if (!areInPlace(parent.children, fresh.children) && mayChange()) arrange(parent, fresh, added);
   for (const child of [...fresh.children]) {
     const old = child.id ? [...parent.children].find((each) => each.id === child.id) : null;
     if (old) bringUpToDate(old, child, added);
