@@ -70,8 +70,8 @@ def change(
     """Make a person's change and record who made it; return the row with what pages need.
 
     ``waiting``: how many more follow-ups wait afterwards. ``tell`` is called with the row in the same
-    transaction. Raises ``TransitionRefused`` when the row is not,
-    or no longer, in the state that ``leaving`` describes.
+    transaction. Raises ``TransitionRefused`` when the row is not, or no longer, in the state that ``leaving``
+    describes.
     """
     visible = FollowUp.objects.visible().filter(pk=follow_up.pk)
     with transaction.atomic(savepoint=False):  # nothing in here is caught
@@ -103,11 +103,11 @@ def fail(
     now: dt.datetime,
     **columns: Any,
 ) -> None:
-    why = {"failed_at": now, "failure_kind": kind, **failure.columns("failure")}
     """Mark it failed if it is one of ``rows``, and tell its creator. Raises ``TransitionRefused``.
 
     ``follow_up`` is the row as it was before.
     """
+    why = {"failed_at": now, "failure_kind": kind, **failure.columns("failure")}
     changed = rows.update(**{"status": Status.FAILED, "next_attempt_at": None, **RELEASED, **why, **columns})
     if not changed:
         raise TransitionRefused(refusal(follow_up))

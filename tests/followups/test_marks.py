@@ -32,6 +32,12 @@ def made(team: Team, status: Status = Status.PENDING) -> FollowUp:
     )
 
 
+def make_three(team: Team) -> None:
+    """Two of them wait."""
+    for status in (Status.PENDING, Status.PENDING, Status.FAILED):
+        made(team, status)
+
+
 @pytest.mark.parametrize("status", Status)
 def test_only_what_still_waits_or_is_being_sent_is_marked(team: Team, status: Status) -> None:
     made(team, status)
@@ -42,7 +48,7 @@ def test_only_what_still_waits_or_is_being_sent_is_marked(team: Team, status: St
 @pytest.mark.parametrize("wrong", [-1, 0, 7])
 def test_a_count_that_went_wrong_is_corrected_at_night(team: Team, wrong: int, monkeypatch) -> None:
     monkeypatch.setattr(counts, "RECOUNT_CHUNK", 2)
-    made(team), made(team), made(team, Status.FAILED)
+    make_three(team)
     for _each in range(4):
         factories.ConversationFactory(organization=team.organization, channel=team.channel)
     Conversation.objects.update(waiting_count=wrong)
@@ -51,7 +57,7 @@ def test_a_count_that_went_wrong_is_corrected_at_night(team: Team, wrong: int, m
 
 
 def test_what_waited_before_an_update_is_counted_by_it(team: Team) -> None:
-    made(team), made(team), made(team, Status.FAILED)
+    make_three(team)
     Conversation.objects.update(waiting_count=0)
     import_module("followups.migrations.0017_count_what_waits").count(apps, None)
     assert marks(team) == 1
