@@ -37,8 +37,10 @@ def settle_sent(attempt: FollowUpAttempt, *, whatsapp_id: str, at: dt.datetime, 
     that failed as unknown, or waits for another try, becomes sent as well; that try is withdrawn.
     """
     with transaction.atomic():
-        # The row may wait, or have failed: somebody may decide about it now (followups.lifecycle.counts).
-        counts.lock(FollowUp.objects.filter(pk=attempt.follow_up_id))
+        # Where the row waits or has failed, somebody may decide about it now (followups.lifecycle.counts).
+        # While it is being sent its worker settles it as well, which locks the row before its conversation.
+        decidable = FollowUp.objects.filter(status__in=[Status.PENDING, Status.FAILED])
+        counts.lock(decidable.filter(pk=attempt.follow_up_id))
         follow_up = locked(attempt.follow_up_id)
         recorded = Message.objects.filter(attempt=attempt.pk).first()
         if recorded is not None:

@@ -1,7 +1,8 @@
 """How many follow-ups of a conversation wait or are being sent, kept in it for the inbox list.
 
-A count is changed by the transaction that changes the rows. Who decides about rows that wait locks their
-conversations first, as what comes from the contact does.
+A count is changed by the transaction that changes the rows. Who decides about rows that wait or have failed
+locks their conversations first, as what comes from the contact does; who settles rows that are being sent
+locks the rows first. No row is both, so the two orders do not meet.
 """
 
 from __future__ import annotations
