@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
+import time
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from conversations import recording
+from conversations.models import Conversation
 from followups import announcements, lifecycle
 from followups.models import FailureKind, FollowUp, Outcome, Status
 from followups.tasks import send_due_follow_ups
@@ -199,3 +201,41 @@ def test_a_contact_whose_message_has_not_come_back_is_left_alone_for_6_seconds(d
 
 def _raise(*_arguments, **_options):
     raise RuntimeError("a bug")
+
+
+def somebody_waits() -> bool:
+    """Whether a connection to this database waits for a lock."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock')"
+        )
+        return cursor.fetchone()[0]
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer at a time")
+@pytest.mark.django_db(transaction=True)
+def test_a_webhook_and_a_worker_that_settle_one_row_at_once_do_not_wait_for_each_other(due):
+    row, now = due(), timezone.now()
+    claim = lifecycle.claim(limit=1, now=now)
+    lifecycle.request(sent_of(claim), token=claim.token, now=now)
+    attempt = row.attempts.get()
+
+    def settle() -> None:
+        try:
+            lifecycle.settle_sent(attempt, whatsapp_id="wamid.1", at=now, now=now)
+        finally:
+            connection.close()
+
+    webhook = threading.Thread(target=settle)
+    with transaction.atomic():
+        # As ``settle_all_sent`` does: the row, then its conversation.
+        FollowUp.objects.select_for_update().get(pk=row.pk)
+        webhook.start()
+        deadline = time.monotonic() + 10
+        while not somebody_waits() and time.monotonic() < deadline:
+            webhook.join(timeout=0.01)
+        Conversation.objects.filter(pk=row.conversation_id).update(preview="Hola")
+    webhook.join()
+    row.refresh_from_db()
+    assert row.status == Status.SENT
