@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import free_port
 from trochai.supervisor import is_free
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -198,8 +199,8 @@ def test_a_closed_output_stops_everything(start):
 
 def test_a_port_is_free_until_somebody_listens_on_it():
     with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        port = server.getsockname()[1]
+        port = free_port()
+        server.bind(("127.0.0.1", port))
         server.listen()
         assert not is_free(port)
     assert is_free(port)

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import pytest
 import requests
 
+from tests.ports import free_port
 from trochai.checks import DEMO_PASSWORD
 
 pytestmark = [
@@ -44,7 +45,7 @@ class Trochai:
     """A running ``manage.py up`` on data and ports of its own."""
 
     def __init__(self, folder: Path) -> None:
-        self.port, sandbox_port = free_ports()
+        self.port, sandbox_port = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.folder = folder
         self.log = folder / "up.txt"
@@ -118,13 +119,6 @@ class Trochai:
     def interrupt(self) -> int:
         self.process.send_signal(signal.SIGINT)
         return self.process.wait(30)
-
-
-def free_ports() -> tuple[int, int]:
-    with socket.socket() as one, socket.socket() as other:
-        one.bind(("127.0.0.1", 0))
-        other.bind(("127.0.0.1", 0))
-        return one.getsockname()[1], other.getsockname()[1]
 
 
 def descendants(pid: int) -> Iterator[int]:
@@ -276,13 +270,14 @@ def test_a_second_start_is_quick_and_keeps_the_data_after_a_kill(trochai):
 
 def test_a_taken_port_is_a_clear_message_and_nothing_starts(tmp_path):
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
+        port = free_port()
+        taken.bind(("127.0.0.1", port))
         taken.listen()
-        port = taken.getsockname()[1]
+        ports = {"PORT": str(port), "SANDBOX_PORT": str(free_port())}
         result = subprocess.run(
             [sys.executable, "manage.py", "up"],
             cwd=ROOT,
-            env={"PATH": os.environ["PATH"], "VAR_DIR": str(tmp_path), "PORT": str(port)},
+            env={"PATH": os.environ["PATH"], "VAR_DIR": str(tmp_path), **ports},
             capture_output=True,
             text=True,
             check=False,

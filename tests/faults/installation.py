@@ -14,7 +14,8 @@ from kombu import Connection
 
 from followups.tasks import send_due_follow_ups
 from tests.faults.cloud import Cloud
-from tests.faults.servers import Postgres, Redis, free_port, kill, wait_until
+from tests.faults.servers import Postgres, Redis, kill, wait_until
+from tests.ports import free_port
 from trochai.queues import HOUSEKEEPING, INTERACTIVE, SENDING, WEBHOOKS
 from trochai.whatsapp.models import Channel
 from trochai.whatsapp.sandbox.accounts import Account

@@ -9,7 +9,6 @@ import contextlib
 import datetime as dt
 import os
 import pwd
-import random
 import shutil
 import signal
 import socket
@@ -26,14 +25,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-
-def free_port() -> int:
-    """Return a port below those of outgoing connections, which could take it while its server is down."""
-    for port in random.sample(range(20_000, 30_000), 100):
-        with contextlib.suppress(OSError), socket.socket() as taken:
-            taken.bind(("127.0.0.1", port))
-            return port
-    raise AssertionError("no port is free")
+from tests.ports import free_port
 
 
 def wait_until(condition: Callable[[], object], what: str, seconds: float = 30) -> None:

@@ -21,7 +21,8 @@ from tests.chromium import PATIENCE, launched
 from tests.conftest import signed_in
 from tests.faults import rows
 from tests.faults.installation import Installation, Process
-from tests.faults.servers import Proxy, free_port, wait_until
+from tests.faults.servers import Proxy, wait_until
+from tests.ports import free_port
 from trochai.accounts.models import Membership
 from trochai.whatsapp.models import Channel
 from trochai.whatsapp.sandbox.callbacks import inbound
