@@ -1,5 +1,6 @@
-// <dialog data-open>: htmx puts it into the page, it opens; closed, it leaves the page. Before a person leaves
-// it, "dialog:leave" is sent to it: whoever prevents that keeps it open.
+// <dialog data-open>: htmx puts it into the page, it opens; closed, it leaves the page, but not before the answer
+// to what was asked in it: htmx finds no place for an answer whose asker is gone. Before a person leaves it,
+// "dialog:leave" is sent to it: whoever prevents that keeps it open.
 let opener = null;
 
 // A menu's item is gone with its menu: the focus goes back to the button that opened the menu.
@@ -40,9 +41,15 @@ document.addEventListener("dialog:close", () => {
   for (const dialog of [...document.querySelectorAll("dialog[data-open][open]")].reverse()) dialog.close();
 });
 
+function sweep() {
+  for (const dialog of document.querySelectorAll("dialog[data-open=once]:not([open])")) {
+    if (!dialog.querySelector(".htmx-request")) dialog.remove();
+  }
+}
+document.addEventListener("htmx:afterRequest", sweep);
 document.addEventListener("close", (event) => {
   if (!event.target.matches("dialog[data-open]")) return;
-  event.target.remove();
+  sweep();
   // A swap may have put another element with the same id into its place.
   const back = opener?.isConnected ? opener : opener?.id && document.getElementById(opener.id);
   opener = null;

@@ -113,18 +113,19 @@ document.addEventListener("htmx:timeout", fail);
 document.addEventListener("htmx:responseError", ({ detail }) => {
   if (detail.xhr.status >= 500) fail();
 });
-document.addEventListener("htmx:beforeOnLoad", ({ detail }) => {
-  if (detail.xhr.status < 500) isFailing = false;
-  const poll = begun.get(detail.elt);
-  if (poll?.xhr === detail.xhr) took = performance.now() - poll.at;
-  else answered += 1;
-});
-document.addEventListener("htmx:beforeSwap", ({ detail }) => {
-  const poll = begun.get(detail.requestConfig?.elt);
-  if (poll?.xhr !== detail.xhr || !detail.shouldSwap) return;
-  for (const xhr of wanted) if (!isUnderWay(xhr)) wanted.delete(xhr);
+document.addEventListener("htmx:beforeOnLoad", (event) => {
+  const { elt, xhr } = event.detail;
+  if (xhr.status < 500) isFailing = false;
+  const poll = begun.get(elt);
+  if (poll?.xhr !== xhr) {
+    answered += 1;
+    return;
+  }
+  took = performance.now() - poll.at;
+  for (const each of wanted) if (!isUnderWay(each)) wanted.delete(each);
   if (!wanted.size && poll.answered === answered) return;
-  detail.shouldSwap = false;
+  // All of it, and what it would tell: a drawer must not close a question that has just been answered.
+  event.preventDefault();
   due.add("*");
 });
 document.addEventListener("htmx:afterRequest", () => {

@@ -146,6 +146,60 @@ def test_delete_from_the_drawer_closes_it_and_takes_the_row_away(team, open_page
     expect(page.locator("#toasts")).to_contain_text("Follow-up deleted")
 
 
+class Held:
+    """Holds the answer to a request of the page, once the server has done what it asks for."""
+
+    def __init__(self, page, pattern):
+        self.answers = []
+        page.route(pattern, lambda route: self.answers.append((route, route.fetch())))
+
+    def wait(self, page):
+        while not self.answers:
+            page.wait_for_timeout(20)
+
+    def release(self):
+        for route, answer in self.answers:
+            route.fulfill(response=answer)
+
+
+def ask_to_delete(page, name):
+    page.get_by_role("link", name=name, exact=True).click()
+    page.get_by_role("dialog", name=f"Follow-up to {name}").get_by_role("link", name="Delete").click()
+    return page.get_by_role("dialog", name="Delete this follow-up?")
+
+
+def test_an_own_deletion_that_the_drawer_hears_of_first_is_told_once_and_as_ones_own(team, open_page):
+    gone = make(team, status="failed")
+    page = open_page(team.admin, "/followups/?status=failed")
+    question = ask_to_delete(page, "Tom Becker")
+    held = Held(page, "**/delete/")
+    question.get_by_role("button", name="Delete").click()
+    held.wait(page)
+    with page.expect_response(lambda response: f"/followups/{gone.pk}/?seen=" in response.url):
+        page.evaluate("htmx.trigger('#drawer', 'poll')")
+    expect(question).to_be_visible()
+    held.release()
+    expect(page.locator("#toasts")).to_contain_text("Follow-up deleted")
+    expect(page.locator("#toasts")).not_to_contain_text("This follow-up was deleted")
+    expect(page.locator(f"#followup-{gone.pk}")).to_have_count(0)
+
+
+def test_a_dialog_that_is_closed_before_the_answer_still_says_what_happened(team, open_page):
+    gone = make(team, status="failed")
+    page = open_page(team.admin, "/followups/?status=failed")
+    question = ask_to_delete(page, "Tom Becker")
+    held = Held(page, "**/delete/")
+    question.get_by_role("button", name="Delete").click()
+    held.wait(page)
+    page.keyboard.press("Escape")
+    expect(question).to_be_hidden()
+    held.release()
+    expect(page.locator("#toasts")).to_contain_text("Follow-up deleted")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.locator("dialog[data-open]")).to_have_count(0)
+    expect(page.locator(f"#followup-{gone.pk}")).to_have_count(0)
+
+
 def test_a_notes_whole_text_shows_on_hover_and_on_focus(team, open_page):
     follow_up = make(team, note=NOTE)
     page = open_page(team.viewer, "/followups/")
