@@ -3,10 +3,12 @@
 // "dialog:leave" is sent to it: whoever prevents that keeps it open.
 let opener = null;
 
-// A menu's item is gone with its menu: the focus goes back to the button that opened the menu.
+// A menu's item is gone with its menu: the focus goes back to the button that opened the menu, of two the one that
+// this width of the page shows.
 const lasting = (element) => {
   const menu = element?.closest("[popover]");
-  return menu ? document.querySelector(`[popovertarget="${menu.id}"]`) : element;
+  if (!menu) return element;
+  return [...document.querySelectorAll(`[popovertarget="${menu.id}"]`)].find((button) => button.checkVisibility());
 };
 
 function openNew(requester) {

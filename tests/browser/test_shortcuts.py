@@ -116,6 +116,7 @@ def test_the_sheet_lists_them_and_switches_single_keys_off_for_good(team, page):
         switch.check()
     page.keyboard.press("Escape")
     expect(sheet).to_be_hidden()
+    expect(page.get_by_role("button", name="Your account")).to_be_focused()
     page.keyboard.press("j")
     opened(page, "María Jiménez")
 
