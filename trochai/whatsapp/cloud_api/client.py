@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import IO, Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 from django.conf import settings
@@ -25,6 +25,7 @@ from trochai.whatsapp.cloud_api.errors import (
 )
 from trochai.whatsapp.cloud_api.failures import Cause
 from trochai.whatsapp.cloud_api.guard import refuse_in_request
+from trochai.whatsapp.cloud_api.media import MediaAddress, is_trusted
 from trochai.whatsapp.cloud_api.reader import Reader
 from trochai.whatsapp.cloud_api.transport import Answer, AsyncTransport, NoAnswer, NotSent
 from trochai.whatsapp.fields import Secret
@@ -116,6 +117,28 @@ class WhatsAppClient:
         """Return the id of the business portfolio that owns the account; empty if Meta does not say."""
         found = self._get(quote(waba_id, safe=""), {"fields": "owner_business_info"})
         return text_or_number(mapping(found, "owner_business_info").get("id"))[:64]
+
+    def media_address(self, media_id: str) -> MediaAddress:
+        """Ask where the file is that a webhook named. Raises ``PermanentError`` where Meta has it no more."""
+        path = quote(media_id, safe="")
+        found = self._get(path, {"phone_number_id": self.phone_number_id})
+        url, size = text(found.get("url")), text_or_number(found.get("file_size"))
+        if not is_trusted(url, base_url=self._base_url):
+            raise _unreadable(details="the address of a file is not Meta's")
+        return MediaAddress(url, int(size) if size.isascii() and size.isdigit() and len(size) < 16 else 0)
+
+    def download(self, address: MediaAddress, *, into: IO[bytes], limit: int) -> None:
+        """Write a file's bytes. Raises ``TooLarge``, and ``TemporaryError`` where the address is too old."""
+        failure: WhatsAppError
+        try:
+            answer = self._reader.download(address.url, headers=self._headers(), into=into, limit=limit)
+        except (NotSent, NoAnswer) as error:
+            failure = _unreadable(details=str(error))
+        else:
+            if answer.status == 200:
+                return
+            failure = _unreadable(details="no file", http_status=answer.status)
+        raise failure
 
     def _get(self, path: str, params: Mapping[str, str]) -> dict[str, Any]:
         headers = self._headers()

@@ -1,19 +1,26 @@
-"""GETs to Meta for those who wait for the answer. Reading changes nothing: it may be tried again."""
+"""GETs to Meta. Reading changes nothing: it may be tried again."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import IO
 
 import certifi
 import requests
 import urllib3
 
+from trochai.whatsapp.cloud_api.media import TooLarge
 from trochai.whatsapp.cloud_api.transport import HEADERS, MAX_ANSWER, Answer, NoAnswer, NotSent
 
 # Bytes taken from the connection at a time.
 PIECE = 64 * 1024
+# Seconds. 100 MB at 2.7 Mbit/s.
+LONGEST_DOWNLOAD = 300
+
+# Takes the body of an answer, until a moment of ``time.monotonic``.
+Taker = Callable[[requests.Response, float], bytes]
 
 _BEFORE_THE_FIRST_BYTE = (requests.ConnectTimeout, requests.exceptions.InvalidURL)
 _FAILURES = (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError)
@@ -28,12 +35,50 @@ class Reader:
 
     def get(self, url: str, *, headers: Mapping[str, str], params: Mapping[str, str]) -> Answer:
         """Return the whole answer. Raises ``NotSent`` or ``NoAnswer``, which name the failure alone."""
+        seconds = self.connect_timeout + self.read_timeout
+
+        def read(response: requests.Response, deadline: float) -> bytes:
+            return b"".join(_pieces(response, deadline, limit=MAX_ANSWER))
+
+        try:
+            return self._ask(url, headers, params, read, seconds=seconds)
+        except TooLarge:
+            failure = NoAnswer("the answer is too long")
+        raise failure
+
+    def download(self, url: str, *, headers: Mapping[str, str], into: IO[bytes], limit: int) -> Answer:
+        """Write the bytes of a file (status 200) ``into`` one; the answer's own body is empty.
+
+        Raises what ``get`` does, and ``TooLarge`` above ``limit`` bytes.
+        """
+
+        def write(response: requests.Response, deadline: float) -> bytes:
+            if response.status_code == 200:
+                for piece in _pieces(response, deadline, limit=limit):
+                    into.write(piece)
+            return b""
+
+        return self._ask(url, headers, {}, write, seconds=LONGEST_DOWNLOAD)
+
+    def _ask(
+        self, url: str, headers: Mapping[str, str], params: Mapping[str, str], take: Taker, *, seconds: float
+    ) -> Answer:
+        deadline = time.monotonic() + seconds
         failure: Exception
         try:
             with requests.Session() as session:
                 # Neither a proxy nor a .netrc of this machine, which would replace the token.
                 session.trust_env = False
-                return self._get(session, url, {**HEADERS, **headers}, params)
+                with session.get(
+                    url,
+                    headers={**HEADERS, **headers},
+                    params=params,
+                    timeout=(self.connect_timeout, self.read_timeout),
+                    allow_redirects=False,
+                    stream=True,
+                    verify=certifi.where(),
+                ) as response:
+                    return Answer(response.status_code, response.headers, take(response, deadline))
         except _BEFORE_THE_FIRST_BYTE as error:
             failure = NotSent(type(error).__name__)
         except _FAILURES as error:
@@ -41,29 +86,14 @@ class Reader:
         # Raised outside of the handler: the exceptions of requests hold the request, with its token.
         raise failure
 
-    def _get(
-        self, session: requests.Session, url: str, headers: Mapping[str, str], params: Mapping[str, str]
-    ) -> Answer:
-        deadline = time.monotonic() + self.connect_timeout + self.read_timeout
-        with session.get(
-            url,
-            headers=headers,
-            params=params,
-            timeout=(self.connect_timeout, self.read_timeout),
-            allow_redirects=False,
-            stream=True,
-            verify=certifi.where(),
-        ) as response:
-            return Answer(response.status_code, response.headers, _bounded(response, deadline))
 
-
-def _bounded(response: requests.Response, deadline: float) -> bytes:
-    body = bytearray()
+def _pieces(response: requests.Response, deadline: float, *, limit: int) -> Iterator[bytes]:
+    taken = 0
     # As it arrives: iter_content would wait until a piece is full.
     while piece := response.raw.read1(PIECE):
-        body += piece
-        if len(body) > MAX_ANSWER:
-            raise ValueError("the answer is too long")
+        taken += len(piece)
+        if taken > limit:
+            raise TooLarge
+        yield piece
         if time.monotonic() > deadline:
             raise TimeoutError
-    return bytes(body)
