@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import re
 import secrets
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
-from trochai.whatsapp.sandbox import callbacks
+from trochai.whatsapp.sandbox import callbacks, media
 from trochai.whatsapp.sandbox.accounts import Account, Directory
 from trochai.whatsapp.sandbox.courier import Courier
 from trochai.whatsapp.sandbox.numbers import MESSAGES, Behaviour, behaviour_of
@@ -25,6 +26,7 @@ REPLY_DELAY = 2.0
 # How long a webhook that comes first is ahead of the HTTP answer, so that the app can process it.
 HEAD_START = 1.0
 
+DOWNLOADS = "/sandbox/files/"
 PATH = re.compile(r"/v[0-9]+\.[0-9]+/([0-9A-Za-z_-]+)(/messages|/message_templates)?/?")
 HTML = b"<!DOCTYPE html><html><head><title>Error</title></head><body><h1>Sorry</h1></body></html>"
 
@@ -67,13 +69,15 @@ class Reply:
 class Api:
     """Meta's endpoints for the accounts of a directory.
 
-    ``pace`` multiplies every delay; ``throughput`` is how many messages a number takes in any second.
+    ``pace`` multiplies every delay; ``throughput`` is how many messages a number takes in any second;
+    ``url`` is where it listens.
     """
 
     directory: Directory
     courier: Courier
     pace: float = 1.0
     throughput: int | None = None
+    url: str = ""
     calls: deque[Call] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     _turns: dict[str, int] = field(default_factory=dict)
     _recent: dict[str, deque[float]] = field(default_factory=lambda: defaultdict(deque))
@@ -85,6 +89,8 @@ class Api:
         try:
             if (method, address.path) == ("POST", "/sandbox/inbound"):
                 return self._inbound(body)
+            if method == "GET" and address.path.startswith(DOWNLOADS):
+                return self._download(address.path.removeprefix(DOWNLOADS), token)
             match = PATH.fullmatch(address.path)
             if match is None:
                 raise Refused(404, 2500, "Unknown path components")
@@ -95,6 +101,9 @@ class Api:
     def _graph(
         self, method: str, node: str, edge: str, *, query: dict[str, str], token: str, body: bytes
     ) -> Reply:
+        if (method, edge) == ("GET", "") and node in media.BY_ID:
+            self._check(token)
+            return _json(200, self._media(media.BY_ID[node]))
         account = self._account(node, edge, token)
         if (method, edge) == ("POST", "/messages"):
             return self._message(account, body)
@@ -105,15 +114,36 @@ class Api:
         raise Refused(400, 100, "Unsupported request", "Unsupported method for this path")
 
     def _account(self, node: str, edge: str, token: str) -> Account:
-        accounts = list(self.directory())
-        if not any(account.accepts(token) for account in accounts):
-            raise Refused(401, 190, "Invalid OAuth access token - Cannot parse access token")
-        for account in accounts:
+        for account in self._check(token):
             nodes = {"/message_templates": {account.waba_id}, "/messages": {account.phone_number_id}}
             if node in nodes.get(edge, {account.waba_id, account.phone_number_id}) and account.accepts(token):
                 return account
         message = f"Unsupported request. Object with ID '{node}' does not exist"
         raise Refused(400, 100, message, subcode=33)
+
+    def _check(self, token: str) -> list[Account]:
+        accounts = list(self.directory())
+        if not any(account.accepts(token) for account in accounts):
+            raise Refused(401, 190, "Invalid OAuth access token - Cannot parse access token")
+        return accounts
+
+    def _media(self, file: media.SampleFile) -> dict[str, Any]:
+        data = file.make()
+        return {
+            "messaging_product": "whatsapp",
+            "id": file.media_id,
+            "url": f"{self.url}{DOWNLOADS}{file.media_id}",
+            "mime_type": file.mime_type,
+            "sha256": hashlib.sha256(data).hexdigest(),
+            "file_size": str(len(data)),
+        }
+
+    def _download(self, media_id: str, token: str) -> Reply:
+        self._check(token)
+        if media_id not in media.BY_ID:
+            raise Refused(404, 100, "Not found")
+        file = media.BY_ID[media_id]
+        return Reply(200, file.make(), file.mime_type)
 
     def _message(self, account: Account, raw: bytes) -> Reply:
         body = _parse(raw)
@@ -179,28 +209,39 @@ class Api:
             else:
                 self.courier.post(account, value, delay=delay * self.pace)
         if behaviour.replies:
-            self._write(account, recipient, "Sandbox", "¡Gracias! Quedo atenta.", REPLY_DELAY)
+            words = {"body": "¡Gracias! Quedo atenta."}
+            self._write(account, recipient, "text", words, name="Sandbox", delay=REPLY_DELAY)
 
     def _inbound(self, raw: bytes) -> Reply:
-        """``POST /sandbox/inbound``: a customer writes, by default to the first number.
+        """``POST /sandbox/inbound``: a customer writes, or sends one of ``media.FILES``.
 
-        Not part of Meta's API.
+        By default to the first number. Not part of Meta's API.
         """
         body = _parse(raw)
-        if not isinstance(body, dict) or not body.get("from") or not body.get("text"):
-            raise Refused(400, 100, "from and text are required")
+        sent = body.get("file", "") if isinstance(body, dict) else ""
+        if not isinstance(body, dict) or not body.get("from") or not (body.get("text") or sent):
+            raise Refused(400, 100, "from, and text or file, are required")
+        if sent and sent not in media.FILES:
+            raise Refused(400, 100, f"file must be one of {', '.join(media.FILES)}")
         number = str(body.get("phone_number_id", ""))
         accounts = [account for account in self.directory() if number in {"", account.phone_number_id}]
         if not accounts:
             raise Refused(400, 100, "phone_number_id must name one of the sandbox’s numbers")
         sender = "".join(character for character in str(body["from"]) if character.isdigit())
-        message_id = self._write(accounts[0], sender, str(body.get("name", "")), str(body["text"]), 0)
+        kind, content = "text", {"body": str(body.get("text", ""))}
+        if sent:
+            kind, content = media.FILES[sent].kind, media.FILES[sent].content(caption=content["body"])
+        name = str(body.get("name", ""))
+        message_id = self._write(accounts[0], sender, kind, content, name=name, delay=0)
         return _json(200, {"id": message_id})
 
-    def _write(self, account: Account, sender: str, name: str, text: str, delay: float) -> str:
+    def _write(
+        self, account: Account, sender: str, kind: str, content: dict[str, Any], *, name: str, delay: float
+    ) -> str:
         message_id, delay = _new_message_id(), delay * self.pace
-        value = callbacks.inbound(
-            message_id=message_id, sender=sender, name=name, text=text, at=time.time() + delay
+        at = time.time() + delay
+        value = callbacks.written(
+            message_id=message_id, sender=sender, name=name, kind=kind, content=content, at=at
         )
         self.courier.post(account, value, delay=delay)
         return message_id

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trochai.whatsapp.sandbox.accounts import Account
@@ -33,6 +33,15 @@ def status(
 
 def inbound(*, message_id: str, sender: str, name: str, text: str, at: float) -> dict[str, Any]:
     """Return the value of one change in which a customer writes a text."""
+    return written(
+        message_id=message_id, sender=sender, name=name, kind="text", content={"body": text}, at=at
+    )
+
+
+def written(
+    *, message_id: str, sender: str, name: str, kind: str, content: Mapping[str, Any], at: float
+) -> dict[str, Any]:
+    """Return the value of one change in which a customer sends ``content``, the node of its ``kind``."""
     wa_id = sender.removeprefix("+")
     return {
         "contacts": [{"profile": {"name": name}, "wa_id": wa_id, "user_id": f"CR.{wa_id}"}],
@@ -42,8 +51,8 @@ def inbound(*, message_id: str, sender: str, name: str, text: str, at: float) ->
                 "from_user_id": f"CR.{wa_id}",
                 "id": message_id,
                 "timestamp": str(int(at)),
-                "type": "text",
-                "text": {"body": text},
+                "type": kind,
+                kind: dict(content),
             }
         ],
     }

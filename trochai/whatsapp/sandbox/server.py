@@ -44,6 +44,7 @@ class Sandbox:
         except OSError:
             self._courier.stop()
             raise
+        self._api.url = self.url
         # How often it checks whether it should stop, in seconds.
         serve = partial(self._server.serve_forever, poll_interval=0.05)
         self._thread = threading.Thread(target=serve, name="sandbox", daemon=True)
