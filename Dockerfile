@@ -20,6 +20,8 @@ COPY . .
 RUN VAR_DIR=/tmp/build python manage.py collectstatic --noinput --verbosity 0 \
     && python -m compileall -q . \
     && rm -r /tmp/build
+# A volume that is mounted here gets its owner from it.
+RUN install --directory --owner 10001 --group 10001 /media
 
 # By number, so that an orchestrator can see that it is not root.
 USER 10001:10001

@@ -407,7 +407,7 @@ class Conversation(models.Model):
             return "layout-template", str(_("Template"))
         picture = wording.PICTURES.get(self.preview_kind)
         word = str(wording.KINDS[self.preview_kind]) if picture and self.preview else ""
-        return (picture.icon, word) if picture else ("", "")
+        return (picture, word) if picture else ("", "")
 
     @property
     def preview_words(self) -> str:
@@ -550,6 +550,63 @@ class Message(models.Model):
         if self.delivery == Delivery.UNKNOWN:
             return gettext("It may have reached the contact.")
         return self.failure.words(wording.SENTENCES)
+
+
+class AttachmentState(models.TextChoices):
+    WAITING = "waiting", _("Being fetched")
+    READY = "ready", _("Here")
+    GONE = "gone", _("No longer at WhatsApp")
+    REFUSED = "refused", _("Not taken")
+
+
+def _place(attachment: Attachment, _name: str) -> str:
+    """Where its file is kept: always the same, so that a second try leaves nothing behind."""
+    name = attachment.uuid.hex
+    return f"{name[:2]}/{name}"
+
+
+def _place_of_thumbnail(attachment: Attachment, name: str) -> str:
+    return f"{_place(attachment, name)}-small"
+
+
+class Attachment(models.Model):
+    """A message's file: WhatsApp tells its id, and a worker fetches it (``conversations.media``)."""
+
+    message = models.OneToOneField(Message, on_delete=models.CASCADE, related_name="attachment")
+    media_id = models.CharField(max_length=64)
+    uuid = models.UUIDField(default=uuid.uuid4, editable=False)
+    state = models.CharField(max_length=8, choices=AttachmentState, default=AttachmentState.WAITING)
+    # Why it was not taken: conversations.media.inspection.Fault. Stored, so never renamed.
+    fault = models.CharField(max_length=16, blank=True)
+    # When a worker looks for it next, by the database's clock; while one does, when its lease ends.
+    fetch_at = models.DateTimeField(null=True)
+    fetches = models.PositiveSmallIntegerField(default=0)
+    file = models.FileField(upload_to=_place, blank=True)
+    thumbnail = models.FileField(upload_to=_place_of_thumbnail, blank=True)
+    # What was found in the file, whatever its sender calls it.
+    mime_type = models.CharField(max_length=64, blank=True)
+    size = models.PositiveBigIntegerField(null=True)  # bytes
+    width = models.PositiveIntegerField(null=True)  # of the thumbnail, in pixels
+    height = models.PositiveIntegerField(null=True)
+    seconds = models.PositiveIntegerField(null=True)
+    # How loud a recording is over its length: conversations.media.inspection.PEAKS numbers from 0 to 100.
+    peaks = models.JSONField(default=list)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state=AttachmentState.WAITING, fetch_at__isnull=False)
+                | (~Q(state=AttachmentState.WAITING) & Q(fetch_at__isnull=True)),
+                name="attachment_is_fetched_while_it_waits",
+            ),
+        ]
+        indexes = [
+            # conversations.media.fetching: what is due.
+            models.Index(fields=["fetch_at"], condition=Q(fetch_at__isnull=False), name="attachment_waiting"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.media_id} ({self.state})"
 
 
 class QueuedMessage(models.Model):

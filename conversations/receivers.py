@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 from django.db import transaction
+from django.db.models.signals import post_delete
 from django.dispatch import receiver
 from django.utils import timezone
 
 from conversations import bulk_messages, bulk_statuses, consent, identity, recording
 from conversations.identity import Names
 from conversations.kinds import Becomes, kind_of
-from conversations.models import Contact, Direction, EarlyStatus, Message
+from conversations.media import expecting, fetching
+from conversations.models import Attachment, Contact, Direction, EarlyStatus, Message
 from conversations.signals import contact_changed, messages_received
 from trochai.whatsapp import references, verdicts
 from trochai.whatsapp.signals import (
@@ -90,7 +92,19 @@ def _change(channel: Channel, event: InboundMessage, becomes: Becomes) -> None:
 
 @receiver(message_echo)
 def record_echo(channel: Channel, event: MessageEcho, **_signal: Any) -> None:
-    recording.record_echo(channel=channel, event=event, now=timezone.now())
+    message = recording.record_echo(channel=channel, event=event, now=timezone.now())
+    if message is not None:
+        expecting.expect([message])
+
+
+@receiver(messages_received)
+def expect_files(messages: Sequence[Message], **_signal: Any) -> None:
+    expecting.expect(messages)
+
+
+@receiver(post_delete, sender=Attachment)
+def discard_files(instance: Attachment, **_signal: Any) -> None:
+    transaction.on_commit(lambda: fetching.discard(instance))
 
 
 @receiver(contact_changed)

@@ -19,6 +19,7 @@ from django.db.models.functions import Coalesce, Concat, Greatest
 from conversations import consent, identity, merging, triage, wording
 from conversations.kinds import kind_of
 from conversations.models import (
+    Attachment,
     Contact,
     Conversation,
     Delivery,
@@ -224,6 +225,7 @@ def revoke(original: Message, *, at: dt.datetime) -> bool:
     forgotten = {"text": "", "content": {}, "revoked_at": at}
     if not Message.objects.filter(pk=original.pk, revoked_at__isnull=True).update(**forgotten):
         return False
+    Attachment.objects.filter(message=original).delete()
     _summarize_again(original, preview="", kind=wording.REVOKED)
     return True
 

@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 
 from conversations import recording
+from conversations.media import fetching
 from conversations.models import EarlyStatus, Message
 from conversations.sending import queue
 from conversations.sending.replies import dispatcher
@@ -30,6 +31,13 @@ def send_replies(**_future: Any) -> None:
     queue.tidy_up(now=database_now())
     # A run ends after a while; people do not wait for the next minute.
     while dispatcher.send_in_this_process() and not stopping.is_set():
+        pass
+
+
+@shared_task(ignore_result=True)
+def fetch_attachments(**_future: Any) -> None:
+    """Fetch the files that contacts sent: woken by their messages, and every minute for what failed."""
+    while not stopping.is_set() and fetching.fetch_next():
         pass
 
 

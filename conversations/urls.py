@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from conversations.pages import start_views, tag_views, template_views, views
+from conversations.pages import media_views, start_views, tag_views, template_views, views
 
 app_name = "conversations"
 
@@ -20,4 +20,6 @@ urlpatterns = [
     path("<int:pk>/tag/", views.tag, name="tag"),
     path("<int:pk>/update/", views.update, name="update"),
     path("messages/<int:pk>/retry/", views.retry, name="retry"),
+    path("files/<int:pk>/", media_views.file, name="file"),
+    path("files/<int:pk>/thumbnail/", media_views.thumbnail, name="thumbnail"),
 ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import NamedTuple
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -64,27 +63,22 @@ SENTENCES: Mapping[str, Promise | str] = {
 }
 
 
-class Picture(NamedTuple):
-    """The icon that a bubble shows for what cannot be seen here, and what to do about that."""
-
-    icon: str
-    hint: Promise | str = ""
+# Meta's kinds of message that are a file. A picture that comes with another kind (an ad's) is none of them.
+FILES = frozenset({"image", "video", "audio", "document", "sticker"})
 
 
-# A number that lives in the API alone is in no phone where it could be seen.
-_SEE = gettext_lazy("Can’t be shown here yet")
-_HEAR = gettext_lazy("Can’t be played here yet")
-PICTURES: Mapping[str, Picture] = {
-    "image": Picture("image", _SEE),
-    "video": Picture("video", _SEE),
-    "audio": Picture("mic", _HEAR),
-    VOICE: Picture("mic", _HEAR),
-    "document": Picture("file-text", _SEE),
-    "sticker": Picture("sticker", _SEE),
-    "location": Picture("map-pin"),
-    "contacts": Picture("contact"),
-    "order": Picture("shopping-cart"),
-    "call": Picture("phone-incoming"),
+# The icon that stands for a message that is more than words.
+PICTURES: Mapping[str, str] = {
+    "image": "image",
+    "video": "video",
+    "audio": "mic",
+    VOICE: "mic",
+    "document": "file-text",
+    "sticker": "sticker",
+    "location": "map-pin",
+    "contacts": "contact",
+    "order": "shopping-cart",
+    "call": "phone-incoming",
 }
 
 

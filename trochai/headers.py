@@ -17,7 +17,10 @@ PERMISSIONS_POLICY = ", ".join(
 
 
 class HeadersMiddleware:
-    """Keeps what a member sees out of every cache, also the browser's after signing out."""
+    """Keeps what a member sees out of every cache, also the browser's after signing out.
+
+    A file says for itself that it is to be asked for again each time.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -26,5 +29,5 @@ class HeadersMiddleware:
         response = self.get_response(request)
         response.setdefault("Permissions-Policy", PERMISSIONS_POLICY)
         if hasattr(request, "membership"):
-            response["Cache-Control"] = "no-store, private"
+            response.setdefault("Cache-Control", "no-store, private")
         return response

@@ -21,7 +21,6 @@ def environment(**options: Any) -> Environment:
     made = Environment(**options, extensions=["jinja2.ext.i18n"])  # noqa: S701  (Django's backend escapes)
     made.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]  # the extension brings it
     made.globals |= {
-        "attachment": messages.attachment,
         "avatar": template_tags.avatar,
         "header_media": bubbles.header_media,
         "icon": template_tags.icon,

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 SENDING = "sending"  # follow-ups that are due
 INTERACTIVE = "interactive"  # somebody waits for it
 WEBHOOKS = "webhooks"
+MEDIA = "media"  # files, which may take minutes
 HOUSEKEEPING = "housekeeping"  # whatever is not named here
-QUEUES = (SENDING, INTERACTIVE, WEBHOOKS, HOUSEKEEPING)
+QUEUES = (SENDING, INTERACTIVE, WEBHOOKS, MEDIA, HOUSEKEEPING)
 
 ROUTES: Mapping[str, Mapping[str, str]] = {
     "followups.tasks.send_due_follow_ups": {"queue": SENDING},
@@ -17,4 +18,5 @@ ROUTES: Mapping[str, Mapping[str, str]] = {
     "templates_app.tasks.sync_requested": {"queue": INTERACTIVE},
     "trochai.whatsapp.tasks.process_waiting_webhooks": {"queue": WEBHOOKS},
     "conversations.tasks.apply_early_statuses": {"queue": WEBHOOKS},
+    "conversations.tasks.fetch_attachments": {"queue": MEDIA},
 }

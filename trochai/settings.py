@@ -227,6 +227,7 @@ CONTENT_SECURITY_POLICY = {
         "script-src": [SELF],
         "style-src": [SELF],
         "img-src": [SELF],
+        "media-src": [SELF],
         "connect-src": [SELF],
         "form-action": [SELF],
         "base-uri": [NONE],
@@ -256,6 +257,10 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
+# What contacts send. Nothing serves this folder: who may see a file is asked each time.
+MEDIA_ROOT = Path(os.environ.get("MEDIA_ROOT", VAR_DIR / "media"))
+# nginx's internal location of the same folder, which then sends the files in web's place.
+MEDIA_ACCEL_LOCATION = os.environ.get("MEDIA_ACCEL_LOCATION", "")
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {

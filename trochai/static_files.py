@@ -14,7 +14,7 @@ from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 BUNDLES: Mapping[str, tuple[str, ...]] = {
     "css/frame.css": ("css/tokens.css", "css/base.css", "css/components.css", "css/notices.css"),
-    "css/inbox-page.css": ("css/inbox.css", "css/schedule.css", "css/follow-up.css"),
+    "css/inbox-page.css": ("css/inbox.css", "css/files.css", "css/schedule.css", "css/follow-up.css"),
     "css/followups-page.css": ("css/filters.css", "css/followups.css", "css/follow-up.css"),
     "css/templates-page.css": ("css/filters.css", "css/templates.css"),
     "js/frame.js": (

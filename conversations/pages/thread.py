@@ -8,11 +8,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from django.db.models import prefetch_related_objects
 from django.utils import timezone
 from django.utils.translation import ngettext
 
 from conversations import notes, wording
 from conversations.frozen import Frozen
+from conversations.media import shown
 from conversations.models import Delivery, Direction, Message, MessageKind
 from trochai.paging import Cursor, count_of, newest_first, page_of
 
@@ -35,7 +37,24 @@ class Bubble:
 
     @property
     def text(self) -> str:
+        if self.file is not None and self.message.text == self.file.name:
+            return ""
         return wording.beside_picture(self.message.shown_kind, self.message.text)
+
+    @property
+    def file(self) -> shown.ShownFile | None:
+        return shown.shown(self.message)
+
+    @property
+    def icon(self) -> str:
+        """What stands before the words of what is neither words alone nor a file."""
+        if self.message.revoked_at is not None or self.message.kind in wording.FILES:
+            return ""
+        return wording.PICTURES.get(self.message.shown_kind, "")
+
+    @property
+    def kind_in_words(self) -> str:
+        return str(wording.KINDS[self.message.shown_kind])
 
     @property
     def note(self) -> notes.Note:
@@ -44,7 +63,13 @@ class Bubble:
     @property
     def css(self) -> str:
         """The classes of its element."""
-        states = {"failed": self.message.delivery == Delivery.FAILED, "revoked": self.message.revoked_at}
+        file = self.file
+        states = {
+            "failed": self.message.delivery == Delivery.FAILED,
+            "revoked": self.message.revoked_at,
+            "media": file is not None and file.form in {"picture", "video", "missing"} and file.is_pictured,
+            "sticker": file is not None and file.form == "sticker",
+        }
         return " ".join(
             [
                 f"bubble bubble--{self.message.direction}",
@@ -124,6 +149,8 @@ def before(conversation: Conversation, cursor: Cursor) -> Thread:
 def _thread(conversation: Conversation, *, size: int, until: Cursor | None = None) -> Thread:
     page = page_of(conversation.messages.select_related("sent_by"), ORDER, size=size, after=until)
     messages = page.rows[::-1]
+    files = [each for each in messages if each.kind in wording.FILES and each.revoked_at is None]
+    prefetch_related_objects(files, "attachment")
     first = ORDER.after(messages[0]) if messages else None
     return Thread(bubbles=list(_bubbles(messages)), first=first, earlier=page.following)
 

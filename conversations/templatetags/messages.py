@@ -8,12 +8,10 @@ from django import template
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from conversations.models import Delivery, Message
-from conversations.wording import KINDS, PICTURES, Picture
+from conversations.models import Delivery
 from trochai.ui import marks
 from trochai.ui.links import linked
 from trochai.ui.template_tags import icon
-from trochai.whatsapp.json_reading import mapping, text
 
 register = template.Library()
 
@@ -50,10 +48,3 @@ def _html(part: str | marks.Marked) -> SafeString:
         return linked(part)
     inside = format_html_join("", "{}", ((_html(each),) for each in part.parts))
     return format_html("<{0}>{1}</{0}>", marks.TAGS[part.mark], inside)
-
-
-def attachment(message: Message) -> tuple[Picture | None, str]:
-    """Return what stands for what WhatsApp shows and this page does not, and its name."""
-    kind = message.shown_kind
-    file_name = text(mapping(message.content, "document").get("filename"))
-    return PICTURES.get(kind), file_name or str(KINDS.get(kind, ""))

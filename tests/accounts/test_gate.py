@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
+from conversations.models import Attachment
 from followups.models import FailureKind, Status
 from tests import factories
 from tests.conftest import make_team, signed_in
@@ -36,6 +37,9 @@ def theirs(db):
     """A row of another organization for each of the views."""
     other = make_team(name="Other")
     message = factories.MessageFactory(conversation=other.conversation)
+    attachment = Attachment.objects.create(
+        message=message, media_id="1", state="ready", file="x", thumbnail="y"
+    )
     notification = factories.NotificationFactory(organization=other.organization, recipient=other.agent.user)
     failed = factories.FollowUpFactory(
         organization=other.organization,
@@ -51,6 +55,8 @@ def theirs(db):
             for name in ("conversation", "earlier", "reply", "send_template", "tag", "update")
         },
         "conversations:retry": message.pk,
+        "conversations:file": attachment.pk,
+        "conversations:thumbnail": attachment.pk,
         **{f"followups:{name}": failed.pk for name in ("detail", *VERBS)},
         **{f"followups:{name}": conversation for name in ("schedule", "check")},
         "followups:resume_channel": channel,

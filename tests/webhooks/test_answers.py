@@ -265,7 +265,8 @@ def test_nothing_points_to_a_phone_where_the_number_is_not(team, talk):
         say(team.channel, kind, {"id": "1"})
     html = thread(team, talk)
     assert "Open WhatsApp" not in html
-    assert "Can’t be shown here yet" in html
+    assert "Photo is being fetched" in html
+    assert "A message that can’t be shown here" in html
 
 
 def test_which_ad_somebody_came_from_can_be_read(team, talk):

@@ -8,7 +8,8 @@ from typing import Any
 from django.db import transaction
 
 from conversations import recording
-from conversations.models import Contact, Conversation, Delivery, Direction, Message, Tag
+from conversations.media import expecting
+from conversations.models import Contact, Conversation, Delivery, Direction, Message, MessageKind, Tag
 from templates_app.models import Template
 from trochai.accounts.models import Membership, Organization, User
 from trochai.checks import DEMO_PASSWORD
@@ -17,6 +18,7 @@ from trochai.demo.stage import Stage, wamid
 from trochai.whatsapp.models import Channel
 from trochai.whatsapp.sandbox.accounts import SANDBOX_TOKEN
 from trochai.whatsapp.sandbox.catalogue import CATALOGUE
+from trochai.whatsapp.sandbox.media import FILES
 
 # What the sandbox signs its webhooks with.
 APP_SECRET = "sandbox-app-secret"  # noqa: S105
@@ -116,10 +118,13 @@ def _play(scene: scenes.Conversation, stage: Stage) -> None:
 def _say(line: scenes.Said, conversation: Conversation, stage: Stage, *, language: str) -> None:
     at, outbound = stage.at(line.when), line.by is not None
     text = stage.words(line.text, language)
+    file = FILES[line.file] if line.file else None
     message = Message.objects.create(
         conversation=conversation,
         channel=stage.channel,
         direction=Direction.OUTBOUND if outbound else Direction.INBOUND,
+        kind=file.kind if file else MessageKind.TEXT,
+        content={file.kind: file.content(text)} if file else {},
         text=text,
         language=language,
         whatsapp_id="" if line.delivery == Delivery.FAILED else wamid(),
@@ -130,3 +135,4 @@ def _say(line: scenes.Said, conversation: Conversation, stage: Stage, *, languag
         created_at=at,
     )
     recording.move_conversation(message, preview=recording.one_line(text))
+    expecting.expect([message])

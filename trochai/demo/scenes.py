@@ -41,13 +41,17 @@ def day(days: int, clock: str) -> When:
 
 @dataclass(frozen=True)
 class Said:
-    """One message: from the contact, or from a colleague with what became of it."""
+    """One message: from the contact, or from a colleague with what became of it.
+
+    ``file`` names one of the sandbox's, sent with the text or without.
+    """
 
     when: When
     text: str
     by: str | None = None
     delivery: Delivery = Delivery.READ
     error_code: int | None = None
+    file: str = ""
 
 
 @dataclass(frozen=True)

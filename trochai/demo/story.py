@@ -44,6 +44,7 @@ CASA_VERDE = (
             Said(day(-4, "10:20"), "Hi! I saw the house in Santa Ana online. Is it still available?"),
             Said(day(-4, "10:41"), "Good morning, Karen! It is. Would you like to visit it?", DANIELA),
             Said(day(-4, "11:02"), "Yes please. We are in San José all week."),
+            Said(ago(54), "", file="voice"),
             Said(ago(52), "I can meet you there tomorrow at 10:00 AM. Does that work?", DANIELA),
             Said(ago(9), "That works great"),
             Said(ago(3), "Perfect, see you at the Santa Ana house"),
@@ -68,6 +69,7 @@ CASA_VERDE = (
         "María Jiménez",
         "+50688881234",
         (
+            Said(day(-1, "9:21"), "Buenas, ¿es esta la casa que vimos el domingo?", file="photo"),
             Said(day(-1, "9:22"), "Agendar visita"),
             Said(
                 day(-1, "9:23"), "¡Hola! Sí, todavía me interesa. ¿Podría ser el {day+8} de la otra semana?"

@@ -135,7 +135,7 @@ def _programs() -> list[Program]:
             ],
             port=settings.PORT,
         ),
-        _worker("worker", queues.SENDING, queues.HOUSEKEEPING),
+        _worker("worker", queues.SENDING, queues.HOUSEKEEPING, queues.MEDIA),
         _worker("interactive", queues.INTERACTIVE, queues.WEBHOOKS),
         Program("beat", [*CELERY, "beat", "--loglevel", "INFO"], needs_others=True),
     ]

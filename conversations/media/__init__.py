@@ -1,0 +1,1 @@
+"""The files that contacts send: expected, fetched from WhatsApp, looked into, and handed out."""

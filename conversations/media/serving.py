@@ -1,0 +1,81 @@
+"""Hands out a stored file, or a part of it: who plays a recording asks for parts.
+
+Behind nginx only its place is told (``MEDIA_ACCEL_LOCATION``): a slow reader holds none of web's threads.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from django.conf import settings
+from django.http import FileResponse, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.utils.cache import get_conditional_response
+from django.utils.http import content_disposition_header, quote_etag
+
+if TYPE_CHECKING:
+    from django.core.files import File
+    from django.db.models.fields.files import FieldFile
+    from django.http import HttpRequest
+
+# Bytes read at a time.
+PIECE = 64 * 1024
+# Shown by themselves; whatever else comes is saved, never opened here.
+SHOWN = ("image/", "audio/", "video/")
+# A file that turns out to be a page could do nothing.
+POLICY = "default-src 'none'; media-src 'self'; sandbox"
+
+_RANGE = re.compile(r"bytes=(\d{0,15})-(\d{0,15})", re.ASCII)
+
+
+def handed_out(request: HttpRequest, stored: FieldFile, *, mime_type: str, name: str) -> HttpResponseBase:
+    """Return the file, to be asked for again each time, as whoever may see it can change."""
+    etag = quote_etag(stored.name or "")
+    response: HttpResponseBase | None = get_conditional_response(request, etag=etag)
+    if response is None:
+        response = _through_nginx(stored) if settings.MEDIA_ACCEL_LOCATION else _answer(request, stored)
+        response["Content-Type"] = mime_type
+        shown = mime_type.startswith(SHOWN)
+        disposition = content_disposition_header(as_attachment=not shown, filename=name)
+        if disposition:
+            response["Content-Disposition"] = disposition
+    response["ETag"] = etag
+    response["Cache-Control"] = "private, no-cache"
+    response["Content-Security-Policy"] = POLICY
+    return response
+
+
+def _through_nginx(stored: FieldFile) -> HttpResponse:
+    place = settings.MEDIA_ACCEL_LOCATION + quote(stored.name or "")
+    return HttpResponse(headers={"X-Accel-Redirect": place})
+
+
+def _answer(request: HttpRequest, stored: FieldFile) -> HttpResponseBase:
+    size = stored.size
+    wanted = _RANGE.fullmatch(request.headers.get("Range", ""))
+    if wanted is None or wanted[0] == "bytes=-":
+        response: HttpResponseBase = FileResponse(stored.open("rb"))
+        response["Accept-Ranges"] = "bytes"
+        return response
+    if wanted[1]:
+        first, last = int(wanted[1]), min(int(wanted[2] or size), size - 1)
+    else:
+        first, last = max(size - int(wanted[2]), 0), size - 1
+    if first > last:
+        return HttpResponse(status=416, headers={"Content-Range": f"bytes */{size}"})
+    file = stored.open("rb")
+    file.seek(first)
+    response = StreamingHttpResponse(_pieces(file, last - first + 1), status=206)
+    response["Accept-Ranges"] = "bytes"
+    response["Content-Range"] = f"bytes {first}-{last}/{size}"
+    response["Content-Length"] = str(last - first + 1)
+    return response
+
+
+def _pieces(file: File[bytes], length: int) -> Iterator[bytes]:
+    with file:
+        while length and (piece := file.read(min(PIECE, length))):
+            length -= len(piece)
+            yield piece
