@@ -21,9 +21,13 @@ WAYS = {"template": "conversations:send_template", "follow-up": "followups:sched
 @require_http_methods(["GET", "HEAD", "POST"])
 @vary_on_headers("HX-Request")
 def start(request: MemberRequest) -> HttpResponse:
-    """POST leads on to a template, sent now or later (``then``), or to the conversation that there is."""
+    """POST leads on to a template, sent now or later (``then``), or to the conversation that there is.
+
+    ``phone`` and ``name`` are what is known already, from a contact card.
+    """
     access.writer(request.membership)
-    form = StartForm(request.POST or None, organization=request.membership.organization)
+    known = {name: request.GET[name] for name in ("phone", "name") if name in request.GET}
+    form = StartForm(request.POST or None, initial=known, organization=request.membership.organization)
     if not form.is_bound or not form.is_valid() or form.number is None or form.on is None:
         return _show(request, form)
     if form.known is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,10 @@ from conversations import notes, wording
 from conversations.frozen import Frozen
 from conversations.media import shown
 from conversations.models import Delivery, Direction, Message, MessageKind
+from conversations.pages import things
+from conversations.pages.quotes import Quoted, quoted_in
 from trochai.paging import Cursor, count_of, newest_first, page_of
+from trochai.whatsapp.json_reading import mapping, text
 
 if TYPE_CHECKING:
     from conversations.models import Conversation
@@ -34,16 +37,25 @@ class Bubble:
     message: Message
     new_day: bool
     new_turn: bool
+    quoted: Quoted | None = None
 
     @property
     def text(self) -> str:
-        if self.file is not None and self.message.text == self.file.name:
+        message = self.message
+        if self.file is not None and message.text == self.file.name:
             return ""
+        if self.thing is not None:
+            # What was written with an order; all the rest is in what is shown of it.
+            return text(mapping(message.content, message.kind).get("text"))
         return wording.beside_picture(self.message.shown_kind, self.message.text)
 
     @property
     def file(self) -> shown.ShownFile | None:
         return shown.shown(self.message)
+
+    @property
+    def thing(self) -> things.Thing | None:
+        return things.shown(self.message)
 
     @property
     def icon(self) -> str:
@@ -67,7 +79,7 @@ class Bubble:
         states = {
             "failed": self.message.delivery == Delivery.FAILED,
             "revoked": self.message.revoked_at,
-            "media": file is not None and file.form in {"picture", "video", "missing"} and file.is_pictured,
+            "media": self._is_pictured,
             "sticker": file is not None and file.form == "sticker",
         }
         return " ".join(
@@ -76,6 +88,14 @@ class Bubble:
                 *(f"bubble--{name}" for name, holds in states.items() if holds),
             ]
         )
+
+    @property
+    def _is_pictured(self) -> bool:
+        """Whether what it shows reaches to the edges of its bubble."""
+        file, thing = self.file, self.thing
+        if file is not None:
+            return file.is_pictured and file.form != "sticker"
+        return thing is not None and thing.form == "place"
 
     @property
     def can_be_retried(self) -> bool:
@@ -152,10 +172,11 @@ def _thread(conversation: Conversation, *, size: int, until: Cursor | None = Non
     files = [each for each in messages if each.kind in wording.FILES and each.revoked_at is None]
     prefetch_related_objects(files, "attachment")
     first = ORDER.after(messages[0]) if messages else None
-    return Thread(bubbles=list(_bubbles(messages)), first=first, earlier=page.following)
+    quoted = quoted_in(messages, conversation)
+    return Thread(bubbles=list(_bubbles(messages, quoted)), first=first, earlier=page.following)
 
 
-def _bubbles(messages: Iterable[Message]) -> Iterable[Bubble]:
+def _bubbles(messages: Iterable[Message], quoted: Mapping[int, Quoted]) -> Iterable[Bubble]:
     previous: Message | None = None
     for message in messages:
         new_day = previous is None or _day(previous) != _day(message)
@@ -165,7 +186,7 @@ def _bubbles(messages: Iterable[Message]) -> Iterable[Bubble]:
             and (previous.direction, previous.kind == MessageKind.TEMPLATE, previous.sent_by_id)
             != (message.direction, message.kind == MessageKind.TEMPLATE, message.sent_by_id)
         )
-        yield Bubble(message, new_day=new_day, new_turn=new_turn or new_day)
+        yield Bubble(message, new_day, new_turn or new_day, quoted.get(message.pk))
         previous = message
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
+from html import unescape
 
 import pytest
 from django.utils import timezone
@@ -52,8 +54,8 @@ def waiting(team, talk) -> FollowUp:
     )
 
 
-def thread(team, talk) -> str:
-    return html_of(signed_in(team.agent).get(f"/inbox/{talk.pk}/"))
+def thread(team, talk, *, member=None) -> str:
+    return html_of(signed_in(member or team.agent).get(f"/inbox/{talk.pk}/"))
 
 
 def texts(talk) -> list[str]:
@@ -225,7 +227,7 @@ def reply(**answer):
                     "body": "Sent",
                 }
             ),
-            ["Rating: Excelente", "Tell us: a, b"],
+            ["Rating", "Excelente", "Tell us", "a, b"],
         ),
         ("interactive", reply(nfm_reply={"response_json": "no JSON", "body": "Sent"}), ["Sent"]),
         ("interactive", reply(list_reply={"title": "Sábado", "description": "10:00"}), ["Sábado", "10:00"]),
@@ -243,7 +245,7 @@ def reply(**answer):
                     {"product_retailer_id": "SKU-1", "quantity": 2, "item_price": 10.5, "currency": "USD"}
                 ],
             },
-            ["Para mañana", "2 × SKU-1 · 10.5 USD"],
+            ["Para mañana", "2×", "SKU-1", "10.5 USD"],
         ),
         (
             "location",
@@ -260,6 +262,47 @@ def test_what_is_stored_can_be_read(team, talk, kind, node, words):
     assert "Open WhatsApp" not in html
 
 
+def test_a_place_opens_in_a_map_of_the_readers(team, talk):
+    say(team.channel, "location", {"name": "Parque", "latitude": 9.93, "longitude": -84.08})
+    html = thread(team, talk)
+    assert 'href="geo:9.93,-84.08"' in html
+    assert 'data-copy="Parque 9.93, -84.08"' in html
+
+
+@pytest.mark.parametrize(
+    ("latitude", "longitude"),
+    [("1?q=x", "2"), ('9"onclick="x', "2"), (91, 2), (1, 181), ("NaN", "1"), ("1", "Infinity"), (None, 1)],
+)
+def test_what_is_no_place_on_earth_opens_no_map(team, talk, latitude, longitude):
+    say(team.channel, "location", {"name": "Parque", "latitude": latitude, "longitude": longitude})
+    html = thread(team, talk)
+    assert "geo:" not in html
+    assert "Parque" in html
+
+
+def test_somebody_on_a_contact_card_can_be_written_to(team, talk):
+    card = {"name": {"formatted_name": "Notario & Cía"}, "phones": [{"phone": "+506 8711-2233"}]}
+    say(team.channel, "contacts", [card, {"name": {"formatted_name": "Sin número"}}])
+    html = thread(team, talk)
+    [address] = re.findall(r'href="(/inbox/start/[^"]+)"', html)
+    assert address == "/inbox/start/?phone=%2B50687112233&amp;name=Notario+%26+C%C3%ADa"
+    assert "Sin número" in html
+    dialog = signed_in(team.agent).get(unescape(address), headers={"HX-Request": "true"}).content.decode()
+    assert 'value="+50687112233"' in dialog
+    assert 'value="Notario &amp; Cía"' in dialog
+    assert "/inbox/start/?phone" not in thread(team, talk, member=team.viewer)
+
+
+def test_an_order_and_a_forms_answers_are_lists(team, talk):
+    article = {"product_retailer_id": "SKU-1", "quantity": 2, "item_price": 10.5, "currency": "USD"}
+    say(team.channel, "order", {"text": "Para mañana", "product_items": [article]})
+    answers = json.dumps({"screen_0_Rating_0": "Excelente"})
+    say(team.channel, "interactive", reply(nfm_reply={"response_json": answers, "body": "Sent"}))
+    html = " ".join(re.sub(r"<[^>]+>", " ", thread(team, talk)).split())
+    assert "Order from your catalog 2× SKU-1 10.5 USD Para mañana" in html
+    assert "Form answered Rating Excelente" in html
+
+
 def test_nothing_points_to_a_phone_where_the_number_is_not(team, talk):
     for kind in ("image", "video", "audio", "document", "sticker", "hologram"):
         say(team.channel, kind, {"id": "1"})
@@ -267,6 +310,50 @@ def test_nothing_points_to_a_phone_where_the_number_is_not(team, talk):
     assert "Open WhatsApp" not in html
     assert "Photo is being fetched" in html
     assert "A message that can’t be shown here" in html
+
+
+def test_what_a_message_answers_stands_above_it_and_leads_there(team, talk):
+    ours = factories.MessageFactory(
+        conversation=talk,
+        direction="out",
+        whatsapp_id="wamid.OURS",
+        text="¿El *sábado*?",
+        sent_by=team.agent.user,
+    )
+    say(team.channel, "text", {"body": "Sí, ese día"}, context={"from": "50622014455", "id": "wamid.OURS"})
+    html = thread(team, talk)
+    quoted = html.partition('<a class="quoted"')[2].partition("</a>")[0]
+    assert f'href="#message-{ours.pk}"' in quoted
+    assert team.agent.user.first_name in quoted
+    assert "¿El sábado?" in quoted
+
+
+def test_a_quotation_from_long_ago_leads_to_a_page_that_ends_with_it(team, talk):
+    say(team.channel, "text", {"body": "Sobre eso"}, context={"from": PERSON, "id": ORIGINAL})
+    answer = talk.messages.latest("pk")
+    for _number in range(60):
+        factories.MessageFactory(conversation=talk, direction="in", at=answer.at - dt.timedelta(minutes=5))
+    quoted = thread(team, talk).partition('<a class="quoted"')[2]
+    [address, anchor] = re.findall(r'href="([^"#]+)(#[^"]+)"', quoted)[0]
+    html = html_of(signed_in(team.agent).get(unescape(address)))
+    messages = re.findall(r'id="(message-\d+)"', html)
+    assert f"#{messages[-1]}" == anchor
+    assert "puedo ir el día 12" in html
+
+
+def test_what_was_said_in_another_conversation_is_not_quoted(team, stranger, talk):
+    for conversation in (team.conversation, stranger.conversation):
+        factories.MessageFactory(
+            conversation=conversation,
+            channel=conversation.channel,
+            whatsapp_id=f"wamid.{conversation.pk}",
+            text="Secret",
+        )
+        said_in = {"from": PERSON, "id": f"wamid.{conversation.pk}"}
+        say(team.channel, "text", {"body": "¿Y esto?"}, context=said_in)
+    html = thread(team, talk)
+    assert "¿Y esto?" in html
+    assert 'class="quoted"' not in html.partition('id="messages"')[2]
 
 
 def test_which_ad_somebody_came_from_can_be_read(team, talk):

@@ -213,35 +213,45 @@ class Api:
             self._write(account, recipient, "text", words, name="Sandbox", delay=REPLY_DELAY)
 
     def _inbound(self, raw: bytes) -> Reply:
-        """``POST /sandbox/inbound``: a customer writes, or sends one of ``media.FILES``.
+        """``POST /sandbox/inbound``: a customer writes, by default to the first number.
 
-        By default to the first number. Not part of Meta's API.
+        A ``text``, one of ``media.FILES`` (``file``, the text being its caption), or whatever else Meta would
+        post: ``type``, and under its name the node. Not part of Meta's API.
         """
         body = _parse(raw)
-        sent = body.get("file", "") if isinstance(body, dict) else ""
-        if not isinstance(body, dict) or not body.get("from") or not (body.get("text") or sent):
-            raise Refused(400, 100, "from, and text or file, are required")
-        if sent and sent not in media.FILES:
-            raise Refused(400, 100, f"file must be one of {', '.join(media.FILES)}")
+        if not isinstance(body, dict) or not body.get("from"):
+            raise Refused(400, 100, "from is required")
+        kind, content = _said(body)
         number = str(body.get("phone_number_id", ""))
         accounts = [account for account in self.directory() if number in {"", account.phone_number_id}]
         if not accounts:
             raise Refused(400, 100, "phone_number_id must name one of the sandbox’s numbers")
         sender = "".join(character for character in str(body["from"]) if character.isdigit())
-        kind, content = "text", {"body": str(body.get("text", ""))}
-        if sent:
-            kind, content = media.FILES[sent].kind, media.FILES[sent].content(caption=content["body"])
-        name = str(body.get("name", ""))
-        message_id = self._write(accounts[0], sender, kind, content, name=name, delay=0)
+        message_id = self._write(
+            accounts[0], sender, kind, content, name=str(body.get("name", "")), context=body.get("context")
+        )
         return _json(200, {"id": message_id})
 
     def _write(
-        self, account: Account, sender: str, kind: str, content: dict[str, Any], *, name: str, delay: float
+        self,
+        account: Account,
+        sender: str,
+        kind: str,
+        content: object,
+        *,
+        name: str,
+        delay: float = 0,
+        context: object = None,
     ) -> str:
         message_id, delay = _new_message_id(), delay * self.pace
-        at = time.time() + delay
         value = callbacks.written(
-            message_id=message_id, sender=sender, name=name, kind=kind, content=content, at=at
+            message_id=message_id,
+            sender=sender,
+            name=name,
+            kind=kind,
+            content=content,
+            at=time.time() + delay,
+            context=context,
         )
         self.courier.post(account, value, delay=delay)
         return message_id
@@ -250,6 +260,20 @@ class Api:
         self, account: Account, body: Any, status: int, *, code: int | None = None, message_id: str = ""
     ) -> None:
         self.calls.append(Call(time.time(), account.phone_number_id, body, status, code, message_id))
+
+
+def _said(body: dict[str, Any]) -> tuple[str, object]:
+    """Return the kind of what a customer sends, and its node."""
+    words, name, kind = str(body.get("text", "")), str(body.get("file", "")), str(body.get("type", ""))
+    if name:
+        if name not in media.FILES:
+            raise Refused(400, 100, f"file must be one of {', '.join(media.FILES)}")
+        return media.FILES[name].kind, media.FILES[name].content(caption=words)
+    if kind in body:
+        return kind, body[kind]
+    if not words:
+        raise Refused(400, 100, "text, file, or a type with its node, is required")
+    return "text", {"body": words}
 
 
 def _accepted(recipient: str, message_id: str, *, then: Literal["answer", "hang"]) -> Reply:

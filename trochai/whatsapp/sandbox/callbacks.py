@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from trochai.whatsapp.sandbox.accounts import Account
@@ -39,9 +39,12 @@ def inbound(*, message_id: str, sender: str, name: str, text: str, at: float) ->
 
 
 def written(
-    *, message_id: str, sender: str, name: str, kind: str, content: Mapping[str, Any], at: float
+    *, message_id: str, sender: str, name: str, kind: str, content: object, at: float, context: object = None
 ) -> dict[str, Any]:
-    """Return the value of one change in which a customer sends ``content``, the node of its ``kind``."""
+    """Return the value of one change in which a customer sends ``content``, the node of its ``kind``.
+
+    ``context`` names the message that it answers.
+    """
     wa_id = sender.removeprefix("+")
     return {
         "contacts": [{"profile": {"name": name}, "wa_id": wa_id, "user_id": f"CR.{wa_id}"}],
@@ -52,7 +55,8 @@ def written(
                 "id": message_id,
                 "timestamp": str(int(at)),
                 "type": kind,
-                kind: dict(content),
+                kind: content,
+                **({"context": context} if context else {}),
             }
         ],
     }
