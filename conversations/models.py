@@ -6,6 +6,7 @@ import enum
 import re
 import uuid
 from collections.abc import Collection, Iterable
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Self
 
 from django.core.exceptions import ValidationError
@@ -554,59 +555,97 @@ class Message(models.Model):
 
 class AttachmentState(models.TextChoices):
     WAITING = "waiting", _("Being fetched")
+    # Here, and on its way to WhatsApp; its message follows.
+    SENDING = "sending", _("Being sent")
     READY = "ready", _("Here")
     GONE = "gone", _("No longer at WhatsApp")
     REFUSED = "refused", _("Not taken")
 
 
-def _place(attachment: Attachment, _name: str) -> str:
+def _place(stored: StoredFile, _name: str) -> str:
     """Where its file is kept: always the same, so that a second try leaves nothing behind."""
-    name = attachment.uuid.hex
+    name = stored.uuid.hex
     return f"{name[:2]}/{name}"
 
 
-def _place_of_thumbnail(attachment: Attachment, name: str) -> str:
-    return f"{_place(attachment, name)}-small"
+def _place_of_thumbnail(stored: StoredFile, name: str) -> str:
+    return f"{_place(stored, name)}-small"
 
 
-class Attachment(models.Model):
-    """A message's file: WhatsApp tells its id, and a worker fetches it (``conversations.media``)."""
+class StoredFile(models.Model):
+    """A file and what was found in it (``conversations.media.inspection``), whatever it was called."""
 
-    message = models.OneToOneField(Message, on_delete=models.CASCADE, related_name="attachment")
-    media_id = models.CharField(max_length=64)
-    uuid = models.UUIDField(default=uuid.uuid4, editable=False)
-    state = models.CharField(max_length=8, choices=AttachmentState, default=AttachmentState.WAITING)
-    # Why it was not taken: conversations.media.inspection.Fault. Stored, so never renamed.
-    fault = models.CharField(max_length=16, blank=True)
-    # When a worker looks for it next, by the database's clock; while one does, when its lease ends.
-    fetch_at = models.DateTimeField(null=True)
-    fetches = models.PositiveSmallIntegerField(default=0)
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     file = models.FileField(upload_to=_place, blank=True)
     thumbnail = models.FileField(upload_to=_place_of_thumbnail, blank=True)
-    # What was found in the file, whatever its sender calls it.
     mime_type = models.CharField(max_length=64, blank=True)
     size = models.PositiveBigIntegerField(null=True)  # bytes
     width = models.PositiveIntegerField(null=True)  # of the thumbnail, in pixels
     height = models.PositiveIntegerField(null=True)
     seconds = models.PositiveIntegerField(null=True)
+
+    class Meta:
+        abstract = True
+
+    def discard(self) -> None:
+        """Delete its files, also those of a try that was not finished."""
+        for field in (self.file, self.thumbnail):
+            field.storage.delete(field.name or field.field.generate_filename(self, ""))
+
+
+class Attachment(StoredFile):
+    """A message's file.
+
+    Of what a contact sent WhatsApp tells the id, and a worker fetches it; what is sent gets an id from
+    WhatsApp before its message goes out (``conversations.media``).
+    """
+
+    message = models.OneToOneField(Message, on_delete=models.CASCADE, related_name="attachment")
+    media_id = models.CharField(max_length=64, blank=True)
+    state = models.CharField(max_length=8, choices=AttachmentState, default=AttachmentState.WAITING)
+    # Why it was not taken: conversations.media.inspection.Fault. Stored, so never renamed.
+    fault = models.CharField(max_length=16, blank=True)
+    # When a worker looks for it next, by the database's clock; while one does, when its lease ends.
+    due_at = models.DateTimeField(null=True)
+    tries = models.PositiveSmallIntegerField(default=0)
     # How loud a recording is over its length: conversations.media.inspection.PEAKS numbers from 0 to 100.
     peaks = models.JSONField(default=list)
 
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=Q(state=AttachmentState.WAITING, fetch_at__isnull=False)
-                | (~Q(state=AttachmentState.WAITING) & Q(fetch_at__isnull=True)),
-                name="attachment_is_fetched_while_it_waits",
+                condition=Q(state__in=["waiting", "sending"], due_at__isnull=False)
+                | (~Q(state__in=["waiting", "sending"]) & Q(due_at__isnull=True)),
+                name="attachment_is_due_while_it_is_underway",
             ),
         ]
         indexes = [
-            # conversations.media.fetching: what is due.
-            models.Index(fields=["fetch_at"], condition=Q(fetch_at__isnull=False), name="attachment_waiting"),
+            # conversations.media.transfer: what is due.
+            models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="attachment_due"),
         ]
 
     def __str__(self) -> str:
-        return f"{self.media_id} ({self.state})"
+        return f"{self.uuid} ({self.state})"
+
+
+class Upload(StoredFile):
+    """A file that a member is about to send; its message's ``Attachment`` has the same ``uuid``."""
+
+    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="+")
+    by = models.ForeignKey("accounts.User", on_delete=models.CASCADE, related_name="+")
+    # Of its message, as Meta names it: image, video, audio, document.
+    kind = models.CharField(max_length=16)
+    name = models.CharField(max_length=200)
+    created_at = models.DateTimeField(default=timezone.now, db_index=True, editable=False)
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def ending(self) -> str:
+        """What its name ends with, where that is short: PDF, DOCX."""
+        suffix = PurePosixPath(self.name).suffix.removeprefix(".")
+        return suffix.upper() if len(suffix) <= 4 else ""
 
 
 class QueuedMessage(models.Model):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid as uuids
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
@@ -18,17 +18,21 @@ from django.utils.translation import gettext_lazy
 from conversations import recording, window
 from conversations.frozen import Frozen
 from conversations.models import (
+    Attachment,
+    AttachmentState,
     Conversation,
     Delivery,
     Direction,
     Message,
     MessageKind,
     QueuedMessage,
+    Upload,
 )
-from conversations.tasks import send_replies
+from conversations.tasks import send_replies, transfer_files
 from templates_app.rendering import text_of
 from trochai.clock import database_now
 from trochai.waking import waker
+from trochai.whatsapp.cloud_api import payloads
 
 if TYPE_CHECKING:
     from django.utils.functional import Promise
@@ -110,6 +114,13 @@ class Unreachable(ReplyRefused):
     words = gettext_lazy("The contact has no number that WhatsApp can write to. An admin can correct it.")
 
 
+class FilesGone(ReplyRefused):
+    """They were sent already, or nobody has sent them for a day."""
+
+    code = "files_gone"
+    words = gettext_lazy("A file is no longer here. Attach it again.")
+
+
 class TemplateRefused(ReplyRefused):
     """The template cannot be sent on the conversation's channel, or not with these values."""
 
@@ -139,6 +150,70 @@ def send_reply(
     if conversation.channel.is_stopped:
         raise ChannelStopped(conversation.channel.stop)
     return _write(conversation, uuid, preview=text, sent_by=by, at=now, text=text)
+
+
+def send_files(
+    *,
+    conversation: Conversation,
+    uploads: Sequence[uuids.UUID],
+    text: str,
+    by: User,
+    now: dt.datetime,
+    uuid: uuids.UUID,
+) -> list[Message]:
+    """Write a message for each of the member's uploads, to be sent once WhatsApp has its file.
+
+    ``text`` becomes the first one's caption, or a message of its own after an audio, which has none. A second
+    time, the same ``uuid`` returns the first message. Raises ``ReplyRefused``, and then nothing was written.
+    """
+    existing = _existing(conversation, uuid)
+    if existing is not None:
+        return [existing]
+    if not window.is_open(conversation, now):
+        raise WindowClosed
+    if conversation.channel.is_stopped:
+        raise ChannelStopped(conversation.channel.stop)
+    with transaction.atomic():
+        mine = Upload.objects.select_for_update().filter(conversation=conversation, by=by, uuid__in=uploads)
+        known = {upload.uuid: upload for upload in mine}
+        if set(known) != set(uploads):
+            raise FilesGone
+        captioned = next((each for each in uploads if known[each].kind != "audio"), None)
+        if text and (captioned is None or len(text) > payloads.MAX_CAPTION):
+            captioned = None
+            send_reply(conversation=conversation, text=text, by=by, now=now, uuid=uuids.uuid5(uuid, "text"))
+        messages = [
+            _write_file(
+                conversation,
+                known[each],
+                uuid if place == 0 else uuids.uuid5(uuid, str(place)),
+                text=text if each == captioned else "",
+                sent_by=by,
+                at=now,
+            )
+            for place, each in enumerate(uploads)
+        ]
+        transaction.on_commit(lambda: waker.wake(transfer_files))
+    return messages
+
+
+def _write_file(conversation: Conversation, upload: Upload, uuid: uuids.UUID, **columns: Any) -> Message:
+    named = {"filename": upload.name} if upload.kind == "document" else {}
+    content = {upload.kind: named}
+    message, created = _message(conversation, uuid, kind=upload.kind, content=content, **columns)
+    if created:
+        recording.move_conversation(
+            message, preview=recording.one_line(message.text or named.get("filename", ""))
+        )
+        shared = ("uuid", "file", "thumbnail", "mime_type", "size", "width", "height", "seconds")
+        Attachment.objects.create(
+            message=message,
+            state=AttachmentState.SENDING,
+            due_at=database_now(),
+            **{name: getattr(upload, name) for name in shared},
+        )
+        upload.delete()
+    return message
 
 
 def send_template(
@@ -221,16 +296,7 @@ def _existing(conversation: Conversation, uuid: uuids.UUID) -> Message | None:
 def _write(conversation: Conversation, uuid: uuids.UUID, *, preview: str, **columns: Any) -> Message:
     """Write the message and what makes a worker send it; ``columns`` are the message's."""
     with transaction.atomic():
-        message, created = Message.objects.get_or_create(
-            uuid=uuid,
-            defaults={
-                "conversation": conversation,
-                "channel_id": conversation.channel_id,
-                "direction": Direction.OUTBOUND,
-                "delivery": Delivery.SENDING,
-                **columns,
-            },
-        )
+        message, created = _message(conversation, uuid, **columns)
         if created:
             recording.move_conversation(message, preview=recording.one_line(preview))
             QueuedMessage.objects.create(
@@ -241,3 +307,14 @@ def _write(conversation: Conversation, uuid: uuids.UUID, *, preview: str, **colu
             )
             transaction.on_commit(lambda: waker.wake(send_replies))
     return message
+
+
+def _message(conversation: Conversation, uuid: uuids.UUID, **columns: Any) -> tuple[Message, bool]:
+    """Return the message with this ``uuid``, and whether it was written just now."""
+    known = {
+        "conversation": conversation,
+        "channel_id": conversation.channel_id,
+        "direction": Direction.OUTBOUND,
+        "delivery": Delivery.SENDING,
+    }
+    return Message.objects.get_or_create(uuid=uuid, defaults={**known, **columns})

@@ -17,8 +17,8 @@ from django.utils import timezone
 from conversations import bulk_messages, bulk_statuses, consent, identity, recording
 from conversations.identity import Names
 from conversations.kinds import Becomes, kind_of
-from conversations.media import expecting, fetching
-from conversations.models import Attachment, Contact, Direction, EarlyStatus, Message
+from conversations.media import expecting
+from conversations.models import Attachment, Contact, Direction, EarlyStatus, Message, Upload
 from conversations.signals import contact_changed, messages_received
 from trochai.whatsapp import references, verdicts
 from trochai.whatsapp.signals import (
@@ -102,9 +102,19 @@ def expect_files(messages: Sequence[Message], **_signal: Any) -> None:
     expecting.expect(messages)
 
 
+@receiver(post_delete, sender=Upload)
+def discard_upload(instance: Upload, **_signal: Any) -> None:
+    def discard() -> None:
+        # Sent meanwhile, it is its message's.
+        if not Attachment.objects.filter(uuid=instance.uuid).exists():
+            instance.discard()
+
+    transaction.on_commit(discard)
+
+
 @receiver(post_delete, sender=Attachment)
 def discard_files(instance: Attachment, **_signal: Any) -> None:
-    transaction.on_commit(lambda: fetching.discard(instance))
+    transaction.on_commit(instance.discard)
 
 
 @receiver(contact_changed)

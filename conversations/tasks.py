@@ -11,11 +11,12 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 
 from conversations import recording
-from conversations.media import fetching
-from conversations.models import EarlyStatus, Message
+from conversations.media import transfer, unsent, uploads
+from conversations.models import AttachmentState, EarlyStatus, Message
 from conversations.sending import queue
 from conversations.sending.replies import dispatcher
 from trochai.clock import database_now
+from trochai.waking import waker
 from trochai.whatsapp.sending.dispatch import stopping
 
 logger = structlog.get_logger(__name__)
@@ -28,17 +29,20 @@ BATCH = 500
 @shared_task(ignore_result=True)
 def send_replies(**_future: Any) -> None:
     """Send what people wrote: woken by each message, and every minute for what no worker heard of."""
-    queue.tidy_up(now=database_now())
+    now = database_now()
+    queue.tidy_up(now=now)
+    unsent.give_up(now=now)
     # A run ends after a while; people do not wait for the next minute.
     while dispatcher.send_in_this_process() and not stopping.is_set():
         pass
 
 
 @shared_task(ignore_result=True)
-def fetch_attachments(**_future: Any) -> None:
-    """Fetch the files that contacts sent: woken by their messages, and every minute for what failed."""
-    while not stopping.is_set() and fetching.fetch_next():
-        pass
+def transfer_files(**_future: Any) -> None:
+    """Fetch what contacts sent, and pass on what people send: woken by both, and every minute."""
+    while not stopping.is_set() and (done := transfer.do_next()):
+        if done.state == AttachmentState.SENDING:
+            waker.wake(send_replies)
 
 
 @shared_task(ignore_result=True)
@@ -67,3 +71,9 @@ def _apply(early: EarlyStatus) -> None:
 def purge_early_statuses(**_future: Any) -> None:
     """Forget statuses whose message was never recorded here. Once a night."""
     EarlyStatus.objects.filter(received_at__lte=database_now() - KEEP_EARLY_STATUSES).delete()
+
+
+@shared_task(ignore_result=True)
+def purge_uploads(**_future: Any) -> None:
+    """Delete files that nobody has sent within a day. Once a night."""
+    uploads.purge(now=database_now())

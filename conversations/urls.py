@@ -20,6 +20,8 @@ urlpatterns = [
     path("<int:pk>/tag/", views.tag, name="tag"),
     path("<int:pk>/update/", views.update, name="update"),
     path("messages/<int:pk>/retry/", views.retry, name="retry"),
+    path("<int:pk>/files/", media_views.upload, name="upload"),
+    path("uploads/<uuid:uuid>/", media_views.preview, name="preview"),
     path("files/<int:pk>/", media_views.file, name="file"),
     path("files/<int:pk>/thumbnail/", media_views.thumbnail, name="thumbnail"),
 ]

@@ -45,6 +45,7 @@ class Cause(StrEnum):
     """
 
     NOT_BEGUN = "not_begun"
+    NOT_UPLOADED = "not_uploaded"
     WINDOW_CLOSED = "window_closed"
     OPTED_OUT = "opted_out_since"
     NOT_APPROVED = "not_approved"
@@ -55,6 +56,7 @@ class Cause(StrEnum):
 SENTENCES: Mapping[str, Promise | str] = {
     **THEIRS,
     Cause.NOT_BEGUN: gettext_lazy("It could not be sent within 2 minutes."),
+    Cause.NOT_UPLOADED: gettext_lazy("Its file could not be passed on to WhatsApp within 10 minutes."),
     Cause.WINDOW_CLOSED: gettext_lazy("The 24-hour window closed before it could be sent."),
     Cause.OPTED_OUT: gettext_lazy("The contact asked for no more messages before it could be sent."),
     Cause.NOT_APPROVED: gettext_lazy("The template is no longer approved by WhatsApp. Choose another one."),

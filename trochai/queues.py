@@ -18,5 +18,5 @@ ROUTES: Mapping[str, Mapping[str, str]] = {
     "templates_app.tasks.sync_requested": {"queue": INTERACTIVE},
     "trochai.whatsapp.tasks.process_waiting_webhooks": {"queue": WEBHOOKS},
     "conversations.tasks.apply_early_statuses": {"queue": WEBHOOKS},
-    "conversations.tasks.fetch_attachments": {"queue": MEDIA},
+    "conversations.tasks.transfer_files": {"queue": MEDIA},
 }

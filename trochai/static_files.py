@@ -36,6 +36,7 @@ BUNDLES: Mapping[str, tuple[str, ...]] = {
         "js/endless-list.js",
         "js/walk-list.js",
         "js/clipboard.js",
+        "js/attach.js",
         "js/latest-answer.js",
         "js/schedule.js",
     ),

@@ -8,7 +8,7 @@ from django.db import transaction
 
 from conversations import wording
 from conversations.models import Attachment, Message
-from conversations.tasks import fetch_attachments
+from conversations.tasks import transfer_files
 from trochai.clock import database_now
 from trochai.waking import waker
 from trochai.whatsapp.json_reading import mapping, text_or_number
@@ -29,7 +29,7 @@ def expect(messages: Iterable[Message]) -> None:
         return
     now = database_now()
     Attachment.objects.bulk_create(
-        [Attachment(message=message, media_id=media_id, fetch_at=now) for message, media_id in ids],
+        [Attachment(message=message, media_id=media_id, due_at=now) for message, media_id in ids],
         ignore_conflicts=True,
     )
-    transaction.on_commit(lambda: waker.wake(fetch_attachments))
+    transaction.on_commit(lambda: waker.wake(transfer_files))

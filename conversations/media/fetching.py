@@ -1,4 +1,4 @@
-"""Fetches what contacts have sent. The row is the queue: a worker that dies leaves it to the next.
+"""Fetches what contacts have sent.
 
 Meta keeps a file for seven days after its message, and tells an address that is good for five minutes.
 Source: "Media" in Meta's reference (June 2026).
@@ -26,19 +26,14 @@ from trochai.whatsapp.cloud_api.media import TooLarge
 
 logger = structlog.get_logger(__name__)
 
-# Longer than a fetch may take.
-LEASE = dt.timedelta(minutes=15)
 # Until the next try; the last one again and again.
 PAUSES = tuple(dt.timedelta(minutes=minutes) for minutes in (1, 5, 30, 120, 360))
 # How long Meta keeps what came in a webhook.
 KEPT = dt.timedelta(days=7)
 
 
-def fetch_next() -> bool:
-    """Fetch the file that is due for longest; False if none is."""
-    attachment = _claim(now=database_now())
-    if attachment is None:
-        return False
+def run(attachment: Attachment) -> None:
+    """Fetch the file and keep it, or settle why not."""
     try:
         _fetch(attachment)
     except NotTaken as refusal:
@@ -47,22 +42,17 @@ def fetch_next() -> bool:
         logger.info("attachment_gone", attachment=attachment.pk, code=error.code)
         _end(attachment, AttachmentState.GONE)
     except WhatsAppError as error:
-        _try_later(attachment, why=type(error).__name__)
-    except Exception:
-        logger.exception("attachment_not_fetched", attachment=attachment.pk)
-        _try_later(attachment, why="broken")
-    return True
+        try_later(attachment, why=type(error).__name__)
 
 
-def _claim(*, now: dt.datetime) -> Attachment | None:
-    with transaction.atomic():
-        due = Attachment.objects.filter(fetch_at__lte=now).order_by("fetch_at", "pk")
-        attachment = due.select_for_update(skip_locked=True, of=("self",), no_key=True).first()
-        if attachment is not None:
-            attachment.fetch_at = now + LEASE
-            attachment.fetches += 1
-            attachment.save(update_fields=["fetch_at", "fetches"])
-    return attachment
+def try_later(attachment: Attachment, *, why: str) -> None:
+    now = database_now()
+    if now > attachment.message.at + KEPT:
+        _end(attachment, AttachmentState.GONE)
+        return
+    pause = PAUSES[min(attachment.tries, len(PAUSES)) - 1]
+    Attachment.objects.filter(pk=attachment.pk, state=AttachmentState.WAITING).update(due_at=now + pause)
+    logger.info("attachment_fetched_later", attachment=attachment.pk, why=why, minutes=pause.seconds // 60)
 
 
 def _fetch(attachment: Attachment) -> None:
@@ -87,7 +77,7 @@ def _fetch(attachment: Attachment) -> None:
 
 def _keep(attachment: Attachment, file: File[bytes], found: inspection.Found, *, size: int) -> None:
     # What an earlier try has left: the same name is taken again.
-    discard(attachment)
+    attachment.discard()
     file.seek(0)
     attachment.file.save("", file, save=False)
     if found.thumbnail:
@@ -106,30 +96,14 @@ def _keep(attachment: Attachment, file: File[bytes], found: inspection.Found, *,
     )
     if not kept:
         # Deleted by its sender meanwhile.
-        discard(attachment)
-
-
-def discard(attachment: Attachment) -> None:
-    """Delete its files, also those of a try that was not finished."""
-    for field in (attachment.file, attachment.thumbnail):
-        field.storage.delete(field.name or field.field.generate_filename(attachment, ""))
+        attachment.discard()
 
 
 def _end(attachment: Attachment, state: AttachmentState, **columns: object) -> bool:
     """Settle what waits; False if it is not there any more, or settled by somebody else."""
     waiting = Attachment.objects.filter(pk=attachment.pk, state=AttachmentState.WAITING)
     with transaction.atomic():
-        if not waiting.update(state=state, fetch_at=None, **columns):
+        if not waiting.update(state=state, due_at=None, **columns):
             return False
         changes.changed([attachment.message.channel.organization_id], [changes.Kind.CONVERSATIONS])
     return True
-
-
-def _try_later(attachment: Attachment, *, why: str) -> None:
-    now = database_now()
-    if now > attachment.message.at + KEPT:
-        _end(attachment, AttachmentState.GONE)
-        return
-    pause = PAUSES[min(attachment.fetches, len(PAUSES)) - 1]
-    Attachment.objects.filter(pk=attachment.pk, state=AttachmentState.WAITING).update(fetch_at=now + pause)
-    logger.info("attachment_fetched_later", attachment=attachment.pk, why=why, minutes=pause.seconds // 60)

@@ -14,9 +14,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
-from typing import BinaryIO
+from typing import IO
 
 import av
+from django.core.files import File
 from PIL import Image, ImageOps
 
 # Bytes. What WhatsApp itself takes at most (Meta's "Media" reference, documents).
@@ -71,8 +72,11 @@ class Found:
     peaks: tuple[int, ...] = ()
 
 
-def inspect(kind: str, file: BinaryIO) -> Found:
-    """Look into a file of a message of ``kind`` (Meta's name). Raises ``NotTaken``."""
+def inspect(kind: str, file: IO[bytes] | File[bytes], *, with_peaks: bool = True) -> Found:
+    """Look into a file of a message of ``kind`` (Meta's name). Raises ``NotTaken``.
+
+    ``with_peaks``: a recording is decoded, for up to a second or two.
+    """
     file.seek(0)
     if not file.read(1):
         raise NotTaken(Fault.EMPTY)
@@ -83,12 +87,12 @@ def inspect(kind: str, file: BinaryIO) -> Found:
         case "video":
             return _video(file)
         case "audio":
-            return _recording(file)
+            return _recording(file, with_peaks=with_peaks)
         case _:
             return Found()
 
 
-def _picture(file: BinaryIO) -> Found:
+def _picture(file: IO[bytes]) -> Found:
     try:
         with Image.open(file, formats=tuple(PICTURES)) as image:
             if image.width * image.height > MAX_PIXELS:
@@ -108,7 +112,7 @@ def _with_thumbnail(found: Found, image: Image.Image) -> Found:
     return Found(found.mime_type, small.getvalue(), image.width, image.height, found.seconds)
 
 
-def _video(file: BinaryIO) -> Found:
+def _video(file: IO[bytes]) -> Found:
     with _opened(file) as container:
         mime_type = _STREAMS[container.format.name][1]
         if not mime_type or not container.streams.video:
@@ -123,18 +127,18 @@ def _video(file: BinaryIO) -> Found:
         return _with_thumbnail(found, first.to_image())  # type: ignore[no-untyped-call]
 
 
-def _recording(file: BinaryIO) -> Found:
+def _recording(file: IO[bytes], *, with_peaks: bool) -> Found:
     with _opened(file) as container:
         mime_type = _STREAMS[container.format.name][0]
         if not container.streams.audio or container.streams.video:
             raise NotTaken(Fault.WRONG_TYPE)
         seconds = _seconds(container)
-        drawn = seconds is not None and seconds <= LONGEST_DRAWN
+        drawn = with_peaks and seconds is not None and seconds <= LONGEST_DRAWN
         return Found(mime_type, seconds=seconds, peaks=_peaks(container) if drawn else ())
 
 
 @contextmanager
-def _opened(file: BinaryIO) -> Iterator[av.container.InputContainer]:
+def _opened(file: IO[bytes]) -> Iterator[av.container.InputContainer]:
     try:
         with av.open(file, "r", options=_FORMATS, metadata_errors="replace") as container:
             yield container

@@ -38,7 +38,7 @@ def name_of(attachment: Attachment) -> str:
     return f"WhatsApp {message.kind} {message.at:%Y-%m-%d}{ending}"
 
 
-def ending_of(message: Message) -> str:
+def ending_of(name: str) -> str:
     """Return what stands on a document's tile: PDF, DOCX; at most four letters."""
-    suffix = PurePosixPath(given_name(message)).suffix.removeprefix(".")
+    suffix = PurePosixPath(name).suffix.removeprefix(".")
     return suffix.upper() if suffix.isalnum() and len(suffix) <= 4 else ""

@@ -33,7 +33,8 @@ class ShownFile:
 
     @property
     def is_ready(self) -> bool:
-        return self.attachment is not None and self.attachment.state == AttachmentState.READY
+        here = {AttachmentState.READY, AttachmentState.SENDING}
+        return self.attachment is not None and self.attachment.state in here
 
     @property
     def is_waiting(self) -> bool:
@@ -64,7 +65,7 @@ class ShownFile:
 
     @property
     def ending(self) -> str:
-        return naming.ending_of(self.message)
+        return naming.ending_of(naming.given_name(self.message))
 
     @property
     def length(self) -> str:

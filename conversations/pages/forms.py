@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from django import forms
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
+from conversations.media.uploads import MOST_FILES
 from conversations.models import Conversation, ConversationStatus, Tag
 from trochai.accounts.models import Role, User
 
@@ -22,8 +24,25 @@ class MessageField(forms.CharField):
         return super().to_python(value)
 
 
+class UUIDsField(forms.Field):
+    """The values of all fields of its name, each a UUID."""
+
+    widget = forms.MultipleHiddenInput
+
+    def clean(self, value: Any) -> list[uuid.UUID]:
+        given = list(value or [])
+        try:
+            found = [uuid.UUID(each) for each in given]
+        except (ValueError, AttributeError):
+            raise forms.ValidationError(_("A file is no longer here. Attach it again.")) from None
+        if len(found) > MOST_FILES or len(set(found)) != len(found):
+            raise forms.ValidationError(_("Send at most %(most)d files at once.") % {"most": MOST_FILES})
+        return found
+
+
 class ReplyForm(forms.Form):
     text = MessageField(
+        required=False,
         max_length=TEXT_LENGTH,
         error_messages={
             "required": _("Write a message first."),
@@ -32,6 +51,14 @@ class ReplyForm(forms.Form):
     )
     # The same form sent twice makes one message.
     uuid = forms.UUIDField(required=False)
+    # With files the text may be empty.
+    attached = UUIDsField(required=False)
+
+    def clean(self) -> dict[str, Any]:
+        said: dict[str, Any] = super().clean() or self.cleaned_data
+        if not said.get("text") and not said.get("attached") and "text" not in self.errors:
+            self.add_error("text", self.fields["text"].error_messages["required"])
+        return said
 
 
 class TriageForm(forms.Form):

@@ -19,6 +19,7 @@ from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import reswap
 
 from conversations import merging, outbox, triage, window
+from conversations.media import unsent, uploads
 from conversations.models import Conversation, ConversationStatus, Message, Tag
 from conversations.pages import listing, thread
 from conversations.pages.banners import banners_of
@@ -116,13 +117,17 @@ def reply(request: MemberRequest, pk: int) -> HttpResponse:
     if not form.is_valid():
         return _page(request, opened, form=form, status=422)
     try:
-        outbox.send_reply(
-            conversation=opened,
-            text=form.cleaned_data["text"],
-            by=request.membership.user,
-            now=timezone.now(),
-            uuid=form.cleaned_data["uuid"] or uuid.uuid4(),
-        )
+        said = {
+            "conversation": opened,
+            "text": form.cleaned_data["text"],
+            "by": request.membership.user,
+            "now": timezone.now(),
+            "uuid": form.cleaned_data["uuid"] or uuid.uuid4(),
+        }
+        if form.cleaned_data["attached"]:
+            outbox.send_files(uploads=form.cleaned_data["attached"], **said)
+        else:
+            outbox.send_reply(**said)
     except outbox.ReplyRefused as refusal:
         form.add_error("text", str(refusal))
         return _page(request, opened, form=form, status=422)
@@ -242,6 +247,9 @@ def _page(
         context["conversation_tags"] = _tags(opened, found)
         context |= _opened(request, opened, now=now, data=data, unread=unread)
         context |= {"form": form, "fresh_composer": sent or form is not None}
+        if form is not None:
+            ids, by = form.cleaned_data.get("attached", []), request.membership.user
+            context["uploads"] = uploads.again(ids, conversation=opened, by=by)
     live: dict[str, str] = {
         # Those in Jinja come as plain text, escaped all the same.
         name: SafeString(render_to_string(f"conversations/_{name}.html", context, request))
@@ -306,8 +314,10 @@ def _thread(opened: Conversation, *, to: Cursor | None, since: Cursor | None) ->
 
     found = read()
     # Where no worker runs, whoever looks sees to it that nobody waits for what will not be sent.
-    if found.is_sending and queue.fail_unbegun(now=database_now()):
-        return read()
+    if found.is_sending:
+        now = database_now()
+        if queue.fail_unbegun(now=now) + unsent.give_up(now=now):
+            return read()
     return found
 
 

@@ -12,9 +12,10 @@ from django.db import transaction
 
 from conversations import consent, identity, recording, window
 from conversations.frozen import Frozen
+from conversations.media import naming
 from conversations.models import Delivery, Message, MessageKind, QueuedMessage
 from conversations.sending import queue
-from conversations.wording import Cause
+from conversations.wording import FILES, Cause
 from templates_app.payload import template_payload
 from templates_app.tasks import sync_soon
 from trochai import metrics
@@ -138,6 +139,9 @@ def problem_with(row: QueuedMessage, now: dt.datetime) -> Failure | None:
 
 def _content_of(message: Message) -> dict[str, Any] | Failure:
     """Return the content as Meta takes it, or why the template cannot be sent as it is now."""
+    if message.kind in FILES:
+        name = naming.given_name(message)
+        return payloads.media(message.kind, message.attachment.media_id, caption=message.text, filename=name)
     frozen = Frozen.of(message)
     if frozen is None:
         return payloads.text(message.text)

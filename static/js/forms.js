@@ -20,7 +20,9 @@ document.addEventListener("keydown", (event) => {
   // Enter sends, Shift+Enter breaks the line; while a word is being composed it is the keyboard's.
   if (key === "Enter" && !event.shiftKey && !event.isComposing && target.matches(".composer textarea")) {
     event.preventDefault();
-    if (target.value.trim() && !target.readOnly) target.form.requestSubmit();
+    const { form } = target;
+    const says = target.value.trim() || form.querySelector("[name=attached]");
+    if (says && !target.readOnly && !form.hasAttribute("data-uploading")) form.requestSubmit();
   }
 });
 

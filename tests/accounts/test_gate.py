@@ -52,7 +52,7 @@ def theirs(db):
         "accounts:switch_organization": other.agent.pk,
         **{
             f"conversations:{name}": conversation
-            for name in ("conversation", "earlier", "reply", "send_template", "tag", "update")
+            for name in ("conversation", "earlier", "reply", "send_template", "tag", "update", "upload")
         },
         "conversations:retry": message.pk,
         "conversations:file": attachment.pk,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from django.urls import reverse
 
+from conversations.models import Attachment
 from tests import factories
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ def every_page(team: Team, *, search: str, **follow_up: Any) -> list[str]:
         )
     ]
     team.conversation.tags.set(tags)
+    _every_kind_of_message(team, said=search)
     inbox, follow_ups = reverse("conversations:inbox"), reverse("followups:index")
     return [
         inbox,
@@ -58,3 +61,26 @@ def every_page(team: Team, *, search: str, **follow_up: Any) -> list[str]:
         reverse("notifications:index"),
         reverse("accounts:shortcuts"),
     ]
+
+
+def _every_kind_of_message(team: Team, *, said: str) -> None:
+    """What a contact can send that is more than words, with ``said`` wherever words are."""
+    person = {"name": {"formatted_name": said}, "phones": [{"phone": "+506 8711 2233"}]}
+    article = {"product_retailer_id": said, "quantity": 2, "item_price": 10.5, "currency": "USD"}
+    answers = json.dumps({"screen_0_Rating_0": said, f"screen_0_{said}_1": "Sí"})
+    quoted = factories.MessageFactory(conversation=team.conversation, text=said, whatsapp_id="wamid.QUOTED")
+    nodes: list[tuple[str, Any]] = [
+        ("location", {"name": said, "address": said, "latitude": 9.93, "longitude": -84.08}),
+        ("contacts", [person]),
+        ("order", {"text": said, "product_items": [article]}),
+        ("interactive", {"type": "nfm_reply", "nfm_reply": {"response_json": answers}}),
+        ("document", {"id": "1", "filename": f"{said}.pdf", "caption": said}),
+        *((kind, {"id": "1"}) for kind in ("image", "video", "audio", "sticker")),
+    ]
+    for kind, node in nodes:
+        content = {kind: node, "context": {"id": quoted.whatsapp_id}}
+        message = factories.MessageFactory(
+            conversation=team.conversation, direction="in", kind=kind, content=content, text=said
+        )
+        if kind == "image":
+            Attachment.objects.create(message=message, media_id="1", due_at=message.at)

@@ -15,7 +15,7 @@ from django.conf import settings as project_settings
 from PIL import Image
 from werkzeug import Response
 
-from conversations.media import fetching, inspection
+from conversations.media import inspection, transfer
 from conversations.media.inspection import Fault, NotTaken, inspect
 from conversations.models import Attachment, AttachmentState, Message
 from tests import factories
@@ -72,7 +72,7 @@ def sent(team, kind="image", node=None, **more):
 
 
 def fetched(attachment):
-    assert fetching.fetch_next()
+    assert transfer.do_next()
     attachment.refresh_from_db()
     return attachment
 
@@ -111,7 +111,7 @@ def test_a_picture_is_being_fetched_and_then_there(team, meta):
     assert CAPTION in html
     assert meta.tokens == ["Bearer test-access-token"]
     assert meta.asked == [team.channel.phone_number_id]
-    assert not fetching.fetch_next()
+    assert not transfer.do_next()
 
 
 def test_files_of_many_messages_that_were_read_together_are_all_expected(team):
@@ -160,7 +160,7 @@ def test_a_page_of_pictures_costs_one_query_more_than_one_of_words(
         client.get(address)
     for number in range(8):
         picture = factories.MessageFactory(conversation=team.conversation, direction="in", kind="image")
-        Attachment.objects.create(message=picture, media_id=str(number), fetch_at=picture.at)
+        Attachment.objects.create(message=picture, media_id=str(number), due_at=picture.at)
     with django_assert_max_num_queries(len(words) + 1):
         client.get(address)
 
@@ -174,7 +174,7 @@ def test_the_files_that_meta_still_keeps_are_fetched_after_an_update(team):
             content={"image": {"id": f"of {days}"}},
             at=dt.datetime.now(tz=dt.UTC) - dt.timedelta(days=days),
         )
-    import_module("conversations.migrations.0022_fetch_attachments").expect(apps, None)
+    import_module("conversations.migrations.0022_transfer_files").expect(apps, None)
     assert [each.media_id for each in Attachment.objects.all()] == ["of 6"]
 
 
@@ -284,12 +284,12 @@ def test_what_cannot_be_fetched_now_is_tried_again_less_and_less_often(team, met
     attachment = sent(team)
     waits = []
     for _time in range(3):
-        Attachment.objects.update(fetch_at=attachment.message.at)
+        Attachment.objects.update(due_at=attachment.message.at)
         before = dt.datetime.now(tz=dt.UTC)
         fetched(attachment)
-        waits.append(round((attachment.fetch_at - before).total_seconds() / 60))
+        waits.append(round((attachment.due_at - before).total_seconds() / 60))
     assert waits == [1, 5, 30]
-    assert not fetching.fetch_next()
+    assert not transfer.do_next()
     assert "Photo is being fetched" in page(team, attachment)
 
 
@@ -305,7 +305,7 @@ def test_what_a_worker_died_with_is_fetched_by_the_next_and_leaves_no_second_fil
     attachment = fetched(sent(team))
     kept = files_in(tmp_path)
     # As it was before the worker could say that it had it.
-    Attachment.objects.update(state="waiting", fetch_at=attachment.message.at, file="", thumbnail="")
+    Attachment.objects.update(state="waiting", due_at=attachment.message.at, file="", thumbnail="")
     assert fetched(attachment).state == AttachmentState.READY
     assert files_in(tmp_path) == kept
 
@@ -342,7 +342,7 @@ def test_a_message_that_is_deleted_while_its_file_is_fetched_leaves_none(team, m
         return look(*what)
 
     monkeypatch.setattr(inspection, "inspect", look_while_it_is_deleted)
-    assert fetching.fetch_next()
+    assert transfer.do_next()
     assert not Attachment.objects.filter(pk=attachment.pk).exists()
     assert not files_in(tmp_path)
 

@@ -12,6 +12,7 @@ from typing import Any
 from trochai.whatsapp.cloud_api.failures import Cause
 
 MAX_TEXT = 4096
+MAX_CAPTION = 1024
 MAX_REFERENCE = 512
 
 # With its plus sign: without it Meta takes the number as local to the business's country.
@@ -54,6 +55,15 @@ def text(body: str) -> dict[str, Any]:
     return {"type": "text", "text": {"body": body, "preview_url": False}}
 
 
+def media(kind: str, media_id: str, *, caption: str = "", filename: str = "") -> dict[str, Any]:
+    """Return the content of a file that was uploaded: image, video, audio or document.
+
+    Source: "Image messages", "Document messages" and their like. An audio has no caption.
+    """
+    named = {"caption": caption, "filename": filename if kind == "document" else ""}
+    return {"type": kind, kind: {"id": media_id, **{key: said for key, said in named.items() if said}}}
+
+
 def _check_template(content: Mapping[str, Any]) -> None:
     named = content["template"]
     if not named.get("name") or not (named.get("language") or {}).get("code"):
@@ -68,9 +78,18 @@ def _check_text(content: Mapping[str, Any]) -> None:
         raise Unsendable(Cause.TOO_LONG)
 
 
+def _check_media(content: Mapping[str, Any]) -> None:
+    node = content[content["type"]]
+    if not node.get("id"):
+        raise Unsendable(Cause.EMPTY)
+    if len(node.get("caption", "")) > MAX_CAPTION:
+        raise Unsendable(Cause.TOO_LONG)
+
+
 _CHECKS: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
     "template": _check_template,
     "text": _check_text,
+    **dict.fromkeys(("image", "video", "audio", "document"), _check_media),
 }
 
 

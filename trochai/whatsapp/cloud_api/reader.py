@@ -1,15 +1,16 @@
-"""GETs to Meta. Reading changes nothing: it may be tried again."""
+"""Calls to Meta that change nothing, or nothing that matters: they may be made again."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, Any
 
 import certifi
 import requests
 import urllib3
+from requests_toolbelt.multipart.encoder import MultipartEncoder
 
 from trochai.whatsapp.cloud_api.media import TooLarge
 from trochai.whatsapp.cloud_api.transport import HEADERS, MAX_ANSWER, Answer, NoAnswer, NotSent
@@ -17,7 +18,7 @@ from trochai.whatsapp.cloud_api.transport import HEADERS, MAX_ANSWER, Answer, No
 # Bytes taken from the connection at a time.
 PIECE = 64 * 1024
 # Seconds. 100 MB at 2.7 Mbit/s.
-LONGEST_DOWNLOAD = 300
+LONGEST_TRANSFER = 300
 
 # Takes the body of an answer, until a moment of ``time.monotonic``.
 Taker = Callable[[requests.Response, float], bytes]
@@ -36,15 +37,13 @@ class Reader:
     def get(self, url: str, *, headers: Mapping[str, str], params: Mapping[str, str]) -> Answer:
         """Return the whole answer. Raises ``NotSent`` or ``NoAnswer``, which name the failure alone."""
         seconds = self.connect_timeout + self.read_timeout
+        return self._ask("GET", url, headers, _whole, seconds=seconds, params=params)
 
-        def read(response: requests.Response, deadline: float) -> bytes:
-            return b"".join(_pieces(response, deadline, limit=MAX_ANSWER))
-
-        try:
-            return self._ask(url, headers, params, read, seconds=seconds)
-        except TooLarge:
-            failure = NoAnswer("the answer is too long")
-        raise failure
+    def upload(self, url: str, *, headers: Mapping[str, str], fields: Mapping[str, object]) -> Answer:
+        """Post a form whose files are read piece by piece. Returns and raises what ``get`` does."""
+        form = MultipartEncoder(fields)
+        typed = {**headers, "Content-Type": form.content_type}
+        return self._ask("POST", url, typed, _whole, seconds=LONGEST_TRANSFER, data=form)
 
     def download(self, url: str, *, headers: Mapping[str, str], into: IO[bytes], limit: int) -> Answer:
         """Write the bytes of a file (status 200) ``into`` one; the answer's own body is empty.
@@ -58,10 +57,10 @@ class Reader:
                     into.write(piece)
             return b""
 
-        return self._ask(url, headers, {}, write, seconds=LONGEST_DOWNLOAD)
+        return self._ask("GET", url, headers, write, seconds=LONGEST_TRANSFER)
 
     def _ask(
-        self, url: str, headers: Mapping[str, str], params: Mapping[str, str], take: Taker, *, seconds: float
+        self, method: str, url: str, headers: Mapping[str, str], take: Taker, *, seconds: float, **sent: Any
     ) -> Answer:
         deadline = time.monotonic() + seconds
         failure: Exception
@@ -69,14 +68,15 @@ class Reader:
             with requests.Session() as session:
                 # Neither a proxy nor a .netrc of this machine, which would replace the token.
                 session.trust_env = False
-                with session.get(
+                with session.request(
+                    method,
                     url,
                     headers={**HEADERS, **headers},
-                    params=params,
                     timeout=(self.connect_timeout, self.read_timeout),
                     allow_redirects=False,
                     stream=True,
                     verify=certifi.where(),
+                    **sent,
                 ) as response:
                     return Answer(response.status_code, response.headers, take(response, deadline))
         except _BEFORE_THE_FIRST_BYTE as error:
@@ -85,6 +85,13 @@ class Reader:
             failure = NoAnswer(type(error).__name__)
         # Raised outside of the handler: the exceptions of requests hold the request, with its token.
         raise failure
+
+
+def _whole(response: requests.Response, deadline: float) -> bytes:
+    try:
+        return b"".join(_pieces(response, deadline, limit=MAX_ANSWER))
+    except TooLarge:
+        raise ValueError("the answer is too long") from None
 
 
 def _pieces(response: requests.Response, deadline: float, *, limit: int) -> Iterator[bytes]:

@@ -27,7 +27,7 @@ REPLY_DELAY = 2.0
 HEAD_START = 1.0
 
 DOWNLOADS = "/sandbox/files/"
-PATH = re.compile(r"/v[0-9]+\.[0-9]+/([0-9A-Za-z_-]+)(/messages|/message_templates)?/?")
+PATH = re.compile(r"/v[0-9]+\.[0-9]+/([0-9A-Za-z_-]+)(/messages|/message_templates|/media)?/?")
 HTML = b"<!DOCTYPE html><html><head><title>Error</title></head><body><h1>Sorry</h1></body></html>"
 
 
@@ -107,6 +107,8 @@ class Api:
         account = self._account(node, edge, token)
         if (method, edge) == ("POST", "/messages"):
             return self._message(account, body)
+        if (method, edge) == ("POST", "/media"):
+            return _json(200, {"id": f"8800{secrets.randbelow(10**12):012}"})
         if (method, edge) == ("GET", "/message_templates"):
             return _templates(account, query)
         if (method, edge) == ("GET", ""):
@@ -115,7 +117,8 @@ class Api:
 
     def _account(self, node: str, edge: str, token: str) -> Account:
         for account in self._check(token):
-            nodes = {"/message_templates": {account.waba_id}, "/messages": {account.phone_number_id}}
+            number = {account.phone_number_id}
+            nodes = {"/message_templates": {account.waba_id}, "/messages": number, "/media": number}
             if node in nodes.get(edge, {account.waba_id, account.phone_number_id}) and account.accepts(token):
                 return account
         message = f"Unsupported request. Object with ID '{node}' does not exist"

@@ -15,7 +15,8 @@ from trochai.whatsapp.sandbox.accounts import Account, Directory
 from trochai.whatsapp.sandbox.api import Api, Call, Reply
 from trochai.whatsapp.sandbox.courier import Courier
 
-MAX_BODY = 5 * 1024 * 1024
+# Meta takes files of up to 100 MB.
+MAX_BODY = 101 * 1024 * 1024
 
 
 class Sandbox:

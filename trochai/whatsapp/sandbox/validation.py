@@ -16,6 +16,8 @@ USER_ID = re.compile(r"[A-Z]{2}\.(ENT\.)?[0-9A-Za-z]{1,128}", re.ASCII)
 # 132018
 UNFIT_TEXT = re.compile(r"[\n\r\t]| {5}")
 MEDIA = {"IMAGE": "image", "VIDEO": "video", "DOCUMENT": "document"}
+SENT_FILES = frozenset({"image", "video", "audio", "document"})
+MAX_CAPTION = 1024
 MAX_BODY, MAX_HEADER, MAX_TEXT, MAX_REFERENCE = 1024, 60, 4096, 512
 
 
@@ -58,6 +60,8 @@ def check_message(body: Any, templates: Iterable[dict[str, Any]]) -> str:
         _check_text(body.get("text"))
     elif kind == "template":
         _check_template(body.get("template"), templates)
+    elif kind in SENT_FILES:
+        _check_file(kind, body.get(kind))
     else:
         raise Refused(400, 131051, "(#131051) Unsupported message type", f"{kind} is not played here")
     return recipient
@@ -79,6 +83,13 @@ def _check_text(text: Any) -> None:
         raise _missing("text.body is required")
     if len(content) > MAX_TEXT:
         raise Refused(400, 100, "(#100) Invalid parameter", "text.body is longer than 4096 characters")
+
+
+def _check_file(kind: str, node: Any) -> None:
+    if not isinstance(node, dict) or not node.get("id"):
+        raise _missing(f"{kind}.id is required")
+    if len(str(node.get("caption", ""))) > MAX_CAPTION:
+        raise Refused(400, 100, "(#100) Invalid parameter", "The caption is longer than 1024 characters")
 
 
 def _check_template(template: Any, templates: Iterable[dict[str, Any]]) -> None:

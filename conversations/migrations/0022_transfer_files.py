@@ -1,4 +1,4 @@
-"""Install the beat entry, and expect the files that Meta still keeps."""
+"""Install the beat entries, and expect the files that Meta still keeps."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import datetime as dt
 from django.db import migrations
 from django.utils import timezone
 
-TASK = "conversations.tasks.fetch_attachments"
+TASK = "conversations.tasks.transfer_files"
+PURGE = "conversations.tasks.purge_uploads"
 KINDS = ("image", "video", "audio", "document", "sticker")
 KEPT = dt.timedelta(days=7)
 BATCH = 1000
@@ -23,7 +24,7 @@ def expect(apps, schema_editor):
         media = message.content.get(message.kind)
         media_id = media.get("id") if isinstance(media, dict) else None
         if isinstance(media_id, str) and 0 < len(media_id) <= 64:
-            found.append(Attachment(message=message, media_id=media_id, fetch_at=now))
+            found.append(Attachment(message=message, media_id=media_id, due_at=now))
     Attachment.objects.bulk_create(found, batch_size=BATCH)
 
 
@@ -33,13 +34,18 @@ def install(apps, schema_editor):
     every_minute, _ = CrontabSchedule.objects.get_or_create(
         minute="*", hour="*", day_of_week="*", day_of_month="*", month_of_year="*", timezone="UTC"
     )
-    PeriodicTask.objects.update_or_create(
-        name="Fetch what contacts sent", defaults={"task": TASK, "crontab": every_minute}
+    nightly, _ = CrontabSchedule.objects.get_or_create(
+        minute="27", hour="3", day_of_week="*", day_of_month="*", month_of_year="*", timezone="UTC"
     )
+    for name, task, crontab in (
+        ("Transfer files", TASK, every_minute),
+        ("Purge files that nobody has sent", PURGE, nightly),
+    ):
+        PeriodicTask.objects.update_or_create(name=name, defaults={"task": task, "crontab": crontab})
 
 
 def remove(apps, schema_editor):
-    apps.get_model("django_celery_beat", "PeriodicTask").objects.filter(task=TASK).delete()
+    apps.get_model("django_celery_beat", "PeriodicTask").objects.filter(task__in=[TASK, PURGE]).delete()
 
 
 class Migration(migrations.Migration):
