@@ -223,6 +223,9 @@ class Proxy:
         self.port = free_port()
         self.plain_port = free_port()
         self._folder = Path(tempfile.mkdtemp(prefix="trochai-nginx-"))
+        # Where web keeps what nginx sends.
+        self.files = self._folder / "files"
+        self.files.mkdir()
         self._web_port = web_port
         self._live_port = live_port
         self._process: subprocess.Popen | None = None
@@ -244,6 +247,7 @@ class Proxy:
             ("listen 8080", f"listen 127.0.0.1:{self.plain_port}"),
             ("listen 127.0.0.1:8081", f"listen 127.0.0.1:{free_port()}"),
             ("/etc/nginx/certificates", str(self._folder)),
+            ("alias /media/", f"alias {self.files}/"),
             ("/var/www/acme", str(self._folder / "acme")),
         ):
             assert old in conf, f"{old} is not in the configuration any more"

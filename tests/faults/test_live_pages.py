@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import time
 import uuid
 from collections.abc import Iterator
@@ -11,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
+from django.core.files.base import ContentFile
 from django.utils import timezone
 from pytest_django import Settings
 
-from conversations.models import Conversation
+from conversations.models import Attachment, Conversation, Upload
 from followups.models import FollowUp, Status
 from tests import factories
 from tests.chromium import PATIENCE, launched
@@ -27,6 +29,7 @@ from trochai.accounts.models import Membership
 from trochai.whatsapp.models import Channel
 from trochai.whatsapp.sandbox.callbacks import inbound
 from trochai.whatsapp.sandbox.courier import deliver
+from trochai.whatsapp.sandbox.media import FILES as SAMPLES
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
@@ -89,12 +92,14 @@ def office(installation: Installation, browser: Browser, settings: Settings) -> 
     organization = channel.organization
     members = [organization.memberships.get(), factories.MembershipFactory(organization=organization)]
     port = free_port()
-    installation.environment |= {"TRUSTED_PROXIES": "1"}
+    proxy = Proxy(installation.web_port, installation.live_port)
+    stored = {"MEDIA_ROOT": str(proxy.files), "MEDIA_ACCEL_LOCATION": "/stored/"}
+    installation.environment |= {"TRUSTED_PROXIES": "1", **stored}
+    settings.MEDIA_ROOT = proxy.files
     installation.web(processes=2)
     installation.workers_of_production()
     installation.environment |= {"METRICS_PORT": str(port)}
     live = installation.live()
-    proxy = Proxy(installation.web_port, installation.live_port)
     proxy.start()
     installation.post_webhooks_of(channel)
     # Seconds after a message was sent.
@@ -244,3 +249,33 @@ def test_a_process_that_restarts_is_noticed_and_what_came_meanwhile_is_shown(off
     expect(page.locator(RECONNECTING)).to_be_visible(timeout=30_000)
     office.trochai.redis.start()
     expect(page.locator(RECONNECTING)).to_be_hidden(timeout=90_000)
+
+
+def test_files_come_from_nginx_to_those_who_may_see_them_and_are_taken_in_through_it(office):
+    channel = office.channel
+    conversation = factories.ConversationFactory(organization=channel.organization, channel=channel)
+    message = factories.MessageFactory(conversation=conversation, direction="in", kind="video")
+    video = SAMPLES["video"].make()
+    attachment = Attachment(message=message, state="ready", mime_type="video/mp4")
+    attachment.file.save("", ContentFile(video))
+    address = f"/inbox/files/{attachment.pk}/"
+    page = office.open(office.members[0], f"/inbox/{conversation.pk}/")
+    stranger = office.open(factories.MembershipFactory(), "/inbox/")
+
+    whole = page.request.get(address)
+    assert whole.body() == video
+    assert whole.headers["content-type"] == "video/mp4"
+    assert whole.headers["x-content-type-options"] == "nosniff"
+    assert "sandbox" in whole.headers["content-security-policy"]
+    part = page.request.get(address, headers={"Range": "bytes=2-5"})
+    assert (part.status, part.body()) == (206, video[2:6])
+    assert stranger.request.get(address).status == 404
+    assert page.request.get(f"/stored/{attachment.file.name}").status == 404
+
+    token = json.loads(page.locator("body").get_attribute("hx-headers"))["X-CSRFToken"]
+    headers = {"X-CSRFToken": token, "Referer": office.proxy.url}
+    plan = {"name": "plano.pdf", "mimeType": "application/pdf", "buffer": b"x" * 3_000_000}
+    for name, status in (("files", 200), ("reply", 413)):
+        address = f"/inbox/{conversation.pk}/{name}/"
+        assert page.request.post(address, multipart={"file": plan}, headers=headers).status == status
+    assert Upload.objects.get().size == 3_000_000
