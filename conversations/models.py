@@ -442,6 +442,8 @@ class MessageKind(enum.StrEnum):
 
     TEXT = "text"
     TEMPLATE = "template"
+    # A note; none of Meta's.
+    INTERNAL = "internal"
 
 
 class Message(models.Model):
@@ -513,6 +515,11 @@ class Message(models.Model):
     @property
     def is_note(self) -> bool:
         return self.direction == Direction.NOTE
+
+    @property
+    def is_internal(self) -> bool:
+        """Whether a member wrote it for the others: see conversations.internal_notes."""
+        return self.is_note and self.kind == MessageKind.INTERNAL
 
     @property
     def is_from_follow_up(self) -> bool:

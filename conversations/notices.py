@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -22,6 +22,7 @@ class Kind(StrEnum):
     """Stored, so never renamed."""
 
     ASSIGNED = "assigned"
+    MENTIONED = "mentioned"
 
 
 @bell.words_for(Kind.ASSIGNED, icon="user-round")
@@ -29,6 +30,15 @@ def assigned(values: Mapping[str, Any]) -> bell.Words:
     """Values: contact, by (a member's name)."""
     names = {name: isolated(value) for name, value in values.items()}
     return bell.Words(_("Assigned to you"), _("%(by)s gave you the conversation with %(contact)s") % names)
+
+
+@bell.words_for(Kind.MENTIONED, icon="sticky-note")
+def mentioned(values: Mapping[str, Any]) -> bell.Words:
+    """Values: contact, by (a member's name)."""
+    names = {name: isolated(value) for name, value in values.items()}
+    return bell.Words(
+        _("You were mentioned"), _("%(by)s named you in a note on the conversation with %(contact)s") % names
+    )
 
 
 @notes.words_for(Kind.ASSIGNED, icon="user-round")
@@ -48,12 +58,26 @@ def announce_assigned(conversation: Conversation, *, to: User | None, by: User, 
     names = {"by": str(by), "to": str(to or "")}
     notes.write(conversation, kind=Kind.ASSIGNED, values=names, url=url, at=now)
     if to is not None and to != by:
-        contact = conversation.contact
-        notify(
-            organization=conversation.organization,
-            recipients=[to],
-            kind=Kind.ASSIGNED,
-            values={"contact": contact.name or contact.display_phone, "by": str(by)},
-            url=url,
-            now=now,
-        )
+        _tell(conversation, [to], kind=Kind.ASSIGNED, by=by, now=now)
+
+
+def announce_mention(
+    conversation: Conversation, people: Sequence[User], *, by: User, now: dt.datetime
+) -> None:
+    """Tell those whom a note names."""
+    if people:
+        _tell(conversation, people, kind=Kind.MENTIONED, by=by, now=now)
+
+
+def _tell(
+    conversation: Conversation, people: Sequence[User], *, kind: Kind, by: User, now: dt.datetime
+) -> None:
+    contact = conversation.contact
+    notify(
+        organization=conversation.organization,
+        recipients=people,
+        kind=kind,
+        values={"contact": contact.name or contact.display_phone, "by": str(by)},
+        url=reverse("conversations:conversation", args=[conversation.pk]),
+        now=now,
+    )

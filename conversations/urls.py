@@ -16,6 +16,7 @@ urlpatterns = [
     path("<int:pk>/", views.conversation, name="conversation"),
     path("<int:pk>/earlier/", views.earlier, name="earlier"),
     path("<int:pk>/reply/", views.reply, name="reply"),
+    path("<int:pk>/note/", views.note, name="note"),
     path("<int:pk>/template/", template_views.send_template, name="send_template"),
     path("<int:pk>/tag/", views.tag, name="tag"),
     path("<int:pk>/update/", views.update, name="update"),

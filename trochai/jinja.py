@@ -27,6 +27,7 @@ def environment(**options: Any) -> Environment:
         "interface_language": get_language,
         "message_text": bubbles.message_text,
         "moment": template_tags.moment,
+        "note_text": messages.note_text,
         "tick": messages.tick,
         "url": addresses.url,
         "whatsapp_text": messages.whatsapp_text,

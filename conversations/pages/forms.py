@@ -61,6 +61,18 @@ class ReplyForm(forms.Form):
         return said
 
 
+class NoteForm(forms.Form):
+    text = MessageField(
+        max_length=TEXT_LENGTH,
+        error_messages={
+            "required": _("Write a note first."),
+            "max_length": _("A note has at most %(limit_value)d characters; this has %(show_value)d."),
+        },
+    )
+    # The same form sent twice makes one note.
+    uuid = forms.UUIDField(required=False)
+
+
 class TriageForm(forms.Form):
     """Status and assignee; either may be missing and is then left unchanged."""
 

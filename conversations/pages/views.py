@@ -18,12 +18,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import reswap
 
-from conversations import merging, outbox, triage, window
+from conversations import internal_notes, merging, outbox, triage, window
 from conversations.media import unsent, uploads
 from conversations.models import Conversation, ConversationStatus, Message, Tag
 from conversations.pages import listing, thread
 from conversations.pages.banners import banners_of
-from conversations.pages.forms import ReplyForm, TagForm, TriageForm, assignable
+from conversations.pages.forms import NoteForm, ReplyForm, TagForm, TriageForm, assignable
 from conversations.pages.listing import Filters, Listing, tags_of
 from conversations.sending import queue
 from trochai import changes
@@ -135,6 +135,22 @@ def reply(request: MemberRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
+def note(request: MemberRequest, pk: int) -> HttpResponse:
+    """Write a note for the team; nothing is sent."""
+    opened, form = _find(request, pk, needs=access.writer), NoteForm(request.POST)
+    if not form.is_valid():
+        return _page(request, opened, note_form=form, status=422)
+    internal_notes.add(
+        opened,
+        text=form.cleaned_data["text"],
+        by=request.membership.user,
+        now=timezone.now(),
+        uuid=form.cleaned_data["uuid"] or uuid.uuid4(),
+    )
+    return _done(request, opened, noted=True)
+
+
+@require_POST
 def retry(request: MemberRequest, pk: int) -> HttpResponse:
     """Send a failed message again, as a new one; ``anyway`` also one that may have arrived."""
     message = _find_message(request, pk)
@@ -201,14 +217,16 @@ def _find_message(request: MemberRequest, pk: int) -> Message:
     return message
 
 
-def _done(request: MemberRequest, opened: Conversation, *, sent: bool = False) -> HttpResponse:
+def _done(
+    request: MemberRequest, opened: Conversation, *, sent: bool = False, noted: bool = False
+) -> HttpResponse:
     """Respond to a change: to htmx with the inbox as it is now, otherwise with a redirect to it.
 
-    ``sent``: the composer's text has gone out, so the composer is emptied.
+    ``sent``, ``noted``: the composer's text has gone out, or the note's, so that field is emptied.
     """
     if request.htmx:
         version = _version(request)
-        return _page(request, _find(request, opened.pk), sent=sent, version=version)
+        return _page(request, _find(request, opened.pk), sent=sent, noted=noted, version=version)
     return redirect("conversations:conversation", pk=opened.pk)
 
 
@@ -217,7 +235,9 @@ def _page(
     opened: Conversation | None,
     *,
     form: ReplyForm | None = None,
+    note_form: NoteForm | None = None,
     sent: bool = False,
+    noted: bool = False,
     status: int = 200,
     version: str = "",
     unread: int = 0,
@@ -247,6 +267,7 @@ def _page(
         context["conversation_tags"] = _tags(opened, found)
         context |= _opened(request, opened, now=now, data=data, unread=unread)
         context |= {"form": form, "fresh_composer": sent or form is not None}
+        context |= {"note_form": note_form, "fresh_note": noted or note_form is not None}
         if form is not None:
             ids, by = form.cleaned_data.get("attached", []), request.membership.user
             context["uploads"] = uploads.again(ids, conversation=opened, by=by)
@@ -303,6 +324,7 @@ def _opened(
         "window_left": formatting.short_duration(closes_at - now) if closes_at else "",
         "opted_out_on": formatting.day(opted_out_at, now) if opted_out_at else "",
         "submission": uuid.uuid4(),
+        "note_submission": uuid.uuid4(),
         "statuses": ConversationStatus.choices,
         "people": _people(opened) if request.membership.can_write else [],
     }

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from django import template
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from conversations.models import Delivery
+from conversations.internal_notes import MENTIONS
+from conversations.models import Delivery, Message
 from trochai.ui import marks
 from trochai.ui.links import linked
 from trochai.ui.template_tags import icon
@@ -48,3 +50,17 @@ def _html(part: str | marks.Marked) -> SafeString:
         return linked(part)
     inside = format_html_join("", "{}", ((_html(each),) for each in part.parts))
     return format_html("<{0}>{1}</{0}>", marks.TAGS[part.mark], inside)
+
+
+def note_text(message: Message) -> SafeString:
+    """Return a note's words with the names of colleagues marked."""
+    names = [re.escape(name) for name in message.content.get(MENTIONS, [])]
+    if not names:
+        return linked(message.text)
+    # Every second part is a name.
+    parts = re.split(f"({'|'.join(names)})", message.text)
+    marked = (
+        format_html('<b class="mention">{}</b>', each) if n % 2 else linked(each)
+        for n, each in enumerate(parts)
+    )
+    return format_html_join("", "{}", ((each,) for each in marked))

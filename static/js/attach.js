@@ -16,7 +16,7 @@ function rowFor(form, file) {
   const row = form.querySelector("[data-tray-row]").content.firstElementChild.cloneNode(true);
   row.querySelector(".truncate").textContent = file.name;
   const remove = row.querySelector("[data-remove]");
-  remove.setAttribute("aria-label", remove.getAttribute("aria-label").replace("{name}", file.name));
+  remove.setAttribute("aria-label", remove.getAttribute("aria-label").replace("{n}", file.name));
   return row;
 }
 
@@ -65,7 +65,7 @@ document.addEventListener("change", ({ target }) => {
 });
 document.addEventListener("paste", (event) => {
   const form = event.target.matches(".composer textarea") && event.target.form;
-  if (!form || !event.clipboardData.files.length || !composerOf(form)) return;
+  if (!form || !event.clipboardData.files.length || !form.querySelector("[data-attach]")) return;
   event.preventDefault();
   take(form, event.clipboardData.files);
 });

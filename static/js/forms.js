@@ -17,8 +17,10 @@ document.addEventListener("input", ({ target }) => {
 
 document.addEventListener("keydown", (event) => {
   const { key, target } = event;
-  // Enter sends, Shift+Enter breaks the line; while a word is being composed it is the keyboard's.
+  // Enter sends, Shift+Enter breaks the line; while a word is being composed it is the keyboard's. A note takes
+  // Ctrl+Enter: nobody who means the one does the other.
   if (key === "Enter" && !event.shiftKey && !event.isComposing && target.matches(".composer textarea")) {
+    if (target.matches(".composer--note textarea") && !event.ctrlKey && !event.metaKey) return;
     event.preventDefault();
     const { form } = target;
     const says = target.value.trim() || form.querySelector("[name=attached]");
@@ -41,5 +43,14 @@ document.addEventListener("htmx:afterSettle", () => {
 
 // Sent or refused: the next thing to do is in the composer.
 document.addEventListener("htmx:afterSettle", (event) => {
-  if (event.detail.requestConfig?.elt.matches(".composer")) document.querySelector(".composer textarea")?.focus();
+  const composer = event.detail.requestConfig?.elt;
+  if (composer?.matches(".composer")) document.getElementById(composer.id)?.querySelector("textarea").focus();
+});
+
+// Reply or note: whoever has chosen by a click or its key writes; whoever walks through the radios does not.
+document.addEventListener("click", ({ target }) => {
+  // The radio gets a click of its own, also from arrow keys.
+  const compose = !target.matches("input") && target.closest(".segmented label")?.closest(".compose");
+  if (!compose) return;
+  setTimeout(() => [...compose.querySelectorAll("textarea")].find((field) => field.checkVisibility())?.focus());
 });

@@ -15,6 +15,7 @@ OF_A_CONVERSATION = [
     *(f"conversations:{name}" for name in ("conversation", "earlier", "reply", "update")),
     *(f"followups:{name}" for name in ("schedule", "check")),
 ]
+OF_ONE_CONVERSATION = ("conversation", "earlier", "note", "reply", "send_template", "tag", "update", "upload")
 VERBS = ("cancel", "keep", "move", "retry", "restore", "release", "delete")
 OF_A_FOLLOW_UP = [f"followups:{name}" for name in ("detail", *VERBS)]
 
@@ -50,10 +51,7 @@ def theirs(db):
     conversation, channel = other.conversation.pk, other.channel.pk
     return {
         "accounts:switch_organization": other.agent.pk,
-        **{
-            f"conversations:{name}": conversation
-            for name in ("conversation", "earlier", "reply", "send_template", "tag", "update", "upload")
-        },
+        **{f"conversations:{name}": conversation for name in OF_ONE_CONVERSATION},
         "conversations:retry": message.pk,
         "conversations:file": attachment.pk,
         "conversations:thumbnail": attachment.pk,

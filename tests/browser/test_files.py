@@ -62,6 +62,8 @@ def test_files_are_uploaded_at_once_and_sent_with_the_message(team, page, sandbo
     expect(tray.nth(0)).to_contain_text("casa.jpg")
     expect(tray.locator("progress")).to_have_count(0)
     expect(tray.locator("img")).to_have_count(1)
+    # Not under anything else.
+    page.locator(".attach").click(trial=True)
     page.get_by_label("Message to").fill("Aquí van")
     page.get_by_role("button", name="Send", exact=True).click()
     messages = page.get_by_role("log")

@@ -366,7 +366,7 @@ def test_the_composer_is_there_while_the_window_is_open(team, opened, age, badge
     text = words(page(team.agent, opened))
     assert badge in text
     assert f'class="badge badge--{tone}"' in text
-    assert ('name="text"' in text) is composer
+    assert ('id="reply"' in text) is composer
     assert ("window-title" in text) is not composer
 
 
