@@ -15,6 +15,7 @@ from trochai.whatsapp.webhooks.message_text import Article, Place
 if TYPE_CHECKING:
     from conversations.models import Message
 
+KINDS = frozenset({"location", "contacts", "order", "interactive"})
 # As many as are shown of one message.
 MOST = message_text.MOST_LINES
 
@@ -62,9 +63,9 @@ class Thing:
 
 def shown(message: Message) -> Thing | None:
     """Return what the message holds, if it is one of these and has anything in it."""
-    node = message.content.get(message.kind)
-    if message.revoked_at is not None or node is None:
+    if message.kind not in KINDS or message.revoked_at is not None:
         return None
+    node = message.content.get(message.kind)
     match message.kind:
         case "location":
             thing = Thing("place", place=message_text.place_of(node))

@@ -6,6 +6,7 @@ import datetime as dt
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from django.db.models import prefetch_related_objects
@@ -49,11 +50,11 @@ class Bubble:
             return text(mapping(message.content, message.kind).get("text"))
         return wording.beside_picture(self.message.shown_kind, self.message.text)
 
-    @property
+    @cached_property
     def file(self) -> shown.ShownFile | None:
         return shown.shown(self.message)
 
-    @property
+    @cached_property
     def thing(self) -> things.Thing | None:
         return things.shown(self.message)
 
