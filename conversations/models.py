@@ -26,6 +26,7 @@ from trochai.whatsapp import phone_numbers
 from trochai.whatsapp.cloud_api import payloads
 from trochai.whatsapp.cloud_api.failures import Failure
 from trochai.whatsapp.json_reading import mapping, text
+from trochai.whatsapp.webhooks.parsing import STANDBY
 
 if TYPE_CHECKING:
     from trochai.accounts.models import Organization
@@ -529,6 +530,11 @@ class Message(models.Model):
     def is_echo(self) -> bool:
         """Whether a colleague wrote it in the WhatsApp Business app, with the same number."""
         return self.content.get("echo") is True
+
+    @property
+    def is_in_standby(self) -> bool:
+        """Whether Meta's Business Agent answered when it was said, or has said it."""
+        return self.content.get(STANDBY) is True
 
     @property
     def referral(self) -> str:

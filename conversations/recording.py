@@ -33,6 +33,7 @@ from templates_app.rendering import text_of
 from trochai.search import BETWEEN_PARTS, fold_numbers
 from trochai.whatsapp.cloud_api.errors import opts_out
 from trochai.whatsapp.cloud_api.failures import Failure
+from trochai.whatsapp.webhooks.parsing import STANDBY
 
 if TYPE_CHECKING:
     from trochai.whatsapp.models import Channel
@@ -211,8 +212,10 @@ def record_echo(*, channel: Channel, event: MessageEcho, now: dt.datetime) -> Me
 def edit(original: Message, event: InboundMessage) -> bool:
     """Show the text that the contact has put in the place of the old one; False if that is no news."""
     unheard = Q(edited_at__isnull=True) | Q(edited_at__lt=event.at)
-    # What it answers, and from which ad it came, stays.
-    around = {key: original.content[key] for key in ("context", "referral") if key in original.content}
+    # What it answers, from which ad it came, and who answered meanwhile, stays.
+    around = {
+        key: original.content[key] for key in ("context", "referral", STANDBY) if key in original.content
+    }
     words = {"text": event.text, "content": {**around, **event.content}, "edited_at": event.at}
     if not Message.objects.filter(unheard, pk=original.pk, revoked_at__isnull=True).update(**words):
         return False

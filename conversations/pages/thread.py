@@ -148,6 +148,13 @@ class Thread:
         return UnreadLine(theirs[-count:][0].pk, count) if theirs and count else None
 
     @property
+    def is_in_standby(self) -> bool:
+        """Whether Meta's Business Agent answers: nobody here has written since."""
+        said = (each.message for each in reversed(self.bubbles) if not each.message.is_note)
+        last = next(said, None)
+        return last is not None and last.is_in_standby
+
+    @property
     def is_sending(self) -> bool:
         """Whether a worker has yet to say what became of one of them."""
         return any(bubble.message.delivery == Delivery.SENDING for bubble in self.bubbles)

@@ -276,7 +276,7 @@ def _page(
         name: SafeString(render_to_string(f"conversations/_{name}.html", context, request))
         for name in LIVE
     }
-    live["banners"] = banners_of(request, opened, now) if opened else ""
+    live["banners"] = _banners(request, opened, context["thread"], now) if opened else ""
     if opened and context["thread"].is_sending:
         version = ""  # where no worker runs, it is a look that finds that out
     looks = blake2b("".join(live.values()).encode(), digest_size=8).hexdigest()
@@ -301,6 +301,15 @@ def _as_it_was(request: MemberRequest, context: dict[str, Any]) -> HttpResponse:
     if request.GET.get("v") == context["version"]:
         return HttpResponse(status=204)
     return reswap(render(request, "parts/_version.html", {**context, "oob": True}), "none")
+
+
+def _banners(
+    request: MemberRequest, opened: Conversation, shown: thread.Thread, now: dt.datetime
+) -> SafeString:
+    # Further up, what was said last is not known.
+    standby = shown.is_in_standby and "to" not in request.GET
+    own = render_to_string("conversations/_standby.html", request=request) if standby else ""
+    return SafeString(own) + banners_of(request, opened, now)
 
 
 def _opened(

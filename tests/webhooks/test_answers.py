@@ -366,6 +366,57 @@ def test_which_ad_somebody_came_from_can_be_read(team, talk):
     assert "From an ad: Casa en Escazú" in thread(team, talk)
 
 
+# While Meta's Business Agent answers -------------------------------------------------------------------
+
+
+def standby(channel, words="¿Sigue disponible?", *, answer="Sí, claro."):
+    now = int(timezone.now().timestamp())
+    said = {
+        "id": f"wamid.{words}",
+        "from": PERSON,
+        "timestamp": str(now),
+        "type": "text",
+        "text": {"body": words},
+    }
+    answered = {"id": f"wamid.{answer}", "from": "50622014455", "to": PERSON, "timestamp": str(now + 1)}
+    echoes = [{**answered, "type": "text", "text": {"body": answer}}] if answer else []
+    post(channel, "standby", messages=[said], message_echoes=echoes)
+
+
+def test_what_is_said_to_the_agent_is_an_answer_all_the_same(team, talk, waiting):
+    standby(team.channel)
+    waiting.refresh_from_db()
+    talk.refresh_from_db()
+    assert waiting.status == Status.CANCELED
+    assert (talk.status, talk.unread_count) == (ConversationStatus.OPEN, 1)
+    html = thread(team, talk)
+    assert "¿Sigue disponible?" in html
+    assert "From Meta’s Business Agent" in html.partition("Sí, claro.")[2]
+
+
+def test_whoever_looks_is_told_that_the_agent_answers_until_somebody_here_writes(team, talk):
+    banner = "Meta’s Business Agent answers here."
+    assert banner not in thread(team, talk)
+    standby(team.channel)
+    assert banner in thread(team, talk)
+    factories.MessageFactory(
+        conversation=talk, direction="out", at=timezone.now() + dt.timedelta(seconds=5), text="Le atiendo yo"
+    )
+    assert banner not in thread(team, talk)
+
+
+def test_an_edit_leaves_it_known_that_the_agent_answered(team, talk):
+    standby(team.channel, answer="")
+    node = {
+        "original_message_id": "wamid.¿Sigue disponible?",
+        "message": {"type": "text", "text": {"body": "Otra"}},
+    }
+    say(team.channel, "edit", node)
+    html = thread(team, talk)
+    assert "Otra" in html
+    assert "Meta’s Business Agent answers here." in html
+
+
 # From the Business app ---------------------------------------------------------------------------------
 
 

@@ -14,6 +14,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any
 
 from trochai.whatsapp.cloud_api.errors import DETAILS_LENGTH
@@ -250,11 +251,24 @@ def _echoes(value: dict[str, Any], received_at: dt.datetime) -> Iterator[Event]:
             yield MessageEcho(message_id, phone, user_id, at, kind, words, content)
 
 
+def _standby(value: dict[str, Any], received_at: dt.datetime) -> Iterator[Event]:
+    """Yield what is said while Meta's Business Agent answers: the person's messages, and the agent's.
+
+    Source: "Standby webhooks" in Meta's reference (August 2026).
+    """
+    for event in chain(_messages(value, received_at), _echoes(value, received_at)):
+        if isinstance(event, InboundMessage | MessageEcho):
+            yield replace(event, content={**event.content, STANDBY: True})
+        else:
+            yield event
+
+
 # The fields that are about one number, and what they say.
 _OF_A_NUMBER: Mapping[str, Callable[[dict[str, Any], dt.datetime], Iterator[Event]]] = {
     "messages": _messages,
     "calls": _calls,
     "smb_message_echoes": _echoes,
+    "standby": _standby,
 }
 KNOWN_FIELDS = frozenset(_OF_A_NUMBER) | {
     "user_preferences",
@@ -318,6 +332,8 @@ def _moved(system: dict[str, Any]) -> dict[str, str]:
     return {"moved_to_phone": _phone(number), "moved_to_user_id": _user_id(system.get("user_id"))}
 
 
+# What the content of a message has that was said while Meta's Business Agent answered.
+STANDBY = "standby"
 # Where each kind that is about another message names that one.
 _ABOUT = {"edit": "original_message_id", "revoke": "original_message_id", "reaction": "message_id"}
 
