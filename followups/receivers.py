@@ -32,7 +32,7 @@ from templates_app.signals import template_changed
 from trochai.changes import Kind, changed
 from trochai.clock import database_now
 from trochai.search import search_text
-from trochai.whatsapp import references
+from trochai.whatsapp import account_news, references
 from trochai.whatsapp.models import Channel, UnknownNumber
 from trochai.whatsapp.signals import (
     account_event,
@@ -159,7 +159,9 @@ def tell_the_admins(channel: Channel, **_signal: Any) -> None:
 
 @receiver(account_event)
 def tell_of_the_account(channel: Channel, event: AccountEvent, **_signal: Any) -> None:
-    announcements.announce_account_event(channel, event, now=timezone.now())
+    now = timezone.now()
+    concerned = account_news.keep(channel, event, at=now)
+    announcements.announce_account_event(concerned, event, now=now)
 
 
 @receiver(number_unknown)

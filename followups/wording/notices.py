@@ -22,6 +22,7 @@ from templates_app.models import Template, TemplateStatus
 from trochai.ui.formatting import day_time, isolated
 from trochai.whatsapp.cloud_api.failures import Failure
 from trochai.whatsapp.json_reading import mapping, mappings, text_or_number
+from trochai.whatsapp.webhooks.parsing import CAPABILITY
 
 CAUSES: Mapping[str, Promise] = {
     CancelCause.REPLY: gettext_lazy("the contact replied. You can restore it on the Follow-ups page."),
@@ -148,6 +149,13 @@ ACCOUNT_EVENTS: Mapping[str, Promise] = {
     "ACCOUNT_VIOLATION": gettext_lazy("WhatsApp says that the account has broken its rules."),
     "ACCOUNT_DELETED": gettext_lazy("The WhatsApp Business account has been deleted."),
     "VERIFIED_ACCOUNT": gettext_lazy("WhatsApp has verified the account."),
+    "ONBOARDING": gettext_lazy("The number is ready to send."),
+    "FLAGGED": gettext_lazy("Many people block or report the number. If that goes on, it may send less."),
+    "UNFLAGGED": gettext_lazy("Fewer people block or report the number: its quality is good again."),
+    "UPGRADE": gettext_lazy("More people a day may be written to."),
+    "DOWNGRADE": gettext_lazy("Fewer people a day may be written to."),
+    "THROUGHPUT_UPGRADE": gettext_lazy("The number may send more messages a second."),
+    CAPABILITY: gettext_lazy("What the business may send has changed."),
 }
 
 

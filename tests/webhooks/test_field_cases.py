@@ -347,6 +347,27 @@ def test_c51_admins_are_told_what_happens_to_the_account(team):
     assert "restricted what the account may send" in html
 
 
+def test_admins_are_told_of_quality_and_limits_and_the_number_keeps_them(team):
+    other = factories.ChannelFactory(
+        organization=team.organization,
+        name="Ventas",
+        waba_id=team.channel.waba_id,
+        display_phone_number="+506 2201-9999",
+    )
+    limit = {"max_daily_conversations_per_business": "TIER_2K"}
+    flagged = {"event": "FLAGGED", "display_phone_number": "50622019999", **limit}
+    post(team.channel, "phone_number_quality_update", metadata=None, **flagged)
+    post(team.channel, "business_capability_update", metadata=None, max_daily_conversations_per_business=2000)
+    html = html_of(signed_in(team.admin).get("/notifications/"))
+    assert "Ventas: Many people block or report the number." in html
+    assert "max daily conversations per business: TIER_2K." in html
+    assert "What the business may send has changed. max daily conversations per business: 2000." in html
+    for channel in (team.channel, other):
+        channel.refresh_from_db()
+    assert other.account_news["FLAGGED"]["limits"] == limit
+    assert set(team.channel.account_news) == {"BUSINESS_CAPABILITY_UPDATE"}
+
+
 # Templates ----------------------------------------------------------------------------------------------
 
 

@@ -81,6 +81,7 @@ class ChannelAdmin(admin.ModelAdmin):
         "stop_cause",
         "stop_reason",
         "templates_synced_at",
+        "account_news",
     ]
     actions = ["resume"]
 

@@ -66,6 +66,8 @@ class Channel(models.Model):
     # When the list of templates was last fetched, and since when there is a reason to fetch it again.
     templates_synced_at = models.DateTimeField(null=True, blank=True, editable=False)
     templates_wanted_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # What Meta has said of it last, by its name for the event. See trochai.whatsapp.account_news.
+    account_news = models.JSONField(default=dict, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = ChannelQuerySet.as_manager()

@@ -79,10 +79,12 @@ class MessageEcho:
 
 @dataclass(frozen=True)
 class AccountEvent:
-    """Meta says something of the account; ``details`` are what came with it."""
+    """Meta says something of the account, or of one of its numbers; ``details`` are what came with it."""
 
     event: str
     details: dict[str, Any]
+    # As Meta shows it to people.
+    number: str = ""
 
 
 @dataclass(frozen=True)
@@ -198,9 +200,8 @@ def events(payload: Any, *, received_at: dt.datetime) -> Iterator[tuple[Address,
                 found = _preferences(value, received_at)
             else:
                 address, at = account, _moment(entry.get("time"), received_at)
-                found = (
-                    _account_event(value) if name == "account_update" else _template_event(name, value, at)
-                )
+                of_account = _OF_AN_ACCOUNT.get(name)
+                found = of_account(value) if of_account else _template_event(name, value, at)
             yield from ((address, event) for event in found)
 
 
@@ -273,6 +274,8 @@ _OF_A_NUMBER: Mapping[str, Callable[[dict[str, Any], dt.datetime], Iterator[Even
 KNOWN_FIELDS = frozenset(_OF_A_NUMBER) | {
     "user_preferences",
     "account_update",
+    "phone_number_quality_update",
+    "business_capability_update",
     "message_template_status_update",
     "message_template_quality_update",
     "message_template_components_update",
@@ -332,6 +335,8 @@ def _moved(system: dict[str, Any]) -> dict[str, str]:
     return {"moved_to_phone": _phone(number), "moved_to_user_id": _user_id(system.get("user_id"))}
 
 
+# Meta has no name for this event but its field's.
+CAPABILITY = "BUSINESS_CAPABILITY_UPDATE"
 # What the content of a message has that was said while Meta's Business Agent answered.
 STANDBY = "standby"
 # Where each kind that is about another message names that one.
@@ -451,6 +456,39 @@ def _account_event(value: dict[str, Any]) -> Iterator[Event]:
     event = text_or_number(value.get("event")).upper()[:64]
     if event:
         yield AccountEvent(event, {key: item for key, item in value.items() if key.endswith("_info")})
+
+
+def _quality(value: dict[str, Any]) -> Iterator[Event]:
+    """Source: "phone_number_quality_update webhook reference" (May 2026)."""
+    event = text_or_number(value.get("event")).upper()[:64]
+    if event:
+        number = text_or_number(value.get("display_phone_number"))[:64]
+        yield AccountEvent(event, _limits(value), number)
+
+
+def _capability(value: dict[str, Any]) -> Iterator[Event]:
+    """Source: "business_capability_update webhook reference": how much the business may do by now."""
+    limits = _limits(value)
+    if limits:
+        yield AccountEvent(CAPABILITY, limits)
+
+
+def _limits(value: dict[str, Any]) -> dict[str, Any]:
+    named = {
+        key: text_or_number(item)[:64]
+        for key, item in value.items()
+        if key.startswith("max_") or key.endswith("_limit")
+    }
+    told = {key: item for key, item in named.items() if item}
+    return {"limits": told} if told else {}
+
+
+# The fields that are about an account, and what they say.
+_OF_AN_ACCOUNT: Mapping[str, Callable[[dict[str, Any]], Iterator[Event]]] = {
+    "account_update": _account_event,
+    "phone_number_quality_update": _quality,
+    "business_capability_update": _capability,
+}
 
 
 def _preferences(value: dict[str, Any], received_at: dt.datetime) -> Iterator[Event]:
