@@ -5,7 +5,7 @@ import datetime as dt
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -27,6 +27,7 @@ from tests.meta import Meta
 from trochai import changes
 from trochai.accounts.models import Membership, Organization, Role
 from trochai.whatsapp.models import Channel
+from trochai.whatsapp.sandbox import Account, Sandbox
 
 # A busy machine is slow, not wrong.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -134,6 +135,17 @@ def meta(httpserver: HTTPServer, settings) -> Meta:
     """The Cloud API as the whole product sees it: a real server that answers as Meta does."""
     settings.WHATSAPP_API_URL = httpserver.url_for("").rstrip("/")
     return Meta(httpserver)
+
+
+@pytest.fixture
+def sandbox(team: Team, settings, tmp_path) -> Iterator[Sandbox]:
+    """The sandbox as the team's number, with a folder for its files."""
+    settings.MEDIA_ROOT = tmp_path
+    channel = team.channel
+    account = Account(channel.phone_number_id, channel.waba_id, token=channel.access_token)
+    with Sandbox([account], pace=0) as running:
+        settings.WHATSAPP_API_URL = running.url
+        yield running
 
 
 def signed_in(membership: Membership) -> Client:

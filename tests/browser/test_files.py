@@ -13,20 +13,9 @@ from playwright.sync_api import expect
 from conversations.models import Attachment, Conversation, Message
 from conversations.tasks import send_replies, transfer_files
 from tests import factories
-from trochai.whatsapp.sandbox import Account, Sandbox
 from trochai.whatsapp.sandbox.media import FILES
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture
-def sandbox(team, settings, tmp_path):
-    settings.MEDIA_ROOT = tmp_path
-    channel = team.channel
-    account = Account(channel.phone_number_id, channel.waba_id, token=channel.access_token)
-    with Sandbox([account], pace=0) as running:
-        settings.WHATSAPP_API_URL = running.url
-        yield running
 
 
 def in_a_worker(*tasks):

@@ -15,20 +15,9 @@ from conversations.models import Attachment, Conversation, Delivery, Message, Qu
 from conversations.tasks import purge_uploads, send_replies, transfer_files
 from tests.conftest import signed_in
 from tests.html import html_of
-from trochai.whatsapp.sandbox import Account, Sandbox
 from trochai.whatsapp.sandbox.media import FILES
 
 PHOTO, PLAN, VOICE = (FILES[name].make() for name in ("photo", "document", "voice"))
-
-
-@pytest.fixture
-def sandbox(team, settings, tmp_path):
-    settings.MEDIA_ROOT = tmp_path
-    channel = team.channel
-    account = Account(channel.phone_number_id, channel.waba_id, token=channel.access_token)
-    with Sandbox([account], pace=0) as running:
-        settings.WHATSAPP_API_URL = running.url
-        yield running
 
 
 @pytest.fixture
