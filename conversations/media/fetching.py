@@ -30,10 +30,15 @@ logger = structlog.get_logger(__name__)
 PAUSES = tuple(dt.timedelta(minutes=minutes) for minutes in (1, 5, 30, 120, 360))
 # How long Meta keeps what came in a webhook.
 KEPT = dt.timedelta(days=7)
+# Of a file that ends each worker that looks into it nobody hears; the pauses alone make some thirty tries.
+MOST_TRIES = 40
 
 
 def run(attachment: Attachment) -> None:
     """Fetch the file and keep it, or settle why not."""
+    if attachment.tries > MOST_TRIES:
+        _end(attachment, AttachmentState.REFUSED, fault=Fault.WRONG_TYPE)
+        return
     try:
         _fetch(attachment)
     except NotTaken as refusal:

@@ -23,7 +23,7 @@ from PIL import Image, ImageOps
 # Bytes. What WhatsApp itself takes at most (Meta's "Media" reference, documents).
 MAX_BYTES = 100 * 1024 * 1024
 # Decoded, a pixel takes four bytes.
-MAX_PIXELS = 50_000_000
+MAX_PIXELS = 25_000_000
 # Where Pillow would only warn, and refuse what is twice as large, ``_picture`` refuses.
 Image.MAX_IMAGE_PIXELS = None
 # What a bubble shows, on a screen with two dots a pixel.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from django.conf import settings
-from django.http import FileResponse, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import FileResponse, Http404, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils.cache import get_conditional_response
 from django.utils.http import content_disposition_header, quote_etag
 
@@ -31,10 +31,15 @@ _RANGE = re.compile(r"bytes=(\d{0,15})-(\d{0,15})", re.ASCII)
 
 
 def handed_out(request: HttpRequest, stored: FieldFile, *, mime_type: str, name: str) -> HttpResponseBase:
-    """Return the file, to be asked for again each time, as whoever may see it can change."""
+    """Return the file, to be asked for again each time, as whoever may see it can change.
+
+    Raises ``Http404`` where it is no longer in its place, as after the database alone was restored.
+    """
     etag = quote_etag(stored.name or "")
     response: HttpResponseBase | None = get_conditional_response(request, etag=etag)
     if response is None:
+        if not stored.storage.exists(stored.name or ""):
+            raise Http404
         response = _through_nginx(stored) if settings.MEDIA_ACCEL_LOCATION else _answer(request, stored)
         response["Content-Type"] = mime_type
         shown = mime_type.startswith(SHOWN)

@@ -30,6 +30,8 @@ MEGABYTE = 1024 * 1024
 KEPT = dt.timedelta(days=1)
 # One message each.
 MOST_FILES = 10
+# Of one member; the oldest ones go first.
+MOST_UNSENT = 2 * MOST_FILES
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,8 @@ def take(file: UploadedFile, *, conversation: Conversation, by: User) -> Upload:
     if found.thumbnail:
         upload.thumbnail.save("", ContentFile(found.thumbnail), save=False)
     upload.save()
+    for forgotten in Upload.objects.filter(by=by).order_by("-pk")[MOST_UNSENT:]:
+        forgotten.delete()
     return upload
 
 
@@ -150,7 +154,7 @@ def _type_of(name: str) -> Type:
     if ending in TYPES:
         return TYPES[ending]
     if ending in INSTEAD:
-        words = _("WhatsApp doesn’t take %(ending)s. Send a %(instead)s.")
+        words = _("WhatsApp doesn’t take %(ending)s. Send it as %(instead)s.")
         raise Refused(words % {"ending": ending, "instead": INSTEAD[ending]})
     raise Refused(_("WhatsApp doesn’t take %(ending)s.") % {"ending": ending or _("files without an ending")})
 

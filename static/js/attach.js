@@ -37,7 +37,9 @@ function upload(form, file) {
   });
   request.addEventListener("loadend", () => {
     if (!row.isConnected) return;
-    if (request.status === 200) row.outerHTML = request.responseText;
+    // A session that has ended leads elsewhere.
+    const isTaken = request.status === 200 && new URL(request.responseURL).pathname === address;
+    if (isTaken) row.outerHTML = request.responseText;
     else refuse(row, request.status === 422 ? request.responseText : failed);
     follow(form);
   });

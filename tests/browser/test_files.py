@@ -122,3 +122,11 @@ def test_what_a_contact_sends_comes_in_while_one_looks(team, page, rows_are_told
         player.evaluate("each => each.play()")
         page.wait_for_function("tag => document.querySelector(tag).currentTime > 0.2", arg=tag)
     assert Message.objects.count() == 3
+
+
+def test_a_session_that_has_ended_leaves_no_other_page_in_the_tray(team, page):
+    page.context.clear_cookies()
+    chosen(page, ("casa.jpg", FILES["photo"].make()))
+    tray = page.get_by_role("list", name="Files to send").get_by_role("listitem")
+    expect(tray).to_contain_text("Not uploaded. Attach it again.")
+    expect(tray).to_have_count(1)

@@ -136,9 +136,9 @@ def test_a_file_is_enough_and_nothing_at_all_is_not(team, talk, sandbox):
 @pytest.mark.parametrize(
     ("name", "data", "words"),
     [
-        ("foto.heic", PHOTO, "WhatsApp doesn’t take .heic. Send a JPEG."),
-        ("FOTO.WEBP", FILES["sticker"].make(), "WhatsApp doesn’t take .webp. Send a JPEG."),
-        ("clip.mov", FILES["video"].make(), "WhatsApp doesn’t take .mov. Send a MP4."),
+        ("foto.heic", PHOTO, "WhatsApp doesn’t take .heic. Send it as JPEG."),
+        ("FOTO.WEBP", FILES["sticker"].make(), "WhatsApp doesn’t take .webp. Send it as JPEG."),
+        ("clip.mov", FILES["video"].make(), "WhatsApp doesn’t take .mov. Send it as MP4."),
         ("virus.exe", b"MZ", "WhatsApp doesn’t take .exe."),
         ("nothing", b"x", "WhatsApp doesn’t take files without an ending."),
         ("vacío.pdf", b"", "The file is empty."),
@@ -278,6 +278,17 @@ def test_where_no_worker_passes_it_on_it_is_not_sent_and_says_so(team, talk, san
     work()
     assert not bodies(sandbox)
     assert Message.objects.get(pk=attachment.message_id).delivery == Delivery.FAILED
+
+
+def test_nobody_fills_the_disk_with_what_is_never_sent(
+    team, talk, sandbox, tmp_path, monkeypatch, django_capture_on_commit_callbacks
+):
+    monkeypatch.setattr(uploads, "MOST_UNSENT", 2)
+    with django_capture_on_commit_callbacks(execute=True):
+        ids = [attached(team.agent, talk, "nota.txt", f"nota {number}".encode()) for number in range(4)]
+    attached(team.other_agent, talk, "nota.txt", b"otra")
+    assert {str(each.uuid) for each in Upload.objects.filter(by=team.agent.user)} == set(ids[2:])
+    assert len(files_in(tmp_path)) == 3
 
 
 def test_what_nobody_sends_within_a_day_is_deleted(

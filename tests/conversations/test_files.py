@@ -15,7 +15,7 @@ from django.conf import settings as project_settings
 from PIL import Image
 from werkzeug import Response
 
-from conversations.media import inspection, transfer
+from conversations.media import fetching, inspection, transfer
 from conversations.media.inspection import Fault, NotTaken, inspect
 from conversations.models import Attachment, AttachmentState, Message
 from tests import factories
@@ -310,6 +310,21 @@ def test_what_a_worker_died_with_is_fetched_by_the_next_and_leaves_no_second_fil
     assert files_in(tmp_path) == kept
 
 
+def test_a_file_that_ends_every_worker_is_left_alone_at_last(team, meta):
+    meta.has(FILES["photo"].make())
+    attachment = sent(team)
+    Attachment.objects.update(tries=fetching.MOST_TRIES)
+    assert fetched(attachment).state == AttachmentState.REFUSED
+    assert not meta.asked
+
+
+def test_a_file_that_was_lost_is_not_there(team, meta, tmp_path):
+    meta.has(FILES["photo"].make())
+    attachment = fetched(sent(team))
+    (tmp_path / attachment.file.name).unlink()
+    assert signed_in(team.agent).get(f"/inbox/files/{attachment.pk}/").status_code == 404
+
+
 def test_a_file_that_comes_short_is_asked_for_again(team, meta):
     meta.has(FILES["photo"].make()[:1000], size=40_000)
     assert fetched(sent(team)).state == AttachmentState.WAITING
@@ -423,7 +438,7 @@ CONCAT = b"ffconcat version 1.0\nfile /etc/passwd\n"
         ("image", gif(), Fault.WRONG_TYPE),
         ("image", FILES["photo"].make()[:900], Fault.WRONG_TYPE),
         ("image", png(60_000, 60_000), Fault.TOO_LARGE),
-        ("image", png(7_100, 7_100), Fault.TOO_LARGE),
+        ("image", png(5_001, 5_000), Fault.TOO_LARGE),
         ("audio", PLAYLIST, Fault.WRONG_TYPE),
         ("video", PLAYLIST, Fault.WRONG_TYPE),
         ("audio", CONCAT, Fault.WRONG_TYPE),
