@@ -600,6 +600,16 @@ class StoredFile(models.Model):
     class Meta:
         abstract = True
 
+    def copied(self, **columns: Any) -> Self:
+        """Return another row, not saved, with a copy of the file and ``columns``."""
+        found = ("mime_type", "size", "width", "height", "seconds")
+        copy = type(self)(**{name: getattr(self, name) for name in found}, **columns)
+        for name in ("file", "thumbnail"):
+            if getattr(self, name):
+                with getattr(self, name).open("rb") as file:
+                    getattr(copy, name).save("", file, save=False)
+        return copy
+
     def discard(self) -> None:
         """Delete its files, also those of a try that was not finished."""
         for field in (self.file, self.thumbnail):

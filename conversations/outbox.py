@@ -29,6 +29,7 @@ from conversations.models import (
     Upload,
 )
 from conversations.tasks import send_replies, transfer_files
+from conversations.wording import FILES
 from templates_app.rendering import text_of
 from trochai.clock import database_now
 from trochai.waking import waker
@@ -145,10 +146,7 @@ def send_reply(
     existing = _existing(conversation, uuid)
     if existing is not None:
         return existing
-    if not window.is_open(conversation, now):
-        raise WindowClosed
-    if conversation.channel.is_stopped:
-        raise ChannelStopped(conversation.channel.stop)
+    _refuse_free_form(conversation, now)
     return _write(conversation, uuid, preview=text, sent_by=by, at=now, text=text)
 
 
@@ -169,10 +167,7 @@ def send_files(
     existing = _existing(conversation, uuid)
     if existing is not None:
         return [existing]
-    if not window.is_open(conversation, now):
-        raise WindowClosed
-    if conversation.channel.is_stopped:
-        raise ChannelStopped(conversation.channel.stop)
+    _refuse_free_form(conversation, now)
     with transaction.atomic():
         mine = Upload.objects.select_for_update().filter(conversation=conversation, by=by, uuid__in=uploads)
         known = {upload.uuid: upload for upload in mine}
@@ -278,10 +273,40 @@ def retry_reply(message: Message, *, by: User, now: dt.datetime, anyway: bool = 
     }
     if message.kind == MessageKind.TEXT:
         return send_reply(text=message.text, **again)
+    if message.kind in FILES:
+        return _send_file_again(message, **again)
     frozen = Frozen.of(message)
     if frozen is None:
         raise CannotBeRepeated
     return send_template(template=frozen.template(), values=frozen.values, **again)
+
+
+def _send_file_again(
+    message: Message, *, conversation: Conversation, by: User, now: dt.datetime, uuid: uuids.UUID
+) -> Message:
+    existing = _existing(conversation, uuid)
+    if existing is not None:
+        return existing
+    sent = Attachment.objects.filter(message=message).exclude(file="").first()
+    if sent is None:
+        raise CannotBeRepeated
+    _refuse_free_form(conversation, now)
+    with transaction.atomic():
+        written = {"kind": message.kind, "content": message.content, "text": message.text}
+        again, created = _message(conversation, uuid, **written, sent_by=by, at=now)
+        if created:
+            recording.move_conversation(again, preview=recording.one_line(message.text))
+            # A file of its own: each goes with its message.
+            sent.copied(message=again, state=AttachmentState.SENDING, due_at=database_now()).save()
+        transaction.on_commit(lambda: waker.wake(transfer_files))
+    return again
+
+
+def _refuse_free_form(conversation: Conversation, now: dt.datetime) -> None:
+    if not window.is_open(conversation, now):
+        raise WindowClosed
+    if conversation.channel.is_stopped:
+        raise ChannelStopped(conversation.channel.stop)
 
 
 def _existing(conversation: Conversation, uuid: uuids.UUID) -> Message | None:

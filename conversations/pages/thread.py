@@ -103,14 +103,18 @@ class Bubble:
         message = self.message
         return (
             message.delivery in {Delivery.FAILED, Delivery.UNKNOWN}
-            and (message.kind == MessageKind.TEXT or Frozen.of(message) is not None)
             and not message.is_echo
+            and (message.kind == MessageKind.TEXT or self._has_file or Frozen.of(message) is not None)
         )
 
     @property
     def needs_window(self) -> bool:
         """Whether it can be sent again only while the 24-hour window is open."""
-        return self.can_be_retried and self.message.kind == MessageKind.TEXT
+        return self.can_be_retried and (self.message.kind == MessageKind.TEXT or self._has_file)
+
+    @property
+    def _has_file(self) -> bool:
+        return self.file is not None and self.file.is_ready
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,10 @@ from django.utils import timezone
 from conversations.media import passing, transfer, unsent, uploads
 from conversations.models import Attachment, Conversation, Delivery, Message, QueuedMessage, Upload
 from conversations.tasks import purge_uploads, send_replies, transfer_files
+from conversations.wording import Cause
 from tests.conftest import signed_in
 from tests.html import html_of
+from trochai.whatsapp.cloud_api.failures import Failure
 from trochai.whatsapp.sandbox.media import FILES
 
 PHOTO, PLAN, VOICE = (FILES[name].make() for name in ("photo", "document", "voice"))
@@ -265,6 +267,35 @@ def test_a_worker_that_slept_over_its_lease_has_nothing_sent_twice(team, talk, s
     passing.run(asleep)
     work()
     assert len(bodies(sandbox)) == 1
+
+
+def test_what_was_not_sent_is_sent_again_with_a_file_of_its_own(
+    team, talk, sandbox, tmp_path, django_capture_on_commit_callbacks
+):
+    failed = waiting(team, talk).message
+    unsent.fail(failed.attachment, Failure(cause=Cause.NOT_UPLOADED))
+    assert "Try again</button>" in page(team, talk)
+    again = f"/inbox/messages/{failed.pk}/retry/"
+    for _time in range(2):
+        assert signed_in(team.agent).post(again).status_code == 302
+    work()
+    [body] = bodies(sandbox)
+    assert body["image"]["caption"] == "Mire"
+    sent = Message.objects.exclude(pk=failed.pk).get(kind="image")
+    assert (sent.delivery, sent.sent_by) == (Delivery.ACCEPTED, team.agent.user)
+    with django_capture_on_commit_callbacks(execute=True):
+        failed.delete()
+    names = {sent.attachment.uuid.hex, f"{sent.attachment.uuid.hex}-small"}
+    assert files_in(tmp_path) == names
+
+
+def test_a_file_is_not_sent_again_where_the_window_has_closed(team, talk, sandbox):
+    failed = waiting(team, talk).message
+    unsent.fail(failed.attachment, Failure(cause=Cause.NOT_UPLOADED))
+    Conversation.objects.update(last_inbound_at=timezone.now() - dt.timedelta(hours=25))
+    assert "Try again</button>" not in page(team, talk)
+    signed_in(team.agent).post(f"/inbox/messages/{failed.pk}/retry/")
+    assert Message.objects.filter(kind="image").count() == 1
 
 
 @pytest.mark.parametrize("who", ["a worker", "somebody who looks"])
