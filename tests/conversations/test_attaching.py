@@ -125,6 +125,13 @@ def test_the_same_form_sent_twice_sends_once(team, talk, sandbox):
     assert len(bodies(sandbox)) == 1
 
 
+@pytest.mark.django_db(transaction=True)
+def test_the_same_form_sent_twice_at_once_sends_once(team, talk, sandbox, in_threads):
+    picture, token = attached(team.agent, talk), uuid.uuid4()
+    answers = in_threads(lambda _n: send(team.agent, talk, picture, token=token).status_code, 2)
+    assert answers == [302, 302]
+
+
 def test_a_file_is_enough_and_nothing_at_all_is_not(team, talk, sandbox):
     assert send(team.agent, talk, attached(team.agent, talk)).status_code == 302
     answer = send(team.agent, talk)
