@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from conversations.pages import media_views, start_views, tag_views, template_views, views
+from conversations.pages import media_views, palette, start_views, tag_views, template_views, views
 
 app_name = "conversations"
 
@@ -11,6 +11,7 @@ urlpatterns = [
     path("tags/", tag_views.tags, name="tags"),
     path("start/", start_views.start, name="start"),
     path("start/check/", start_views.check, name="start_check"),
+    path("go/", palette.go, name="go"),
     path("older/", views.older, name="older"),
     path("poll/", views.poll, name="poll"),
     path("<int:pk>/", views.conversation, name="conversation"),

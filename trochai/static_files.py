@@ -13,7 +13,13 @@ from django.core.files.base import ContentFile
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 BUNDLES: Mapping[str, tuple[str, ...]] = {
-    "css/frame.css": ("css/tokens.css", "css/base.css", "css/components.css", "css/notices.css"),
+    "css/frame.css": (
+        "css/tokens.css",
+        "css/base.css",
+        "css/components.css",
+        "css/notices.css",
+        "css/palette.css",
+    ),
     "css/inbox-page.css": ("css/inbox.css", "css/files.css", "css/schedule.css", "css/follow-up.css"),
     "css/followups-page.css": ("css/filters.css", "css/followups.css", "css/follow-up.css"),
     "css/templates-page.css": ("css/filters.css", "css/templates.css"),
@@ -27,6 +33,7 @@ BUNDLES: Mapping[str, tuple[str, ...]] = {
         "js/popovers.js",
         "js/forms.js",
         "js/shortcuts.js",
+        "js/palette.js",
         "js/steady-list.js",
         "js/drafts.js",
     ),

@@ -125,3 +125,42 @@ def test_keys_with_a_modifier_are_the_browsers(page):
     for keys in ("Control+j", "Alt+j", "Shift+J"):
         page.keyboard.press(keys)
     expect(page.get_by_role("heading", name="No conversation open")).to_be_visible()
+
+
+def test_the_palette_goes_to_a_conversation_by_a_few_letters(team, page):
+    page.keyboard.press("Control+k")
+    field = page.get_by_role("combobox", name="Go to a conversation")
+    expect(field).to_be_focused()
+    field.press_sequentially("marí")
+    chosen = page.get_by_role("option", selected=True)
+    expect(chosen).to_contain_text("María Jiménez")
+    page.keyboard.press("Enter")
+    opened(page, "María Jiménez")
+
+
+def test_the_palette_offers_what_the_open_page_can_do_and_does_it(team, page):
+    page.keyboard.press("Control+k")
+    palette = page.get_by_role("dialog", name="Go to")
+    expect(palette.get_by_role("option", name="Inbox: Unread")).to_be_visible()
+    # Nothing is open: nothing can be answered.
+    expect(palette.get_by_role("option", name="Reply")).to_be_hidden()
+    page.keyboard.press("Escape")
+    expect(palette).to_be_hidden()
+    page.keyboard.press("j")
+    opened(page, "María Jiménez")
+    page.keyboard.press("Control+k")
+    palette.get_by_role("combobox").press_sequentially("note")
+    expect(palette.get_by_role("option", selected=True)).to_contain_text("Note")
+    page.keyboard.press("Enter")
+    expect(page.locator("#note")).to_be_focused()
+
+
+def test_arrows_walk_through_what_was_found(team, page):
+    page.keyboard.press("Control+k")
+    options = page.get_by_role("dialog", name="Go to").get_by_role("option")
+    expect(options.first).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("ArrowDown")
+    expect(options.nth(1)).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("ArrowUp")
+    expect(options.last).to_have_attribute("aria-selected", "true")
