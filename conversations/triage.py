@@ -51,6 +51,11 @@ def tag(conversation: Conversation, *, add: Collection[Tag] = (), remove: Collec
     conversation.tags.remove(*remove)
 
 
+def mark_unread(conversation: Conversation) -> None:
+    """Have it look as if nobody had read its last message."""
+    Conversation.objects.filter(pk=conversation.pk, unread_count=0).update(unread_count=1)
+
+
 def mark_read(conversation: Conversation) -> bool:
     """What was unread when ``conversation`` was loaded has been seen; a message since then stays unread."""
     if not conversation.unread_count:

@@ -20,6 +20,7 @@ urlpatterns = [
     path("<int:pk>/note/", views.note, name="note"),
     path("<int:pk>/template/", template_views.send_template, name="send_template"),
     path("<int:pk>/tag/", views.tag, name="tag"),
+    path("<int:pk>/unread/", views.unread, name="unread"),
     path("<int:pk>/update/", views.update, name="update"),
     path("messages/<int:pk>/retry/", views.retry, name="retry"),
     path("<int:pk>/files/", media_views.upload, name="upload"),

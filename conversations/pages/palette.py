@@ -64,6 +64,7 @@ def _places(membership: Membership) -> Iterator[Place]:
         yield Place(_("Send template"), "message-square-text", key="t")
         yield Place(_("Assign to me"), "user-round", key="m")
         yield Place(_("Close or reopen"), "check", key="e")
+        yield Place(_("Mark as unread"), "mail", key="u")
         yield Place(_("Start a conversation"), "square-pen", reverse("conversations:start"))
     for tab in Tab:
         yield Place(_("Inbox: %(list)s") % {"list": tab.label}, "inbox", f"{inbox}{Filters(tab=tab)}")

@@ -16,7 +16,7 @@ from django.utils.cache import patch_vary_headers
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
-from django_htmx.http import reswap
+from django_htmx.http import HttpResponseClientRedirect, reswap
 
 from conversations import internal_notes, merging, outbox, triage, window
 from conversations.media import unsent, uploads
@@ -186,6 +186,14 @@ def update(request: MemberRequest, pk: int) -> HttpResponse:
         said.append(_("Assigned to %(name)s") % {"name": opened.assignee or _("nobody")})
     response = _done(request, opened)
     return toasts.say(request, response, title=" · ".join(said)) if said else response
+
+
+@require_POST
+def unread(request: MemberRequest, pk: int) -> HttpResponse:
+    """Mark it as unread, and leave it: who looks at it reads it."""
+    triage.mark_unread(_find(request, pk, needs=access.writer))
+    response = redirect("conversations:inbox")
+    return HttpResponseClientRedirect(response["Location"]) if request.htmx else response
 
 
 @require_POST

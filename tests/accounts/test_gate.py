@@ -15,7 +15,17 @@ OF_A_CONVERSATION = [
     *(f"conversations:{name}" for name in ("conversation", "earlier", "reply", "update")),
     *(f"followups:{name}" for name in ("schedule", "check")),
 ]
-OF_ONE_CONVERSATION = ("conversation", "earlier", "note", "reply", "send_template", "tag", "update", "upload")
+OF_ONE_CONVERSATION = (
+    "conversation",
+    "earlier",
+    "note",
+    "reply",
+    "send_template",
+    "tag",
+    "unread",
+    "update",
+    "upload",
+)
 VERBS = ("cancel", "keep", "move", "retry", "restore", "release", "delete")
 OF_A_FOLLOW_UP = [f"followups:{name}" for name in ("detail", *VERBS)]
 

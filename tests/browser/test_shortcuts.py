@@ -127,6 +127,14 @@ def test_keys_with_a_modifier_are_the_browsers(page):
     expect(page.get_by_role("heading", name="No conversation open")).to_be_visible()
 
 
+def test_what_was_read_can_be_marked_as_unread_and_is_left(team, page):
+    page.keyboard.press("j")
+    opened(page, "María Jiménez")
+    page.keyboard.press("u")
+    expect(page.get_by_role("heading", name="No conversation open")).to_be_visible()
+    expect(page.locator(".row--unread")).to_contain_text("María Jiménez")
+
+
 def test_the_palette_goes_to_a_conversation_by_a_few_letters(team, page):
     page.keyboard.press("Control+k")
     field = page.get_by_role("combobox", name="Go to a conversation")

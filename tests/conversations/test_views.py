@@ -569,3 +569,13 @@ def test_an_assignee_who_has_left_still_shows(team, opened):
     opened.assignee = gone
     opened.save()
     assert re.search(r"<option[^>]* selected>Gone Person", words(page(team.agent, opened)))
+
+
+def test_a_conversation_is_marked_as_unread_by_who_may_write_and_keeps_its_count(team, opened):
+    address = f"/inbox/{opened.pk}/unread/"
+    assert signed_in(team.viewer).post(address).status_code == 403
+    for before, after in ((0, 1), (3, 3)):
+        Conversation.objects.filter(pk=opened.pk).update(unread_count=before)
+        assert signed_in(team.agent).post(address)["Location"] == "/inbox/"
+        opened.refresh_from_db()
+        assert opened.unread_count == after

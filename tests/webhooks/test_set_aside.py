@@ -7,17 +7,19 @@ import json
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.core.management import call_command
 from django.urls import reverse
 from django.utils import timezone
 
 from conversations.models import Message
 from tests import factories
+from tests.webhooks.meta import PERSON, post
 from tests.webhooks.together import store, text
 from trochai.clock import database_now
 from trochai.whatsapp.models import WebhookDelivery
 from trochai.whatsapp.signals import inbound_message
 from trochai.whatsapp.tasks import process_waiting_webhooks
-from trochai.whatsapp.webhooks import deliveries
+from trochai.whatsapp.webhooks import deliveries, parsing
 
 pytestmark = pytest.mark.django_db
 
@@ -122,3 +124,19 @@ def test_whoever_may_only_look_replays_nothing(client, poisoned):
     assert delivery.error != ""
     assert delivery.processed_at is not None
     assert json.loads(bytes(delivery.body))
+
+
+def test_what_came_before_its_field_was_known_is_read_after_an_update(team, monkeypatch, capsys):
+    said = {"from": PERSON, "timestamp": str(int(timezone.now().timestamp())), "type": "text"}
+    with monkeypatch.context() as before:
+        before.delitem(parsing._OF_A_NUMBER, "standby")
+        post(team.channel, "standby", messages=[{**said, "id": "wamid.S", "text": {"body": "¿Sigue?"}}])
+    post(team.channel, messages=[{**said, "id": "wamid.M", "text": {"body": "no es standby"}}])
+    assert not Message.objects.filter(whatsapp_id="wamid.S").exists()
+    monkeypatch.setattr(process_waiting_webhooks, "apply_async", lambda *_what, **_how: None)
+    call_command("replay_webhooks", "standby")
+    assert "processed again: 1." in capsys.readouterr().out
+    process_waiting_webhooks()
+    assert Message.objects.filter(whatsapp_id__in=["wamid.S", "wamid.M"]).count() == 2
+    call_command("replay_webhooks", "something_else")
+    assert "processed again: 0." in capsys.readouterr().out

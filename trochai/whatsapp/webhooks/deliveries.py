@@ -7,9 +7,10 @@ a whole, so receivers must cope with the same event twice.
 from __future__ import annotations
 
 import datetime as dt
+import json
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice, zip_longest
 from typing import Any
 
@@ -60,6 +61,8 @@ BACKOFF = tuple(dt.timedelta(minutes=m) for m in (1, 5, 15, 60, 120, 240, 360, 3
 KEEP_PROCESSED = dt.timedelta(days=7)
 KEEP_FAILED = dt.timedelta(days=30)
 
+# A delivery that nobody has begun with.
+_FRESH = {"processed_at": None, "failures": 0, "claims": 0, "done": 0}
 # What changes with an event, as far as it is known here; with any other, all of it may.
 CHANGES: dict[type[parsing.Event], tuple[Kind, ...]] = {
     parsing.InboundMessage: (Kind.CONVERSATIONS,),
@@ -100,8 +103,34 @@ def replay(rows: models.QuerySet[WebhookDelivery], *, now: dt.datetime) -> int:
 
     Whatever they say that is known already changes nothing. ``error`` stays until they are read.
     """
-    again = set_aside().filter(pk__in=rows.values("pk"))
-    return again.update(processed_at=None, next_attempt_at=now, failures=0, claims=0, done=0)
+    return set_aside().filter(pk__in=rows.values("pk")).update(next_attempt_at=now, **_FRESH)
+
+
+def replay_fields(names: Collection[str], *, now: dt.datetime) -> int:
+    """Process again what is still kept and says something under one of these fields; return how many.
+
+    For fields that an earlier version did not know. Reads all that is kept, some at a time.
+    """
+    signs = [json.dumps(name).encode() for name in names]
+    kept = WebhookDelivery.objects.filter(processed_at__isnull=False).only("body").order_by("pk")
+    found = [
+        delivery.pk
+        for delivery in kept.iterator(chunk_size=BATCH)
+        if any(sign in bytes(delivery.body) for sign in signs) and _says(delivery, names)
+    ]
+    again = WebhookDelivery.objects.filter(processed_at__isnull=False)
+    return sum(
+        again.filter(pk__in=found[start : start + BATCH]).update(next_attempt_at=now, **_FRESH)
+        for start in range(0, len(found), BATCH)
+    )
+
+
+def _says(delivery: WebhookDelivery, names: Collection[str]) -> bool:
+    try:
+        payload = parsing.decode(bytes(delivery.body))
+    except ValueError:
+        return False
+    return not set(names).isdisjoint(parsing.fields(payload))
 
 
 def next_batch(now: dt.datetime) -> list[int]:

@@ -205,13 +205,16 @@ def events(payload: Any, *, received_at: dt.datetime) -> Iterator[tuple[Address,
             yield from ((address, event) for event in found)
 
 
-def unknown_fields(payload: Any) -> Iterator[str]:
-    """Yield the fields of a posted body that ``events`` knows nothing of."""
+def fields(payload: Any) -> Iterator[str]:
+    """Yield the fields under which a posted body says something."""
     for entry in mappings(mapping(payload).get("entry")):
         for change in mappings(entry.get("changes")):
-            name = text_or_number(change.get("field"))[:64]
-            if name not in KNOWN_FIELDS:
-                yield name
+            yield text_or_number(change.get("field"))[:64]
+
+
+def unknown_fields(payload: Any) -> Iterator[str]:
+    """Yield the fields of a posted body that ``events`` knows nothing of."""
+    return (name for name in fields(payload) if name not in KNOWN_FIELDS)
 
 
 def _messages(value: dict[str, Any], received_at: dt.datetime) -> Iterator[Event]:
