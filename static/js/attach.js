@@ -58,6 +58,13 @@ function take(form, files) {
   for (const file of files) upload(form, file);
 }
 
+// Whoever else switches Send on or submits the form: without the file it would be another message.
+document.addEventListener("submit", (event) => {
+  if (!event.target.hasAttribute("data-uploading")) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+}, true);
+
 const composerOf = (element) => element.closest?.(".panel")?.querySelector(".composer:has([data-attach])");
 
 document.addEventListener("change", ({ target }) => {

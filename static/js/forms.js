@@ -24,7 +24,7 @@ document.addEventListener("keydown", (event) => {
     event.preventDefault();
     const { form } = target;
     const says = target.value.trim() || form.querySelector("[name=attached]");
-    if (says && !target.readOnly && !form.hasAttribute("data-uploading")) form.requestSubmit();
+    if (says && !target.readOnly) form.requestSubmit();
   }
 });
 

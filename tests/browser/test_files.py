@@ -3,33 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from django.db import connections
 from django.utils import timezone
 from playwright.sync_api import expect
 
 from conversations.models import Attachment, Conversation, Message
 from conversations.tasks import send_replies, transfer_files
 from tests import factories
+from tests.browser.workers import in_a_worker
 from trochai.whatsapp.sandbox.media import FILES
 
 pytestmark = pytest.mark.browser
-
-
-def in_a_worker(*tasks):
-    """Run tasks as a worker does: in a thread of its own, as this one has the browser's event loop."""
-
-    def run():
-        try:
-            for task in tasks:
-                task()
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(run).result()
 
 
 @pytest.fixture
@@ -130,3 +115,28 @@ def test_a_session_that_has_ended_leaves_no_other_page_in_the_tray(team, page):
     tray = page.get_by_role("list", name="Files to send").get_by_role("listitem")
     expect(tray).to_contain_text("Not uploaded. Attach it again.")
     expect(tray).to_have_count(1)
+
+
+def test_nothing_is_sent_while_a_file_is_still_coming_whatever_switches_send_on(team, page):
+    held = []
+
+    def hold(route):
+        held.append(route)
+
+    page.route("**/files/", hold)
+    chosen(page, ("casa.jpg", FILES["photo"].make()))
+    page.get_by_label("Message to").fill("Aquí va")
+    send = page.get_by_role("button", name="Send", exact=True)
+    expect(send).to_be_disabled()
+    # The connection comes back, and with it what needs the server.
+    for event in ("live:off", "live:on"):
+        page.evaluate("event => document.dispatchEvent(new Event(event))", event)
+    page.evaluate("document.getElementById('send').click()")
+    page.get_by_label("Message to").press("Enter")
+    expect(page.locator(".tray progress")).to_be_visible()
+    held[0].continue_()
+    expect(page.locator(".tray img")).to_be_visible()
+    send.click()
+    expect(page.get_by_role("log").locator(".bubble")).to_have_count(1)
+    message = Message.objects.get()
+    assert (message.kind, message.text) == ("image", "Aquí va")

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 import pytest
-from django.db import connections
 
 from conversations.tasks import send_replies
 from tests import factories
+from tests.browser.workers import in_a_worker
 
 expect = pytest.importorskip("playwright.sync_api", reason="needs the browser requirements").expect
 
 pytestmark = pytest.mark.browser
-
-
-def in_a_worker():
-    send_replies()
-    connections.close_all()
 
 
 def test_where_the_window_is_closed_a_template_is_sent_and_its_bubble_comes(team, open_page, meta):
@@ -34,9 +27,7 @@ def test_where_the_window_is_closed_a_template_is_sent_and_its_bubble_comes(team
     expect(dialog).to_have_count(0)
     bubble = page.locator(".bubble--template")
     expect(bubble).to_contain_text("su visita a Casa EC-310")
-    # The browser's own event loop runs in this thread.
-    with ThreadPoolExecutor() as worker:
-        worker.submit(in_a_worker).result()
+    in_a_worker(send_replies)
     expect(bubble.get_by_label("Sent")).to_be_visible()
     assert len(meta.requests) == 1
 
