@@ -6,10 +6,10 @@ import enum
 import re
 import uuid
 from collections.abc import Collection, Iterable
-from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from django.core.exceptions import ValidationError
+from django.core.files.base import ContentFile
 from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import Q
@@ -19,6 +19,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from conversations import wording
+from conversations.media import naming
 from trochai.search import SHORTEST, fold_numbers, lookup, search_text
 from trochai.ui import marks
 from trochai.ui.formatting import isolated
@@ -29,6 +30,9 @@ from trochai.whatsapp.json_reading import mapping, text
 from trochai.whatsapp.webhooks.parsing import STANDBY
 
 if TYPE_CHECKING:
+    from django.core.files import File
+
+    from conversations.media.inspection import Found
     from trochai.accounts.models import Organization
     from trochai.whatsapp.models import Channel
 
@@ -405,11 +409,10 @@ class Conversation(models.Model):
 
         It says nothing where the words do.
         """
+        picture = wording.icon_of(self.preview_kind)
         if self.preview_kind == MessageKind.TEMPLATE:
-            return "layout-template", str(_("Template"))
-        picture = wording.PICTURES.get(self.preview_kind)
-        word = str(wording.KINDS[self.preview_kind]) if picture and self.preview else ""
-        return (picture, word) if picture else ("", "")
+            return picture, str(_("Template"))
+        return picture, str(wording.KINDS[self.preview_kind]) if picture and self.preview else ""
 
     @property
     def preview_words(self) -> str:
@@ -597,13 +600,24 @@ class StoredFile(models.Model):
     height = models.PositiveIntegerField(null=True)
     seconds = models.PositiveIntegerField(null=True)
 
+    # What is known of the file itself.
+    FOUND: ClassVar[tuple[str, ...]] = ("mime_type", "size", "width", "height", "seconds")
+
     class Meta:
         abstract = True
 
+    def keep(self, file: File[bytes], found: Found) -> None:
+        """Store the file and its thumbnail, and note what was ``found`` in it; the row is not saved."""
+        file.seek(0)
+        self.file.save("", file, save=False)
+        if found.thumbnail:
+            self.thumbnail.save("", ContentFile(found.thumbnail), save=False)
+        self.mime_type, self.size = found.mime_type, file.size
+        self.width, self.height, self.seconds = found.width, found.height, found.seconds
+
     def copied(self, **columns: Any) -> Self:
         """Return another row, not saved, with a copy of the file and ``columns``."""
-        found = ("mime_type", "size", "width", "height", "seconds")
-        copy = type(self)(**{name: getattr(self, name) for name in found}, **columns)
+        copy = type(self)(**{name: getattr(self, name) for name in self.FOUND}, **columns)
         for name in ("file", "thumbnail"):
             if getattr(self, name):
                 with getattr(self, name).open("rb") as file:
@@ -667,8 +681,12 @@ class Upload(StoredFile):
     @property
     def ending(self) -> str:
         """What its name ends with, where that is short: PDF, DOCX."""
-        suffix = PurePosixPath(self.name).suffix.removeprefix(".")
-        return suffix.upper() if len(suffix) <= 4 else ""
+        return naming.ending_of(self.name)
+
+    def attachment(self, **columns: Any) -> Attachment:
+        """Return the row of its message, not saved, which has its files from then on."""
+        shared = ("uuid", "file", "thumbnail", *self.FOUND)
+        return Attachment(**{name: getattr(self, name) for name in shared}, **columns)
 
 
 class QueuedMessage(models.Model):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid as uuids
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy
 
 from conversations import recording, window
 from conversations.frozen import Frozen
+from conversations.media import naming
 from conversations.models import (
     Attachment,
     AttachmentState,
@@ -25,9 +26,9 @@ from conversations.models import (
     Direction,
     Message,
     MessageKind,
-    QueuedMessage,
     Upload,
 )
+from conversations.sending import queue
 from conversations.tasks import send_replies, transfer_files
 from conversations.wording import FILES
 from templates_app.rendering import text_of
@@ -181,37 +182,25 @@ def send_files(
             captioned = None
             send_reply(conversation=conversation, text=text, by=by, now=now, uuid=uuids.uuid5(uuid, "text"))
         messages = [
-            _write_file(
+            _write_with_file(
                 conversation,
-                known[each],
                 uuid if place == 0 else uuids.uuid5(uuid, str(place)),
+                attachment=known[each].attachment,
+                kind=known[each].kind,
+                content=_named(known[each]),
                 text=text if each == captioned else "",
                 sent_by=by,
                 at=now,
             )
             for place, each in enumerate(uploads)
         ]
-        transaction.on_commit(lambda: waker.wake(transfer_files))
+        mine.delete()
     return messages
 
 
-def _write_file(conversation: Conversation, upload: Upload, uuid: uuids.UUID, **columns: Any) -> Message:
-    named = {"filename": upload.name} if upload.kind == "document" else {}
-    content = {upload.kind: named}
-    message, created = _message(conversation, uuid, kind=upload.kind, content=content, **columns)
-    if created:
-        recording.move_conversation(
-            message, preview=recording.one_line(message.text or named.get("filename", ""))
-        )
-        shared = ("uuid", "file", "thumbnail", "mime_type", "size", "width", "height", "seconds")
-        Attachment.objects.create(
-            message=message,
-            state=AttachmentState.SENDING,
-            due_at=database_now(),
-            **{name: getattr(upload, name) for name in shared},
-        )
-        upload.delete()
-    return message
+def _named(upload: Upload) -> dict[str, Any]:
+    """Return the content of its message: only a document goes by a name."""
+    return {upload.kind: {"filename": upload.name} if upload.kind == "document" else {}}
 
 
 def send_template(
@@ -294,15 +283,17 @@ def _send_file_again(
     if sent is None:
         raise CannotBeRepeated
     _refuse_free_form(conversation, now)
-    with transaction.atomic():
-        written = {"kind": message.kind, "content": message.content, "text": message.text}
-        again, created = _message(conversation, uuid, **written, sent_by=by, at=now)
-        if created:
-            recording.move_conversation(again, preview=recording.one_line(message.text))
-            # A file of its own: each goes with its message.
-            sent.copied(message=again, state=AttachmentState.SENDING, due_at=database_now()).save()
-        transaction.on_commit(lambda: waker.wake(transfer_files))
-    return again
+    return _write_with_file(
+        conversation,
+        uuid,
+        # A file of its own: each goes with its message.
+        attachment=sent.copied,
+        kind=message.kind,
+        content=message.content,
+        text=message.text,
+        sent_by=by,
+        at=now,
+    )
 
 
 def _refuse_free_form(conversation: Conversation, now: dt.datetime) -> None:
@@ -327,13 +318,22 @@ def _write(conversation: Conversation, uuid: uuids.UUID, *, preview: str, **colu
         message, created = _message(conversation, uuid, **columns)
         if created:
             recording.move_conversation(message, preview=recording.one_line(preview))
-            QueuedMessage.objects.create(
-                message=message,
-                conversation=conversation,
-                channel_id=conversation.channel_id,
-                written_at=database_now(),
-            )
+            queue.add(message)
             transaction.on_commit(lambda: waker.wake(send_replies))
+    return message
+
+
+def _write_with_file(
+    conversation: Conversation, uuid: uuids.UUID, *, attachment: Callable[..., Attachment], **columns: Any
+) -> Message:
+    """Write a message that goes once its file is passed on; ``attachment`` makes that row of its columns."""
+    with transaction.atomic():
+        message, created = _message(conversation, uuid, **columns)
+        if created:
+            words = message.text or naming.given_name(message)
+            recording.move_conversation(message, preview=recording.one_line(words))
+            attachment(message=message, state=AttachmentState.SENDING, due_at=database_now()).save()
+            transaction.on_commit(lambda: waker.wake(transfer_files))
     return message
 
 

@@ -84,6 +84,11 @@ PICTURES: Mapping[str, str] = {
 }
 
 
+def icon_of(kind: str) -> str:
+    """Return the icon that says what kind of message it is; nothing for mere words."""
+    return "layout-template" if kind == "template" else PICTURES.get(kind, "")
+
+
 def in_words(kind: str, text: str) -> str:
     """Return a message's own words, or what kind of message it is; a reaction's text is its emoji."""
     if kind == "reaction":  # a message of its own in histories of earlier versions

@@ -7,14 +7,13 @@ Source: "Media" in Meta's reference (June 2026).
 from __future__ import annotations
 
 import datetime as dt
-import tempfile
 
 import structlog
-from django.conf import settings
-from django.core.files.base import ContentFile, File
+from django.core.files import File
 from django.db import transaction
 
 from conversations.media import inspection
+from conversations.media.incoming import incoming_file
 from conversations.media.inspection import Fault, NotTaken
 from conversations.models import Attachment, AttachmentState
 from trochai import changes
@@ -65,10 +64,7 @@ def _fetch(attachment: Attachment) -> None:
     address = client.media_address(attachment.media_id)
     if address.size > inspection.MAX_BYTES:
         raise NotTaken(Fault.TOO_LARGE)
-    # Where there is room for it: not in a container's memory.
-    incoming = settings.MEDIA_ROOT / "incoming"
-    incoming.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=incoming) as file:
+    with incoming_file() as file:
         try:
             client.download(address, into=file, limit=inspection.MAX_BYTES)
         except TooLarge:
@@ -77,29 +73,15 @@ def _fetch(attachment: Attachment) -> None:
         if address.size not in {0, size}:
             raise TemporaryError(cause=Cause.BROKE_OFF)
         found = inspection.inspect(attachment.message.kind, file)
-        _keep(attachment, File(file), found, size=size)
+        _keep(attachment, File(file), found)
 
 
-def _keep(attachment: Attachment, file: File[bytes], found: inspection.Found, *, size: int) -> None:
+def _keep(attachment: Attachment, file: File[bytes], found: inspection.Found) -> None:
     # What an earlier try has left: the same name is taken again.
     attachment.discard()
-    file.seek(0)
-    attachment.file.save("", file, save=False)
-    if found.thumbnail:
-        attachment.thumbnail.save("", ContentFile(found.thumbnail), save=False)
-    kept = _end(
-        attachment,
-        AttachmentState.READY,
-        file=attachment.file.name,
-        thumbnail=attachment.thumbnail.name or "",
-        mime_type=found.mime_type,
-        size=size,
-        width=found.width,
-        height=found.height,
-        seconds=found.seconds,
-        peaks=list(found.peaks),
-    )
-    if not kept:
+    attachment.keep(file, found)
+    columns = {name: getattr(attachment, name) for name in ("file", "thumbnail", *Attachment.FOUND)}
+    if not _end(attachment, AttachmentState.READY, **columns, peaks=list(found.peaks)):
         # Deleted by its sender meanwhile.
         attachment.discard()
 

@@ -124,7 +124,7 @@ def _video(file: IO[bytes]) -> Found:
         first = next(container.decode(stream), None)
         if not isinstance(first, av.VideoFrame):
             raise NotTaken(Fault.WRONG_TYPE)
-        return _with_thumbnail(found, first.to_image())  # type: ignore[no-untyped-call]
+        return _with_thumbnail(found, first.to_image())
 
 
 def _recording(file: IO[bytes], *, with_peaks: bool) -> Found:

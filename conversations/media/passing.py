@@ -11,7 +11,8 @@ import structlog
 from django.db import transaction
 
 from conversations.media import naming, unsent
-from conversations.models import Attachment, AttachmentState, QueuedMessage
+from conversations.models import Attachment, AttachmentState
+from conversations.sending import queue
 from conversations.wording import Cause
 from trochai.clock import database_now
 from trochai.whatsapp.cloud_api.client import client_for
@@ -49,14 +50,8 @@ def try_later(attachment: Attachment, *, why: str) -> None:
 
 
 def _queue(attachment: Attachment, media_id: str) -> None:
-    message = attachment.message
     with transaction.atomic():
         known = {"state": AttachmentState.READY, "due_at": None, "media_id": media_id}
         if not unsent.underway(attachment).update(**known):
             return
-        QueuedMessage.objects.create(
-            message=message,
-            conversation_id=message.conversation_id,
-            channel_id=message.channel_id,
-            written_at=database_now(),
-        )
+        queue.add(attachment.message)

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from django.conf import settings
-from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import FileUploadHandler, SkipFile
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 
 from conversations.media import inspection
+from conversations.media.incoming import incoming_file
 from conversations.media.inspection import MAX_BYTES, Fault, NotTaken
 from conversations.models import Upload
 from trochai.ui.formatting import plain
@@ -83,11 +81,10 @@ class Refused(Exception):
 class Handler(FileUploadHandler):
     """Writes what comes in to where there is room for it, and keeps nothing that is too large."""
 
-    def new_file(self, *args: object, **kwargs: object) -> None:
-        super().new_file(*args, **kwargs)  # type: ignore[arg-type]  # passed on as it came
-        incoming = settings.MEDIA_ROOT / "incoming"
-        incoming.mkdir(parents=True, exist_ok=True)
-        self._file = tempfile.TemporaryFile(dir=incoming)  # noqa: SIM115  (closed with the request)
+    def new_file(self, *args: Any, **kwargs: Any) -> None:
+        super().new_file(*args, **kwargs)
+        # Closed with the request.
+        self._file = incoming_file()
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
         if start + len(raw_data) > MAX_BYTES:
@@ -113,21 +110,10 @@ def take(file: UploadedFile, *, conversation: Conversation, by: User) -> Upload:
         raise Refused(_why(refusal.fault)) from None
     if type_.kind == "image" and found.mime_type != type_.mime_type:
         raise Refused(_why(Fault.WRONG_TYPE))
-    upload = Upload(
-        conversation=conversation,
-        by=by,
-        kind=type_.kind,
-        name=name,
-        mime_type=type_.mime_type,
-        size=size,
-        width=found.width,
-        height=found.height,
-        seconds=found.seconds,
-    )
-    file.seek(0)
-    upload.file.save("", file, save=False)
-    if found.thumbnail:
-        upload.thumbnail.save("", ContentFile(found.thumbnail), save=False)
+    upload = Upload(conversation=conversation, by=by, kind=type_.kind, name=name)
+    upload.keep(file, found)
+    # As Meta calls it, which also tells documents apart.
+    upload.mime_type = type_.mime_type
     upload.save()
     for forgotten in Upload.objects.filter(by=by).order_by("-pk")[MOST_UNSENT:]:
         forgotten.delete()

@@ -44,7 +44,7 @@ def go(request: MemberRequest) -> HttpResponse:
     shown = ORDER.sort(found.select_related("contact"))[:MOST_CONVERSATIONS]
     wanted = fold(query)
     places = [place for place in _places(request.membership) if wanted in fold(place.label)]
-    acts, leads = ([place for place in places if bool(place.key) is is_act] for is_act in (True, False))
+    acts, leads = [place for place in places if place.key], [place for place in places if place.url]
     context = {
         "conversations": shown,
         "places": [*acts, *leads[:MOST_PLACES]],

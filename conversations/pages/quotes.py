@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from conversations import wording
-from conversations.models import Message, MessageKind
+from conversations import recording, wording
+from conversations.models import Message
 from trochai.paging import Cursor
 from trochai.ui import marks
 from trochai.whatsapp.json_reading import mapping, text
@@ -58,7 +58,6 @@ def _quoted(message: Message, conversation: Conversation, *, is_here: bool) -> Q
         who = message.sent_by.first_name if message.sent_by else _("You")
     else:
         who = conversation.contact.first_name or conversation.contact.display_name
-    icon = "layout-template" if message.kind == MessageKind.TEMPLATE else ""
     address = f"#message-{message.pk}"
     if not is_here:
         # The page that ends with it.
@@ -66,7 +65,7 @@ def _quoted(message: Message, conversation: Conversation, *, is_here: bool) -> Q
         address = f"{reverse('conversations:conversation', args=[conversation.pk])}?to={cursor}{address}"
     return Quoted(
         who=who,
-        icon=icon or wording.PICTURES.get(message.shown_kind, ""),
-        words=wording.in_words(message.shown_kind, marks.plain(" ".join(message.text.split())[:200])),
+        icon=wording.icon_of(message.shown_kind),
+        words=wording.in_words(message.shown_kind, marks.plain(recording.one_line(message.text))),
         address=address,
     )

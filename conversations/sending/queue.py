@@ -16,6 +16,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from conversations import recording
 from conversations.models import Delivery, Message, QueuedMessage, load_ids
 from conversations.wording import Cause
+from trochai.clock import database_now
 from trochai.whatsapp.cloud_api.failures import Failure
 from trochai.whatsapp.models import Channel, has_unread
 from trochai.whatsapp.sending import claiming
@@ -35,6 +36,16 @@ RECONCILIATION = dt.timedelta(minutes=10)
 UNREAD_FOR = dt.timedelta(minutes=60)
 
 _FREE = {"claim_token": None, "lease_expires_at": None, "requested_at": None}
+
+
+def add(message: Message) -> None:
+    """Have a worker send a message; whoever wrote it wakes one."""
+    QueuedMessage.objects.create(
+        message=message,
+        conversation_id=message.conversation_id,
+        channel_id=message.channel_id,
+        written_at=database_now(),
+    )
 
 
 def claim(*, limit: int, now: dt.datetime) -> Claim[QueuedMessage]:

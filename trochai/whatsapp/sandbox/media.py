@@ -91,7 +91,7 @@ def video() -> bytes:
         stream.width, stream.height, stream.pix_fmt = 640, 480, "yuv420p"
         for step in range(24):
             view = house.crop((step * 8, 60, step * 8 + 640, 540))
-            container.mux(stream.encode(av.VideoFrame.from_image(view)))  # type: ignore[no-untyped-call]
+            container.mux(stream.encode(av.VideoFrame.from_image(view)))
         container.mux(stream.encode(None))
     return out.getvalue()
 
