@@ -26,7 +26,7 @@ class Acquaintance:
         return identity.contact if identity is not None else None
 
     def is_told_nothing_new(self, contact: Contact, names: Names) -> bool:
-        """Whether ``identity`` finds just this contact by the names, and learns nothing of it."""
+        """Whether ``identity`` finds just this contact by the names, and learns at most a profile name."""
         return (
             names.phone in {"", contact.phone}
             and (not names.user_id or self._is_known_of(contact, names))

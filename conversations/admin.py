@@ -14,8 +14,9 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from conversations import consent, identity
-from conversations.models import NO_NUMBER, Contact, Conversation, Message
+from conversations.models import NO_NUMBER, Contact, Conversation, Message, OptOutSource
 from conversations.signals import contact_changed
+from trochai.accounts.models import User
 from trochai.ui.admin import ReadOnly
 from trochai.whatsapp import phone_numbers
 
@@ -61,8 +62,12 @@ class ContactAdmin(admin.ModelAdmin):
     @admin.action(description=_("Wants no more messages"))
     def opt_out(self, request: HttpRequest, queryset: QuerySet[Contact]) -> None:
         now = timezone.now()
+        by = request.user if isinstance(request.user, User) else None
         with transaction.atomic():
-            done = sum(consent.opt_out(contact, at=now, now=now) for contact in queryset)
+            done = sum(
+                consent.opt_out(contact, at=now, source=OptOutSource.MEMBER, by=by, now=now)
+                for contact in queryset
+            )
         self.message_user(request, _("%(count)d contacts get no more messages.") % {"count": done})
 
     @admin.action(description=_("Wants messages again"))

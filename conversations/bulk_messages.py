@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.db import connection
@@ -76,6 +76,7 @@ def record_plain(
     if messages:
         Message.objects.bulk_create(messages)
         _move_conversations(messages, known)
+        _learn_profile_names(known.profile_names(first.values()))
         messages_received.send(sender=Message, messages=messages)
     written = set(map(id, plain))
     return [event for event in unread if id(event) not in written]
@@ -96,6 +97,16 @@ def _apart_from_others(events: Sequence[InboundMessage], known: _Known) -> list[
         around = [event for event in plain if not names.isdisjoint(known.names_in(event))]
         plain = [event for event in plain if names.isdisjoint(known.names_in(event))]
     return plain
+
+
+def _learn_profile_names(names: Mapping[int, str]) -> None:
+    """Write what contacts call themselves by now; whom somebody is just changing says it again."""
+    if names:
+        free = Contact.objects.filter(pk__in=names).select_for_update(skip_locked=True, no_key=True)
+        contacts = list(free.only("pk").order_by("pk"))
+        for contact in contacts:
+            contact.profile_name = names[contact.pk]
+        Contact.objects.bulk_update(contacts, ["profile_name"])
 
 
 def _move_conversations(messages: Sequence[Message], known: _Known) -> None:
@@ -155,6 +166,15 @@ class _Known:
         conversation = self._by_id[conversation_id]
         return bool(conversation.preview_kind) and conversation.last_message_at > than
 
+    def profile_names(self, events: Iterable[InboundMessage]) -> dict[int, str]:
+        """Return by contact what the last of the events calls it, where that is new."""
+        names: dict[int, str] = {}
+        for event in events:
+            contact = self._sender_of(event)
+            if contact is not None and event.profile_name not in {"", contact.profile_name}:
+                names[contact.pk] = event.profile_name
+        return names
+
     def conversation_with(self, event: InboundMessage) -> Conversation | None:
         contact = self._sender_of(event)
         return self._conversations.get(contact.pk) if contact is not None else None
@@ -175,7 +195,9 @@ class _Known:
 
     def _read_contacts(self, phones: Collection[str]) -> dict[str, Contact]:
         found = Contact.objects.filter(organization=self._channel.organization_id, phone__in=phones)
-        return {contact.phone: contact for contact in found.only("name", "phone", "first_seen_at")}
+        return {
+            contact.phone: contact for contact in found.only("name", "profile_name", "phone", "first_seen_at")
+        }
 
     def _lock(self, contact_ids: Collection[int]) -> dict[int, Conversation]:
         """Return the conversations by contact; not those that another worker writes to now."""

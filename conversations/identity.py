@@ -119,8 +119,10 @@ def learn(channel: Channel, contact: Contact, names: Names, *, now: dt.datetime)
     if today.is_only_id_left and names.phone:
         _keep(channel, "", names.phone, today.user_id, until=today.id_left_at)
     news: dict[str, object] = {}
+    if names.profile_name not in {"", contact.profile_name}:
+        news["profile_name"] = names.profile_name
     if names.profile_name and not contact.name:
-        news["name"] = names.profile_name[:200]
+        news["name"] = names.profile_name
     if contact.first_seen_at is not None and names.at < contact.first_seen_at:
         news["first_seen_at"] = names.at
     if not contact.phone and (phone := today.number_of_today) and _is_free(channel, phone):
@@ -255,7 +257,8 @@ def _make(channel: Channel, names: Names) -> Contact:
     today = _as_of_today(channel, names)
     contact = Contact.objects.create(
         organization_id=channel.organization_id,
-        name=names.profile_name[:200],
+        name=names.profile_name,
+        profile_name=names.profile_name,
         phone=today.number_of_today,
         user_ids=today.user_id,
         first_seen_at=names.at,

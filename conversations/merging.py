@@ -40,7 +40,7 @@ def merge(kept: Contact, gone: Contact, *, now: dt.datetime) -> bool:
         if kept.pk == gone.pk or kept.merged_into_id or gone.merged_into_id:
             return False
         opted_out_at, consent_at = gone.opted_out_at, gone.consent_at
-        known = {"name": gone.name, "phone": gone.phone}
+        known = {"name": gone.name, "phone": gone.phone, "profile_name": gone.profile_name}
         # First given up by the one, as no two have the same.
         gone.phone, gone.user_ids, gone.merged_into = "", "", kept
         gone.save()
@@ -55,7 +55,8 @@ def merge(kept: Contact, gone: Contact, *, now: dt.datetime) -> bool:
             _join(conversation, kept)
         contact_changed.send(sender=Contact, contact=kept)
         if opted_out_at is not None:
-            consent.opt_out(kept, at=consent_at or opted_out_at, now=now)
+            said_at = consent_at or opted_out_at
+            consent.opt_out(kept, at=said_at, source=gone.opt_out_source, by=gone.opted_out_by, now=now)
     return True
 
 

@@ -37,6 +37,14 @@ if TYPE_CHECKING:
     from trochai.whatsapp.models import Channel
 
 
+class OptOutSource(models.TextChoices):
+    """How it became known that somebody wants no more messages. Stored, so never renamed."""
+
+    WHATSAPP = "whatsapp", _("Switched off in WhatsApp")
+    REFUSAL = "refusal", _("WhatsApp refused a message because of it")
+    MEMBER = "member", _("Noted by a member")
+
+
 NO_NUMBER = _("Enter the number with its country code, such as +506 8888 1234.")
 
 
@@ -61,12 +69,27 @@ class Contact(models.Model):
     organization = models.ForeignKey(
         "accounts.Organization", on_delete=models.CASCADE, related_name="contacts"
     )
+    # What the team calls them. At first it is what WhatsApp does.
     name = models.CharField(max_length=200, blank=True)
+    # What they call themselves in WhatsApp, as it was told last.
+    profile_name = models.CharField(max_length=200, blank=True, default="", db_default="", editable=False)
     # E.164 with its plus sign: without it Meta may take the number for a local one.
     phone = models.CharField(max_length=16, blank=True)
     # The ids and usernames of its identities, for the search. See conversations.identity.
     user_ids = models.TextField(blank=True, default="", db_default="", editable=False)
     opted_out_at = models.DateTimeField(null=True, blank=True)
+    opt_out_source = models.CharField(
+        max_length=12, choices=OptOutSource, blank=True, default="", db_default="", editable=False
+    )
+    opted_out_by = models.ForeignKey(
+        "accounts.User",
+        on_delete=models.SET_NULL,
+        null=True,
+        editable=False,
+        related_name="+",
+        # Below: few have it.
+        db_index=False,
+    )
     # When the contact last said whether messages are wanted. See conversations.consent.
     consent_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -93,6 +116,12 @@ class Contact(models.Model):
             models.CheckConstraint(
                 condition=~Q(phone="") | ~Q(user_ids="") | Q(merged_into__isnull=False),
                 name="contact_can_be_reached",
+            ),
+        ]
+        indexes = [
+            # The removal of an account.
+            models.Index(
+                fields=["opted_out_by"], condition=Q(opted_out_by__isnull=False), name="contact_opted_out_by"
             ),
         ]
 
@@ -507,6 +536,17 @@ class Message(models.Model):
         indexes = [
             # conversations.pages.views.conversation: the thread, newest page first.
             models.Index(fields=["conversation", "-at", "-id"], name="message_thread"),
+            # conversations.pages.sheet: a conversation's notes, and its files, among very many messages.
+            models.Index(
+                fields=["conversation", "-at", "-id"],
+                condition=Q(direction=Direction.NOTE, kind=MessageKind.INTERNAL),
+                name="message_internal_note",
+            ),
+            models.Index(
+                fields=["conversation", "-at", "-id"],
+                condition=Q(kind__in=["image", "video", "document"]),
+                name="message_file",
+            ),
         ]
 
     def __str__(self) -> str:

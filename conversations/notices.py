@@ -23,6 +23,8 @@ class Kind(StrEnum):
 
     ASSIGNED = "assigned"
     MENTIONED = "mentioned"
+    OPTED_OUT = "opted_out"
+    OPTED_IN = "opted_in"
 
 
 @bell.words_for(Kind.ASSIGNED, icon="user-round")
@@ -50,6 +52,24 @@ def assigned_line(values: Mapping[str, Any]) -> notes.Words:
     if values["to"] == values["by"]:
         return notes.Words(_("%(by)s took it") % names)
     return notes.Words(_("%(by)s assigned it to %(to)s") % names)
+
+
+@notes.words_for(Kind.OPTED_OUT, icon="bell-off")
+def opted_out_line(values: Mapping[str, Any]) -> notes.Words:
+    """Values: by (a member's name)."""
+    return notes.Words(_("%(by)s noted that no more messages are wanted") % {"by": isolated(values["by"])})
+
+
+@notes.words_for(Kind.OPTED_IN, icon="bell")
+def opted_in_line(values: Mapping[str, Any]) -> notes.Words:
+    """Values: by (a member's name)."""
+    return notes.Words(_("%(by)s noted that messages are wanted again") % {"by": isolated(values["by"])})
+
+
+def write_consent(conversation: Conversation, *, wants: bool, by: User, now: dt.datetime) -> None:
+    """Say in the thread what a member has noted of the contact's wish."""
+    kind = Kind.OPTED_IN if wants else Kind.OPTED_OUT
+    notes.write(conversation, kind=kind, values={"by": str(by)}, url="", at=now)
 
 
 def announce_assigned(conversation: Conversation, *, to: User | None, by: User, now: dt.datetime) -> None:

@@ -18,7 +18,7 @@ from conversations import bulk_messages, bulk_statuses, consent, identity, recor
 from conversations.identity import Names
 from conversations.kinds import Becomes, kind_of
 from conversations.media import expecting
-from conversations.models import Attachment, Contact, Direction, EarlyStatus, Message, Upload
+from conversations.models import Attachment, Contact, Direction, EarlyStatus, Message, OptOutSource, Upload
 from conversations.signals import contact_changed, messages_received
 from trochai.whatsapp import references, verdicts
 from trochai.whatsapp.signals import (
@@ -182,7 +182,7 @@ def remember_preference(channel: Channel, event: MarketingPreference, **_signal:
     if contact is None:
         return
     if event.opted_out:
-        consent.opt_out(contact, at=event.at, now=timezone.now())
+        consent.opt_out(contact, at=event.at, source=OptOutSource.WHATSAPP, now=timezone.now())
     else:
         consent.opt_in(contact, at=event.at)
 

@@ -27,6 +27,7 @@ from conversations.models import (
     EarlyStatus,
     Message,
     MessageKind,
+    OptOutSource,
 )
 from conversations.signals import message_status_changed
 from templates_app.rendering import text_of
@@ -375,5 +376,5 @@ def _advance(
     if failed:
         show_failure([message.pk], failed=True)
     if failed and opts_out(failure.code):
-        consent.opt_out(message.conversation.contact, at=at, now=at)
+        consent.opt_out(message.conversation.contact, at=at, source=OptOutSource.REFUSAL, now=at)
     return True

@@ -18,7 +18,8 @@ PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z0-9_]+)\s*\}\}", re.ASCII)
 MEDIA_FORMATS = frozenset({"image", "video", "document"})
 # Buttons that need nothing from the sender. A flow, a catalog or a one-time password needs more than a
 # text, and so may anything that Meta invents.
-PLAIN_BUTTONS = frozenset({"quick_reply", "phone_number", "voice_call"})
+ASKS_NUMBER = "request_contact_info"
+PLAIN_BUTTONS = frozenset({"quick_reply", "phone_number", "voice_call", ASKS_NUMBER})
 KNOWN_BUTTONS = PLAIN_BUTTONS | {"url", "copy_code"}
 
 

@@ -187,6 +187,11 @@ class Template(models.Model):
         """Whether Trochai can fill every part of it (carousels and the like it cannot, yet)."""
         return self.parts.is_supported
 
+    @property
+    def asks_for_number(self) -> bool:
+        """Whether it has the button with which somebody shares a number that WhatsApp hides."""
+        return any(button.kind == parts.ASKS_NUMBER for button in self.parts.buttons)
+
     def can_be_sent_on(self, channel: Channel) -> bool:
         """Whether it is approved for this channel, and Trochai can fill it in."""
         return self.is_approved and self.is_sendable and self.channel_id == channel.pk

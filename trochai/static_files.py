@@ -20,7 +20,13 @@ BUNDLES: Mapping[str, tuple[str, ...]] = {
         "css/notices.css",
         "css/palette.css",
     ),
-    "css/inbox-page.css": ("css/inbox.css", "css/files.css", "css/schedule.css", "css/follow-up.css"),
+    "css/inbox-page.css": (
+        "css/inbox.css",
+        "css/files.css",
+        "css/schedule.css",
+        "css/follow-up.css",
+        "css/contact.css",
+    ),
     "css/followups-page.css": ("css/filters.css", "css/followups.css", "css/follow-up.css"),
     "css/templates-page.css": ("css/filters.css", "css/templates.css"),
     "js/frame.js": (

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from conversations.media.uploads import MOST_FILES
 from conversations.models import Conversation, ConversationStatus, Tag
 from trochai.accounts.models import Role, User
+from trochai.ui.formatting import plain
 
 # WhatsApp Cloud API, "Text messages": the longest body.
 TEXT_LENGTH = 4096
@@ -81,6 +82,15 @@ class TriageForm(forms.Form):
     def __init__(self, conversation: Conversation, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["assignee"] = forms.ModelChoiceField(assignable(conversation), required=False)
+
+
+class ContactForm(forms.Form):
+    """What the team calls somebody; without a name the number stands there."""
+
+    name = forms.CharField(required=False, max_length=200)
+
+    def clean_name(self) -> str:
+        return " ".join(plain(self.cleaned_data["name"]).split())
 
 
 class TagForm(forms.Form):

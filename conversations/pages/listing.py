@@ -86,6 +86,14 @@ class Tab(StrEnum):
         return rows
 
 
+class Sheet(StrEnum):
+    """What stands beside a conversation."""
+
+    NONE = ""
+    CONTACT = "contact"
+    FILES = "files"
+
+
 @dataclass(frozen=True)
 class Filters:
     """One state of the list, as its URL has it."""
@@ -95,6 +103,8 @@ class Filters:
     # Ids: only conversations that have all of these.
     tags: tuple[int, ...] = ()
     before: paging.Cursor | None = None
+    # Beside it, of the conversation that is open: who the contact is, or all files.
+    sheet: Sheet = Sheet.NONE
 
     @classmethod
     def of(cls, data: Mapping[str, str]) -> Filters:
@@ -105,6 +115,7 @@ class Filters:
             search=typed(data.get("q", ""), most=SEARCH_LENGTH),
             tags=_ids(data.get("tag", "")),
             before=ORDER.parse(data.get("before", "")),
+            sheet=Sheet(side) if (side := data.get("sheet", "")) in set(Sheet) else Sheet.NONE,
         )
 
     def __str__(self) -> str:
@@ -114,6 +125,7 @@ class Filters:
             "q": self.search,
             "tag": self.tags_value,
             "before": str(self.before or ""),
+            "sheet": self.sheet.value,
         }
         encoded = urlencode({key: value for key, value in pairs.items() if value})
         return f"?{encoded}" if encoded else ""
@@ -133,6 +145,13 @@ class Filters:
         """Return this list with ``tag`` as one more condition, or without it."""
         others = tuple(pk for pk in self.tags if pk != tag.pk)
         return replace(self, tags=others if tag.pk in self.tags else (*others, tag.pk), before=None)
+
+    @property
+    def without_sheet(self) -> Filters:
+        return self.with_sheet("")
+
+    def with_sheet(self, side: str) -> Filters:
+        return replace(self, sheet=Sheet(side))
 
     @property
     def tags_value(self) -> str:

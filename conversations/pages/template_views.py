@@ -8,7 +8,6 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 from django.views.decorators.vary import vary_on_headers
 from django_htmx.http import trigger_client_event
@@ -17,19 +16,17 @@ from conversations import outbox, window
 from conversations.frozen import Frozen
 from conversations.merging import find_conversation
 from conversations.models import Conversation
+from conversations.pages.local_time import times_there
 from conversations.pages.template_form import MOST_OFFERED, SendForm, TemplateForm
 from templates_app.forms import is_field_name
 from trochai.accounts import access
 from trochai.accounts.access import MemberRequest
 from trochai.search import typed
-from trochai.ui import formatting
-from trochai.whatsapp import phone_numbers
 
 if TYPE_CHECKING:
     from conversations.models import Message
 
 SEARCH_LENGTH = 100
-MOST_TIMES = 2
 CONVERSATIONS = Conversation.objects.select_related("contact", "channel", "organization").defer(
     "channel__access_token", "channel__app_secret", "channel__verify_token"
 )
@@ -115,11 +112,6 @@ def _is(message: Message, conversation: Conversation, form: SendForm) -> bool:
     return same and message.conversation_id == conversation.pk
 
 
-def _times_there(times: list[str]) -> str:
-    """Return what is known of a clock: of a country from coast to coast nothing is."""
-    return _(" or ").join(times) if len(times) <= MOST_TIMES else ""
-
-
 def _show(request: MemberRequest, form: SendForm, status: int = 200) -> HttpResponse:
     """Render the form alone after an error, with the dialog around it at first, or as a page."""
     if not request.htmx:
@@ -134,7 +126,7 @@ def _show(request: MemberRequest, form: SendForm, status: int = 200) -> HttpResp
         "form_url": reverse("conversations:send_template", args=[form.conversation.pk]),
         "conversation": form.conversation,
         "window_open": window.is_open(form.conversation, now),
-        "times_there": _times_there(formatting.clock_times(now, phone_numbers.zones(contact.phone))),
+        "times_there": times_there(contact.phone, now),
         "dialog": bool(request.htmx),
         "section": "inbox",
     }

@@ -7,6 +7,7 @@ from dataclasses import replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
+from django.db import transaction
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
@@ -18,14 +19,15 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import HttpResponseClientRedirect, reswap
 
-from conversations import internal_notes, merging, outbox, triage, window
+from conversations import consent, internal_notes, merging, notices, outbox, triage, window
 from conversations.media import unsent, uploads
-from conversations.models import Conversation, ConversationStatus, Message, Tag
-from conversations.pages import listing, thread
+from conversations.models import Contact, Conversation, ConversationStatus, Message, OptOutSource, Tag
+from conversations.pages import listing, sheet, thread
 from conversations.pages.banners import banners_of
-from conversations.pages.forms import NoteForm, ReplyForm, TagForm, TriageForm, assignable
-from conversations.pages.listing import Filters, Listing, tags_of
+from conversations.pages.forms import ContactForm, NoteForm, ReplyForm, TagForm, TriageForm, assignable
+from conversations.pages.listing import Filters, Listing, Sheet, tags_of
 from conversations.sending import queue
+from conversations.signals import contact_changed
 from trochai import changes
 from trochai.accounts import access
 from trochai.accounts.access import MemberRequest
@@ -189,6 +191,37 @@ def update(request: MemberRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
+def contact(request: MemberRequest, pk: int) -> HttpResponse:
+    """Change what the team calls the contact (``name``)."""
+    opened = _find(request, pk, needs=access.writer)
+    form = ContactForm(request.POST)
+    if not form.is_valid():
+        words = " ".join(map(str, form.errors["name"]))
+        return toasts.say(request, _done(request, opened), title=_("Not changed"), text=words, tone="error")
+    if form.cleaned_data["name"] != opened.contact.name:
+        opened.contact.name = form.cleaned_data["name"]
+        with transaction.atomic():
+            opened.contact.save(update_fields=["name", "search_text"])
+            contact_changed.send(sender=Contact, contact=opened.contact)
+    return _done(request, opened)
+
+
+@require_POST
+def wants(request: MemberRequest, pk: int) -> HttpResponse:
+    """Note that the contact wants no more messages (``messages`` is "no"), or wants them again ("yes")."""
+    opened, now, by = _find(request, pk, needs=access.writer), timezone.now(), request.membership.user
+    again = request.POST.get("messages") == "yes"
+    with transaction.atomic():
+        if again:
+            is_news = consent.opt_in(opened.contact, at=now)
+        else:
+            is_news = consent.opt_out(opened.contact, at=now, source=OptOutSource.MEMBER, by=by, now=now)
+        if is_news:
+            notices.write_consent(opened, wants=again, by=by, now=now)
+    return _done(request, opened)
+
+
+@require_POST
 def unread(request: MemberRequest, pk: int) -> HttpResponse:
     """Mark it as unread, and leave it: who looks at it reads it."""
     triage.mark_unread(_find(request, pk, needs=access.writer))
@@ -235,7 +268,8 @@ def _done(
     if request.htmx:
         version = _version(request)
         return _page(request, _find(request, opened.pk), sent=sent, noted=noted, version=version)
-    return redirect("conversations:conversation", pk=opened.pk)
+    # What the form's address says of the page: without a script it is all that does.
+    return redirect(reverse("conversations:conversation", args=[opened.pk]) + str(Filters.of(request.GET)))
 
 
 def _page(
@@ -285,6 +319,8 @@ def _page(
         for name in LIVE
     }
     live["banners"] = _banners(request, opened, context["thread"], now) if opened else ""
+    if opened and found.query.sheet:
+        live |= _sheet(request, opened, context, now)
     if opened and context["thread"].is_sending:
         version = ""  # where no worker runs, it is a look that finds that out
     looks = blake2b("".join(live.values()).encode(), digest_size=8).hexdigest()
@@ -320,6 +356,23 @@ def _banners(
     return SafeString(own) + banners_of(request, opened, now)
 
 
+def _sheet(
+    request: MemberRequest, opened: Conversation, context: dict[str, Any], now: dt.datetime
+) -> dict[str, str]:
+    """Return what changes by itself in the sheet: what stands above the field for a note, and below."""
+    if context["query"].sheet is Sheet.FILES:
+        shown: dict[str, Any] = {"files": sheet.all_files(opened)}
+        parts = ["sheet_files"]
+    else:
+        shown = {"sheet": sheet.contact_sheet(request, opened, now)}
+        parts = ["sheet_contact", "sheet_notes", "sheet_media"]
+    shown["is_admin"] = request.membership.is_admin
+    return {
+        name: SafeString(render_to_string(f"conversations/_{name}.html", context | shown, request))
+        for name in parts
+    }
+
+
 def _opened(
     request: MemberRequest, opened: Conversation, *, now: dt.datetime, data: Any, unread: int
 ) -> dict[str, Any]:
@@ -342,6 +395,7 @@ def _opened(
         "opted_out_on": formatting.day(opted_out_at, now) if opted_out_at else "",
         "submission": uuid.uuid4(),
         "note_submission": uuid.uuid4(),
+        "sheet_submission": uuid.uuid4(),
         "statuses": ConversationStatus.choices,
         "people": _people(opened) if request.membership.can_write else [],
     }

@@ -13,7 +13,7 @@ from django.db import transaction
 from conversations import consent, identity, recording, window
 from conversations.frozen import Frozen
 from conversations.media import naming
-from conversations.models import Delivery, Message, MessageKind, QueuedMessage
+from conversations.models import Delivery, Message, MessageKind, OptOutSource, QueuedMessage
 from conversations.sending import queue
 from conversations.wording import FILES, Cause
 from templates_app.payload import template_payload
@@ -157,7 +157,7 @@ def _learn_from(refusal: WhatsAppError, row: QueuedMessage, now: dt.datetime) ->
     if not isinstance(refusal, PermanentError):
         return
     if refusal.opted_out:
-        consent.opt_out(row.conversation.contact, at=now, now=now)
+        consent.opt_out(row.conversation.contact, at=now, source=OptOutSource.REFUSAL, now=now)
     if refusal.template_unusable:
         sync_soon(row.channel_id)
 

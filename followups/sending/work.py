@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import transaction
 
 from conversations import consent, identity
+from conversations.models import OptOutSource
 from followups import lifecycle
 from followups.models import FailureKind, FollowUp, FollowUpAttempt, Outcome
 from followups.sending.recheck import contact_free_at, problem_with
@@ -181,7 +182,7 @@ def _settle(call: Call, now: dt.datetime) -> None:
                 now=now,
             )
             if result.opted_out:
-                consent.opt_out(call.row.conversation.contact, at=now, now=now)
+                consent.opt_out(call.row.conversation.contact, at=now, source=OptOutSource.REFUSAL, now=now)
             if result.template_unusable:
                 sync_soon(call.row.channel_id)
         case OutcomeUnknown():

@@ -10,6 +10,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
+from templates_app.components import ASKS_NUMBER
 from templates_app.rendering import Piece
 from trochai.ui import marks
 from trochai.ui.links import linked
@@ -24,6 +25,7 @@ BUTTON_ICONS: Mapping[str, str] = {
     "phone_number": "phone",
     "voice_call": "phone",
     "copy_code": "copy",
+    ASKS_NUMBER: "contact",
 }
 
 

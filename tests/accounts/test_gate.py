@@ -16,6 +16,7 @@ OF_A_CONVERSATION = [
     *(f"followups:{name}" for name in ("schedule", "check")),
 ]
 OF_ONE_CONVERSATION = (
+    "contact",
     "conversation",
     "earlier",
     "note",
@@ -25,6 +26,7 @@ OF_ONE_CONVERSATION = (
     "unread",
     "update",
     "upload",
+    "wants",
 )
 VERBS = ("cancel", "keep", "move", "retry", "restore", "release", "delete")
 OF_A_FOLLOW_UP = [f"followups:{name}" for name in ("detail", *VERBS)]

@@ -91,10 +91,13 @@ def _template(channel: Channel, entry: dict[str, Any], now: dt.datetime) -> Temp
 
 def _play(scene: scenes.Conversation, stage: Stage) -> None:
     begin = stage.at(scene.lines[0].when)
+    wrote = next((stage.at(line.when) for line in scene.lines if line.by is None), None)
     contact = Contact.objects.create(
         organization=stage.organization,
         name=scene.name,
         phone=scene.phone,
+        profile_name=scene.name if wrote else "",
+        first_seen_at=wrote,
         opted_out_at=stage.at(scene.opted_out) if scene.opted_out else None,
         created_at=begin,
     )

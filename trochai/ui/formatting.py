@@ -21,6 +21,11 @@ def day(moment: dt.datetime, now: dt.datetime) -> str:
     return _dated(moment, now, DAY)
 
 
+def month(moment: dt.datetime, now: dt.datetime) -> str:
+    """September, and in another year than now's September 2025"""
+    return _dated(moment, now, "F")
+
+
 def clock_time(moment: dt.datetime) -> str:
     """9:00 AM"""
     return _written(timezone.localtime(moment), TIME)
