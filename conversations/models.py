@@ -307,6 +307,33 @@ class Tag(models.Model):
         return self.name
 
 
+class SavedReplyQuerySet(models.QuerySet["SavedReply"]):
+    def for_organization(self, organization: Organization) -> Self:
+        return self.filter(organization=organization)
+
+
+class SavedReply(models.Model):
+    """A text of the organization's that members put into a message, with ``{name}`` filled in."""
+
+    organization = models.ForeignKey(
+        "accounts.Organization", on_delete=models.CASCADE, related_name="saved_replies"
+    )
+    name = models.CharField(_("name"), max_length=60)
+    text = models.TextField(_("text"), max_length=payloads.MAX_TEXT)
+
+    objects = SavedReplyQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = "saved replies"
+        ordering = ["name", "pk"]
+        constraints = [
+            models.UniqueConstraint("organization", Lower("name"), name="saved_reply_once_per_organization"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class ConversationStatus(models.TextChoices):
     OPEN = "open", _("Open")
     IN_PROGRESS = "in_progress", _("In progress")

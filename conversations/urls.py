@@ -2,13 +2,14 @@ from __future__ import annotations
 
 from django.urls import path
 
-from conversations.pages import media_views, palette, start_views, tag_views, template_views, views
+from conversations.pages import managing, media_views, palette, start_views, template_views, views
 
 app_name = "conversations"
 
 urlpatterns = [
     path("", views.inbox, name="inbox"),
-    path("tags/", tag_views.tags, name="tags"),
+    path("tags/", managing.tags, name="tags"),
+    path("replies/", managing.saved_replies, name="saved_replies"),
     path("start/", start_views.start, name="start"),
     path("start/check/", start_views.check, name="start_check"),
     path("go/", palette.go, name="go"),
@@ -22,7 +23,9 @@ urlpatterns = [
     path("<int:pk>/tag/", views.tag, name="tag"),
     path("<int:pk>/contact/", views.contact, name="contact"),
     path("<int:pk>/wants/", views.wants, name="wants"),
+    path("<int:pk>/saved/", views.saved, name="saved"),
     path("<int:pk>/unread/", views.unread, name="unread"),
+    path("<int:pk>/writing/", views.writing, name="writing"),
     path("<int:pk>/update/", views.update, name="update"),
     path("messages/<int:pk>/retry/", views.retry, name="retry"),
     path("<int:pk>/files/", media_views.upload, name="upload"),

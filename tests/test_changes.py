@@ -62,7 +62,7 @@ class TestWhoTells:
     def test_what_a_member_sends(self, team, heard):
         client = signed_in(team.agent)
         path = reverse("conversations:update", args=[team.conversation.pk])
-        assert heard(lambda: client.post(path, {"status": ConversationStatus.CLOSED})) == set(Kind)
+        assert heard(lambda: client.post(path, {"status": ConversationStatus.CLOSED})) == set(changes.LASTING)
         assert not heard(lambda: client.get(reverse("conversations:inbox")))
 
     def test_reading_what_was_unread(self, team, heard):

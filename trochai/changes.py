@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -33,15 +33,19 @@ class Kind(StrEnum):
     NOTICES = "notices"
     CHANNELS = "channels"
     TEMPLATES = "templates"
+    # Somebody has begun to write in a conversation. Kept in the cache, as a hint.
+    WRITING = "writing"
 
 
+# What rows say, and a member's request may have changed.
+LASTING = tuple(kind for kind in Kind if kind is not Kind.WRITING)
 # The inbox, the table of follow-ups, and the frame around every page.
 INBOX = (Kind.CONVERSATIONS, Kind.FOLLOW_UPS, Kind.CHANNELS, Kind.TEMPLATES)
 TABLE = (Kind.FOLLOW_UPS, Kind.CHANNELS, Kind.TEMPLATES)
 FRAME = (Kind.CONVERSATIONS, Kind.NOTICES, Kind.CHANNELS)
 
 
-def changed(organization_ids: Iterable[int], kinds: Collection[Kind] = tuple(Kind)) -> None:
+def changed(organization_ids: Iterable[int], kinds: Collection[Kind] = LASTING) -> None:
     """Say that something of these kinds has changed, once the current transaction is committed."""
     organizations = sorted(set(organization_ids))
     if not organizations or not kinds:
@@ -55,6 +59,12 @@ def changed(organization_ids: Iterable[int], kinds: Collection[Kind] = tuple(Kin
         hints.publish(news)
 
     transaction.on_commit(tell)
+
+
+def untold(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Mark a view that changes nothing though it is sent something, or tells of it by itself."""
+    view.tells_by_itself = True  # type: ignore[attr-defined]
+    return view
 
 
 class Viewer(Protocol):

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from conversations.media.uploads import MOST_FILES
-from conversations.models import Conversation, ConversationStatus, Tag
+from conversations.models import Conversation, ConversationStatus, SavedReply, Tag
 from trochai.accounts.models import Role, User
 from trochai.ui.formatting import plain
 
@@ -114,14 +114,32 @@ class ManagedTagForm(forms.ModelForm):
         }
 
     def clean_name(self) -> str:
-        name = " ".join(self.cleaned_data["name"].split())
-        if not name:
-            raise forms.ValidationError(_("Enter a name."))
-        return name
+        return _one_line(self.cleaned_data["name"])
 
 
-class TagFormSet(forms.BaseModelFormSet):
-    """All tags of an organization and room for some more."""
+class ManagedReplyForm(forms.ModelForm):
+    class Meta:
+        model = SavedReply
+        fields = ["name", "text"]
+        widgets = {
+            "name": forms.TextInput(attrs={"class": "input", "autocomplete": "off", "dir": "auto"}),
+            "text": forms.Textarea(attrs={"class": "input", "rows": 2, "dir": "auto"}),
+        }
+        field_classes = {"text": MessageField}
+
+    def clean_name(self) -> str:
+        return _one_line(self.cleaned_data["name"])
+
+
+def _one_line(name: str) -> str:
+    name = " ".join(name.split())
+    if not name:
+        raise forms.ValidationError(_("Enter a name."))
+    return name
+
+
+class NamedFormSet(forms.BaseModelFormSet):
+    """All rows of an organization, each with a name of its own, and room for some more."""
 
     def clean(self) -> None:
         """Names differ, in more than capitals: the database would refuse them one by one."""
@@ -132,12 +150,21 @@ class TagFormSet(forms.BaseModelFormSet):
                 continue
             name = form.cleaned_data.get("name", "").lower()
             if name in seen:
-                form.add_error("name", _("Another tag has this name."))
+                form.add_error("name", _("Another one has this name."))
             seen |= {name} - {""}
 
 
 ManagedTags = forms.modelformset_factory(
-    Tag, form=ManagedTagForm, formset=TagFormSet, can_delete=True, extra=3, max_num=100, validate_max=True
+    Tag, form=ManagedTagForm, formset=NamedFormSet, can_delete=True, extra=3, max_num=100, validate_max=True
+)
+ManagedReplies = forms.modelformset_factory(
+    SavedReply,
+    form=ManagedReplyForm,
+    formset=NamedFormSet,
+    can_delete=True,
+    extra=1,
+    max_num=100,
+    validate_max=True,
 )
 
 

@@ -66,10 +66,14 @@ def _places(membership: Membership) -> Iterator[Place]:
         yield Place(_("Close or reopen"), "check", key="e")
         yield Place(_("Mark as unread"), "mail", key="u")
         yield Place(_("Start a conversation"), "square-pen", reverse("conversations:start"))
+    yield Place(_("Contact details"), "panel-right", key="i")
     for tab in Tab:
         yield Place(_("Inbox: %(list)s") % {"list": tab.label}, "inbox", f"{inbox}{Filters(tab=tab)}")
     for tag in Tag.objects.for_organization(membership.organization):
         yield Place(_("Tag: %(name)s") % {"name": tag.name}, "tag", f"{inbox}{Filters(tags=(tag.pk,))}")
+    if membership.is_admin:
+        yield Place(_("Tags"), "tag", reverse("conversations:tags"))
+        yield Place(_("Saved replies"), "text-quote", reverse("conversations:saved_replies"))
     yield Place(_("Follow-ups"), "calendar-clock", reverse("followups:index"))
     yield Place(_("Templates"), "layout-template", reverse("templates:index"))
     yield Place(_("Notifications"), "bell", reverse("notifications:index"))

@@ -19,7 +19,17 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import HttpResponseClientRedirect, reswap
 
-from conversations import consent, internal_notes, merging, notices, outbox, triage, window
+from conversations import (
+    consent,
+    internal_notes,
+    merging,
+    notices,
+    outbox,
+    presence,
+    saved_replies,
+    triage,
+    window,
+)
 from conversations.media import unsent, uploads
 from conversations.models import Contact, Conversation, ConversationStatus, Message, OptOutSource, Tag
 from conversations.pages import listing, sheet, thread
@@ -32,6 +42,7 @@ from trochai import changes
 from trochai.accounts import access
 from trochai.accounts.access import MemberRequest
 from trochai.clock import database_now
+from trochai.search import typed
 from trochai.ui import formatting, toasts
 
 if TYPE_CHECKING:
@@ -56,7 +67,7 @@ def conversation(request: MemberRequest, pk: int) -> HttpResponse:
 
     An open page in which somebody reads further up says ``away``: what comes in below is not seen yet.
     """
-    version = _version(request)
+    version = _version(request, pk)
     opened = _find(request, pk)
     if opened.pk != pk and not request.htmx:
         return redirect("conversations:conversation", pk=opened.pk)
@@ -70,12 +81,11 @@ def conversation(request: MemberRequest, pk: int) -> HttpResponse:
 def poll(request: MemberRequest) -> HttpResponse:
     """Answer an open page with what has changed (204: nothing); ``open`` is the conversation it shows."""
     _looks, _dot, version = request.GET.get("v", "").partition(".")
-    if version and version == _version(request):
-        return HttpResponse(status=204)
     opened = request.GET.get("open", "")
-    return (
-        conversation(request, pk=int(opened)) if opened.isdecimal() and len(opened) < 100 else inbox(request)
-    )
+    pk = int(opened) if opened.isdecimal() and len(opened) < 100 else None
+    if version and version == _version(request, pk):
+        return HttpResponse(status=204)
+    return inbox(request) if pk is None else conversation(request, pk=pk)
 
 
 @require_GET
@@ -221,6 +231,30 @@ def wants(request: MemberRequest, pk: int) -> HttpResponse:
     return _done(request, opened)
 
 
+@changes.untold
+@require_POST
+def writing(request: MemberRequest, pk: int) -> HttpResponse:
+    """The member writes something in the conversation."""
+    opened = _find(request, pk, needs=access.writer)
+    presence.writes(opened, request.membership.user, now=timezone.now())
+    return HttpResponse(status=204)
+
+
+@require_GET
+def saved(request: MemberRequest, pk: int) -> HttpResponse:
+    """The saved replies with the words ``q``, filled in for this conversation's contact."""
+    opened = _find(request, pk, needs=access.writer)
+    query = typed(request.GET.get("q", ""), most=listing.SEARCH_LENGTH)
+    replies = saved_replies.found(request.membership.organization, query)
+    context = {
+        "conversation": opened,
+        "query": query,
+        "replies": [(each, saved_replies.filled(each.text, opened.contact)) for each in replies],
+        "can_manage": request.membership.is_admin,
+    }
+    return render(request, "conversations/_saved_hits.html", context)
+
+
 @require_POST
 def unread(request: MemberRequest, pk: int) -> HttpResponse:
     """Mark it as unread, and leave it: who looks at it reads it."""
@@ -265,8 +299,10 @@ def _done(
 
     ``sent``, ``noted``: the composer's text has gone out, or the note's, so that field is emptied.
     """
+    if sent or noted:
+        presence.stops(opened, request.membership.user, now=timezone.now())
     if request.htmx:
-        version = _version(request)
+        version = _version(request, opened.pk)
         return _page(request, _find(request, opened.pk), sent=sent, noted=noted, version=version)
     # What the form's address says of the page: without a script it is all that does.
     return redirect(reverse("conversations:conversation", args=[opened.pk]) + str(Filters.of(request.GET)))
@@ -319,6 +355,7 @@ def _page(
         for name in LIVE
     }
     live["banners"] = _banners(request, opened, context["thread"], now) if opened else ""
+    live["writing"] = _writing(request, opened, now) if opened else ""
     if opened and found.query.sheet:
         live |= _sheet(request, opened, context, now)
     if opened and context["thread"].is_sending:
@@ -336,8 +373,14 @@ def _page(
     return response
 
 
-def _version(request: MemberRequest) -> str:
-    return changes.version(request.membership, changes.INBOX, now=timezone.now())
+def _version(request: MemberRequest, pk: int | None = None) -> str:
+    """Return what stays the same while nothing on the page changes; ``pk``: the conversation that is open."""
+    now = timezone.now()
+    version = changes.version(request.membership, changes.INBOX, now=now)
+    if not version or pk is None:
+        return version
+    writing = presence.writing(pk, but=request.membership.user, now=now)
+    return "-".join([version, *writing])
 
 
 def _as_it_was(request: MemberRequest, context: dict[str, Any]) -> HttpResponse:
@@ -354,6 +397,12 @@ def _banners(
     standby = shown.is_in_standby and "to" not in request.GET
     own = render_to_string("conversations/_standby.html", request=request) if standby else ""
     return SafeString(own) + banners_of(request, opened, now)
+
+
+def _writing(request: MemberRequest, opened: Conversation, now: dt.datetime) -> SafeString:
+    names = presence.writing(opened.pk, but=request.membership.user, now=now)
+    context = {"conversation": opened, "names": names, "lasts": presence.LASTS}
+    return SafeString(render_to_string("conversations/_writing.html", context, request))
 
 
 def _sheet(

@@ -21,12 +21,14 @@ OF_ONE_CONVERSATION = (
     "earlier",
     "note",
     "reply",
+    "saved",
     "send_template",
     "tag",
     "unread",
     "update",
     "upload",
     "wants",
+    "writing",
 )
 VERBS = ("cancel", "keep", "move", "retry", "restore", "release", "delete")
 OF_A_FOLLOW_UP = [f"followups:{name}" for name in ("detail", *VERBS)]

@@ -47,6 +47,7 @@ def every_page(team: Team, *, search: str, **follow_up: Any) -> list[str]:
         f"{inbox}?q={search}",
         f"{inbox}?tag={tags[0].pk},{tags[2].pk}",
         reverse("conversations:tags"),
+        reverse("conversations:saved_replies"),
         reverse("conversations:start"),
         (talk := reverse("conversations:conversation", args=[team.conversation.pk])),
         f"{talk}?sheet=contact",

@@ -142,7 +142,7 @@ def test_an_admin_adds_renames_and_deletes(team):
 @pytest.mark.parametrize(
     ("row", "words"),
     [
-        ({"name": "BUYER"}, "Another tag has this name."),
+        ({"name": "BUYER"}, "Another one has this name."),
         ({"name": "x" * 25}, "at most 24 characters"),
         ({"name": "New", "tone": "pink"}, "not one of the available choices"),
         ({"name": "New", "place": 1000}, "less than or equal to 999"),

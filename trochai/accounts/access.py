@@ -27,6 +27,8 @@ class MemberRequest(HttpRequest):
 
     membership: Membership
     memberships: list[Membership]
+    # Whether the open pages of the organization are to look again afterwards (trochai.changes.untold).
+    may_change: bool
     htmx: HtmxDetails
 
 

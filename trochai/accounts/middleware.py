@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from trochai.accounts.access import MemberRequest
 
 SESSION_KEY = "organization_id"
-# Views that change something all the same say so themselves.
+# Views that change something all the same say so themselves, as those do that are ``untold``.
 UNCHANGING = {"GET", "HEAD", "OPTIONS"}
 
 
@@ -59,9 +59,8 @@ class MembershipMiddleware:
             # A page looks up hundreds of words; where no language is active, each costs two exceptions.
             with translation.override(translation.get_language()):
                 response = self.get_response(request)
-            membership: Membership | None = getattr(request, "membership", None)
-            if membership is not None and request.method not in UNCHANGING:
-                changes.changed([membership.organization_id])
+            if getattr(request, "may_change", False):
+                changes.changed([cast("MemberRequest", request).membership.organization_id])
             return response
         finally:
             # The thread's next request may need another organization's time zone.
@@ -78,6 +77,7 @@ class MembershipMiddleware:
             raise PermissionDenied(_("You are not a member of any organization."))
         member = cast("MemberRequest", request)
         member.membership, member.memberships = membership, memberships
+        member.may_change = request.method not in UNCHANGING and not getattr(view, "tells_by_itself", False)
         timezone.activate(membership.organization.zone)
 
 

@@ -9,7 +9,16 @@ from django.db import transaction
 
 from conversations import recording
 from conversations.media import expecting
-from conversations.models import Contact, Conversation, Delivery, Direction, Message, MessageKind, Tag
+from conversations.models import (
+    Contact,
+    Conversation,
+    Delivery,
+    Direction,
+    Message,
+    MessageKind,
+    SavedReply,
+    Tag,
+)
 from templates_app.models import Template
 from trochai.accounts.models import Membership, Organization, User
 from trochai.checks import DEMO_PASSWORD
@@ -65,6 +74,10 @@ def _set_up(agency: scenes.Agency, people: dict[str, User], now: dt.datetime) ->
         name: Tag.objects.create(organization=organization, name=name, tone=tone, place=place)
         for place, (name, tone) in enumerate(agency.tags.items())
     }
+    SavedReply.objects.bulk_create(
+        SavedReply(organization=organization, name=name, text=text)
+        for name, text in agency.saved_replies.items()
+    )
     return Stage(organization, channel, members, templates, tags, now)
 
 

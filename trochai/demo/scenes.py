@@ -109,3 +109,4 @@ class Agency:
     conversations: tuple[Conversation, ...]
     # Their names with their colours, in the agency's order.
     tags: dict[str, str] = field(default_factory=dict)
+    saved_replies: dict[str, str] = field(default_factory=dict)

@@ -625,6 +625,11 @@ AGENCIES = (
             "Reservation": "amber",
             "Documents missing": "red",
         },
+        {
+            "Horario de visitas": "Hola {name}, atendemos de lunes a sábado, de 9:00 a. m. a 5:00 p. m.",
+            "Formas de pago": "Puede pagar por SINPE Móvil, transferencia o tarjeta.",
+            "Requisitos de alquiler": "Para alquilar pedimos cédula, comprobante de ingresos y un fiador.",
+        },
     ),
     Agency(
         "Costa Alquileres",

@@ -326,7 +326,7 @@ def _tell(events: Iterable[Routed]) -> None:
     """Once for each set of kinds."""
     whose: dict[tuple[Kind, ...], set[int]] = defaultdict(set)
     for channel, event in events:
-        whose[CHANGES.get(type(event), tuple(Kind))].add(channel.organization_id)
+        whose[CHANGES.get(type(event), changes.LASTING)].add(channel.organization_id)
     for kinds, organizations in whose.items():
         changes.changed(organizations, kinds)
 
