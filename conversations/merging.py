@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from django.db import transaction
+from django.http import Http404
 
 from conversations import consent
 from conversations.models import Contact, Conversation, ConversationStatus, Message, QueuedMessage
@@ -79,10 +80,15 @@ def find_conversation(
     *,
     needs: Callable[[Membership], None] | None = None,
 ) -> Conversation:
-    """Return what ``access.get_for_member`` finds, or what that has become part of."""
+    """Return what ``access.get_for_member`` finds, or what that has become part of.
+
+    Raises ``Http404`` also where the contact is erased.
+    """
     found = access.get_for_member(request, rows, pk, needs=needs)
     while found.merged_into_id is not None:
         found = access.get_for_member(request, rows, found.merged_into_id, needs=needs)
+    if found.erased_at is not None:
+        raise Http404
     return found
 
 

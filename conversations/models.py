@@ -97,6 +97,8 @@ class Contact(models.Model):
     first_seen_at = models.DateTimeField(null=True, editable=False)
     # WhatsApp has said that the number may be somebody else's by now, and nobody has decided yet.
     in_doubt_since = models.DateTimeField(null=True, editable=False)
+    # An admin has had it removed for good: conversations.erasure.
+    erased_at = models.DateTimeField(null=True, editable=False)
     # It turned out to be this one: links, rows in flight and late webhooks still find it.
     merged_into = models.ForeignKey(
         "self", on_delete=models.PROTECT, null=True, editable=False, related_name="+", db_index=False
@@ -114,7 +116,10 @@ class Contact(models.Model):
                 name="contact_phone_once_per_organization",
             ),
             models.CheckConstraint(
-                condition=~Q(phone="") | ~Q(user_ids="") | Q(merged_into__isnull=False),
+                condition=~Q(phone="")
+                | ~Q(user_ids="")
+                | Q(merged_into__isnull=False)
+                | Q(erased_at__isnull=False),
                 name="contact_can_be_reached",
             ),
         ]
@@ -152,7 +157,9 @@ class Contact(models.Model):
     @property
     def display_name(self) -> str:
         """Return what to call the contact, also within a sentence."""
-        return isolated(self.name) or self.display_phone or str(_("WhatsApp user"))
+        if named := isolated(self.name) or self.display_phone:
+            return named
+        return str(_("Erased contact") if self.erased_at else _("WhatsApp user"))
 
     @property
     def first_name(self) -> str:
@@ -345,8 +352,8 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
         return self.filter(organization=organization)
 
     def current(self) -> Self:
-        """Leave out what has become part of another conversation."""
-        return self.filter(merged_into__isnull=True)
+        """Leave out what has become part of another conversation, and whose contact is erased."""
+        return self.filter(merged_into__isnull=True, erased_at__isnull=True)
 
     def search(self, text: str, *, said_in: Collection[int] = ()) -> Self:
         """Those whose contact or last message has ``text`` in it, however it is written; and ``said_in``.
@@ -397,6 +404,9 @@ class Conversation(models.Model):
     # Meta takes one message to a contact every 6 seconds.
     last_outbound_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+    # Its contact is erased: nobody sees it. ``is_forgotten``: what was said is deleted.
+    erased_at = models.DateTimeField(null=True, editable=False)
+    is_forgotten = models.BooleanField(default=False, db_default=False, editable=False)
     # Its contact turned out to be another one, with a conversation on the same channel: this one.
     merged_into = models.ForeignKey(
         "self", on_delete=models.PROTECT, null=True, editable=False, related_name="+", db_index=False
@@ -421,6 +431,12 @@ class Conversation(models.Model):
                 fields=["merged_into"],
                 condition=Q(merged_into__isnull=False),
                 name="conversation_merged",
+            ),
+            # conversations.erasure: what is still to be deleted.
+            models.Index(
+                fields=["erased_at"],
+                condition=Q(erased_at__isnull=False, is_forgotten=False),
+                name="conversation_to_forget",
             ),
             # The Mine filter, and the removal of an account.
             models.Index(

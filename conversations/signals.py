@@ -16,6 +16,9 @@ contact_changed = Signal()
 contact_moved = Signal()
 # contact: Contact. WhatsApp says that it has a number or id that another contact has here.
 contact_conflict = Signal()
+# contact: Contact, conversations: Sequence[Conversation] (locked), by: User, now: datetime. Within the
+# transaction that makes it nobody; a receiver that raises ``erasure.Busy`` undoes it.
+contact_erased = Signal()
 # kept, gone: Conversation, of one channel. Their contacts are one person; ``gone`` is part of ``kept`` now.
 conversation_merged = Signal()
 # contact, other: Contact. Number and id that came together are of these two, and both have a number.

@@ -74,6 +74,15 @@ def purge_early_statuses(**_future: Any) -> None:
 
 
 @shared_task(ignore_result=True)
+def forget_erased(**_future: Any) -> None:
+    """Delete what was said to whom an admin has erased: woken by that, and every minute."""
+    from conversations import erasure
+
+    while not stopping.is_set() and erasure.forget_next():
+        pass
+
+
+@shared_task(ignore_result=True)
 def purge_uploads(**_future: Any) -> None:
     """Delete files that nobody has sent within a day. Once a night."""
     uploads.purge(now=database_now())

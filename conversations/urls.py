@@ -2,7 +2,15 @@ from __future__ import annotations
 
 from django.urls import path
 
-from conversations.pages import managing, media_views, palette, start_views, template_views, views
+from conversations.pages import (
+    erase_views,
+    managing,
+    media_views,
+    palette,
+    start_views,
+    template_views,
+    views,
+)
 
 app_name = "conversations"
 
@@ -22,6 +30,7 @@ urlpatterns = [
     path("<int:pk>/template/", template_views.send_template, name="send_template"),
     path("<int:pk>/tag/", views.tag, name="tag"),
     path("<int:pk>/contact/", views.contact, name="contact"),
+    path("<int:pk>/erase/", erase_views.erase, name="erase"),
     path("<int:pk>/wants/", views.wants, name="wants"),
     path("<int:pk>/saved/", views.saved, name="saved"),
     path("<int:pk>/unread/", views.unread, name="unread"),

@@ -52,6 +52,9 @@ def _may_change(membership: Membership, follow_up: FollowUp) -> bool:
 
 def _possible_actions(follow_up: FollowUp, now: dt.datetime) -> frozenset[Action]:
     """Return what its state alone permits."""
+    if follow_up.conversation.contact.erased_at is not None:
+        final = {Status.FAILED, Status.CANCELED}
+        return frozenset({Action.DELETE} if follow_up.status in final else ())
     match follow_up.status:
         case Status.PENDING:
             always = {Action.CANCEL, Action.KEEP, Action.MOVE}

@@ -17,6 +17,7 @@ from conversations.models import Contact, Conversation, Delivery, Message
 from conversations.signals import (
     contact_changed,
     contact_conflict,
+    contact_erased,
     contact_moved,
     contact_opted_out,
     contacts_alike,
@@ -29,6 +30,7 @@ from followups.models import CancelCause, FollowUp, FollowUpAttempt, HeldReason,
 from followups.sending import trials
 from templates_app.models import Template
 from templates_app.signals import template_changed
+from trochai.accounts.models import User
 from trochai.changes import Kind, changed
 from trochai.clock import database_now
 from trochai.search import search_text
@@ -102,6 +104,13 @@ def cancel_on_reply(messages: Sequence[Message], **_signal: Any) -> None:
 def cancel_on_opt_out(contact: Contact, now: dt.datetime, **_signal: Any) -> None:
     waiting = FollowUp.objects.visible().filter(conversation__contact=contact)
     lifecycle.cancel_by_system(waiting, cause=CancelCause.OPT_OUT, now=now)
+
+
+@receiver(contact_erased)
+def erase_what_was_scheduled(
+    conversations: Sequence[Conversation], by: User, now: dt.datetime, **_signal: Any
+) -> None:
+    lifecycle.forget([conversation.pk for conversation in conversations], by=by, now=now)
 
 
 @receiver(conversation_merged)

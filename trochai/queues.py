@@ -19,4 +19,5 @@ ROUTES: Mapping[str, Mapping[str, str]] = {
     "trochai.whatsapp.tasks.process_waiting_webhooks": {"queue": WEBHOOKS},
     "conversations.tasks.apply_early_statuses": {"queue": WEBHOOKS},
     "conversations.tasks.transfer_files": {"queue": MEDIA},
+    "conversations.tasks.forget_erased": {"queue": MEDIA},
 }

@@ -8,8 +8,9 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from conversations.media.uploads import MOST_FILES
-from conversations.models import Conversation, ConversationStatus, SavedReply, Tag
+from conversations.models import Contact, Conversation, ConversationStatus, SavedReply, Tag
 from trochai.accounts.models import Role, User
+from trochai.search import fold
 from trochai.ui.formatting import plain
 
 # WhatsApp Cloud API, "Text messages": the longest body.
@@ -91,6 +92,24 @@ class ContactForm(forms.Form):
 
     def clean_name(self) -> str:
         return " ".join(plain(self.cleaned_data["name"]).split())
+
+
+class EraseForm(forms.Form):
+    """Asks for the contact's name, so that nobody erases the wrong one."""
+
+    typed = forms.CharField(
+        widget=forms.TextInput(attrs={"class": "input", "autocomplete": "off", "dir": "auto"})
+    )
+
+    def __init__(self, contact: Contact, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._name = contact.display_name
+
+    def clean_typed(self) -> str:
+        typed: str = self.cleaned_data["typed"]
+        if fold(plain(typed)) != fold(plain(self._name)):
+            raise forms.ValidationError(_("That is not the name."))
+        return typed
 
 
 class TagForm(forms.Form):

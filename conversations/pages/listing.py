@@ -284,4 +284,5 @@ def _with_row(rows: QuerySet[Conversation]) -> QuerySet[Conversation]:
         "status",
         "contact__name",
         "contact__phone",
+        "contact__erased_at",
     )

@@ -29,6 +29,7 @@ from followups.lifecycle.failure import (
     settle_retry,
     settle_unknown,
 )
+from followups.lifecycle.forgetting import forget
 from followups.lifecycle.people import (
     KEEP_DELETED,
     MANUAL_RETRY_DELAY,
@@ -62,6 +63,7 @@ __all__ = [
     "delete",
     "fail_undelivered",
     "fail_unsent",
+    "forget",
     "give_up_on_unknown",
     "hand_back",
     "hold",

@@ -259,6 +259,7 @@ SHOWN = (
     "cancel_cause",
     "conversation__contact__name",
     "conversation__contact__phone",
+    "conversation__contact__erased_at",
     "message__delivery",
     "created_by__name",
     "created_by__email",

@@ -19,6 +19,7 @@ OF_ONE_CONVERSATION = (
     "contact",
     "conversation",
     "earlier",
+    "erase",
     "note",
     "reply",
     "saved",

@@ -5,6 +5,7 @@ from itertools import product
 
 import pytest
 
+from conversations.models import Contact, Conversation
 from followups.models import CancelCause, FollowUp, Status
 from followups.policies import Action, allowed_actions
 from trochai.accounts.models import Membership, Role
@@ -53,6 +54,12 @@ def expected(role: Role, owner: str, state: str) -> set[Action]:
     return {Action.VIEW}
 
 
+def follow_up_of(creator: int | None, *, contact: Contact | None = None, **fields: object) -> FollowUp:
+    conversation = Conversation(contact=contact or Contact(name="María"))
+    common = {"scheduled_for": TOMORROW, "organization_id": 10, "created_by_id": creator}
+    return FollowUp(conversation=conversation, **{**common, **fields})
+
+
 @pytest.mark.parametrize(
     ("role", "owner", "state"), list(product(Role, ["own", "other's", "of somebody who left"], STATES))
 )
@@ -65,15 +72,22 @@ def test_only_admins_delete_agents_change_their_own_and_viewers_look(
     """
     member = Membership(user_id=1, organization_id=10, role=role)
     creator = {"own": 1, "other's": 2, "of somebody who left": None}[owner]
-    fields = {"scheduled_for": TOMORROW, "organization_id": 10, "created_by_id": creator, **STATES[state]}
-    assert allowed_actions(member, FollowUp(**fields), NOW) == expected(role, owner, state)
+    follow_up = follow_up_of(creator, **STATES[state])
+    assert allowed_actions(member, follow_up, NOW) == expected(role, owner, state)
 
 
 @pytest.mark.parametrize("role", Role)
 def test_another_organizations_member_may_not_even_view(role: Role) -> None:
     member = Membership(user_id=1, organization_id=11, role=role)
-    follow_up = FollowUp(organization_id=10, created_by_id=1, status=Status.PENDING, scheduled_for=TOMORROW)
-    assert allowed_actions(member, follow_up, NOW) == frozenset()
+    assert allowed_actions(member, follow_up_of(1, status=Status.PENDING), NOW) == frozenset()
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_of_somebody_who_is_erased_nothing_is_left_to_do_but_to_delete(state: str) -> None:
+    admin = Membership(user_id=1, organization_id=10, role=Role.ADMIN)
+    follow_up = follow_up_of(1, contact=Contact(erased_at=NOW), **STATES[state])
+    left = {Action.VIEW, Action.DELETE} if state.startswith(("failed", "canceled")) else {Action.VIEW}
+    assert allowed_actions(admin, follow_up, NOW) == left
 
 
 def test_admins_and_agents_may_schedule_viewers_may_not() -> None:
