@@ -20,7 +20,7 @@ from conversations.kinds import Becomes, kind_of
 from conversations.media import expecting
 from conversations.models import Attachment, Contact, Direction, EarlyStatus, Message, OptOutSource, Upload
 from conversations.signals import contact_changed, messages_received
-from trochai.whatsapp import references, verdicts
+from trochai.whatsapp import groups, references, verdicts
 from trochai.whatsapp.signals import (
     inbound_message,
     marketing_preference,
@@ -40,6 +40,8 @@ logger = structlog.get_logger(__name__)
 
 @receiver(inbound_message)
 def record_message(channel: Channel, event: InboundMessage, **_signal: Any) -> None:
+    if event.in_group:
+        groups.count(channel, at=event.at)
     kind = kind_of(event.kind, in_group=event.in_group)
     match kind.becomes:
         case Becomes.BUBBLE:

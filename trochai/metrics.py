@@ -31,6 +31,9 @@ UNSENT = Counter(
 UNKNOWN_FIELDS = Counter(
     "trochai_webhook_fields_unknown", "Changes that Meta reported in fields of which nothing is known here."
 )
+GROUP_MESSAGES = Counter(
+    "trochai_group_messages", "Messages to groups, which are left out: only chats with one person come in."
+)
 REPLIES = Counter(
     "trochai_reply_calls",
     "Calls to Meta for what people wrote, by how they ended: accepted, failed, unknown.",

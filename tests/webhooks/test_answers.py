@@ -119,6 +119,13 @@ def test_a_message_to_a_group_is_no_private_one(team, talk, waiting, kind):
     assert texts(talk) == ["puedo ir el día 12"]
 
 
+def test_admins_see_how_many_there_were(team, talk, admin_client):
+    for _number in range(3):
+        say(team.channel, "text", ANSWERS["text"], group_id="Y2FwaV9ncm91cDox")
+    page = html_of(admin_client.get(f"/admin/whatsapp/channel/{team.channel.pk}/change/"))
+    assert "3, the last on" in page
+
+
 def call(**more):
     at = str(int(timezone.now().timestamp()))
     return {"id": "wacid.1", "from": PERSON, "event": "connect", "timestamp": at, **more}

@@ -10,6 +10,9 @@ from django.db import models, transaction
 from django.forms import ModelForm
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.dateformat import format as date_format
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from trochai.clock import database_now
@@ -17,7 +20,7 @@ from trochai.ui.admin import ReadOnly
 from trochai.waking import waker
 from trochai.whatsapp import channels
 from trochai.whatsapp.fields import UnreadableSecret
-from trochai.whatsapp.models import Channel, UnknownNumber, WebhookDelivery
+from trochai.whatsapp.models import Channel, GroupMessages, UnknownNumber, WebhookDelivery
 from trochai.whatsapp.tasks import process_waiting_webhooks
 from trochai.whatsapp.webhooks import deliveries
 
@@ -82,12 +85,21 @@ class ChannelAdmin(admin.ModelAdmin):
         "stop_reason",
         "templates_synced_at",
         "account_news",
+        "group_messages_left_out",
     ]
     actions = ["resume"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Channel | None = None) -> list[str]:
         # Its conversations, templates and follow-ups belong to the organization as well.
         return [*self.readonly_fields, "organization"] if obj else list(self.readonly_fields)
+
+    @admin.display(description=_("Messages to groups, which are left out"))
+    def group_messages_left_out(self, channel: Channel) -> str:
+        said = GroupMessages.objects.filter(channel=channel.pk).first()
+        if said is None:
+            return "0"
+        words = {"n": said.count, "day": date_format(timezone.localtime(said.last_at), "j M Y")}
+        return gettext("%(n)d, the last on %(day)s") % words
 
     @admin.display(description=_("Webhook address"))
     def webhook_path(self, channel: Channel) -> str:

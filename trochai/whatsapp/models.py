@@ -149,6 +149,23 @@ class UnknownNumber(models.Model):
         return self.phone_number_id or self.waba_id
 
 
+class GroupMessages(models.Model):
+    """How much was said in groups in which a channel's number is: that is left out, and counted."""
+
+    channel = models.OneToOneField(
+        Channel, on_delete=models.CASCADE, primary_key=True, related_name="group_messages"
+    )
+    count = models.PositiveBigIntegerField()
+    first_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "group messages"
+
+    def __str__(self) -> str:
+        return f"{self.count} ({self.channel_id})"
+
+
 class WebhookDelivery(models.Model):
     """One POST body from Meta, verified and stored before it was answered with 200."""
 
