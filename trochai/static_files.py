@@ -29,6 +29,7 @@ BUNDLES: Mapping[str, tuple[str, ...]] = {
     ),
     "css/followups-page.css": ("css/filters.css", "css/followups.css", "css/follow-up.css"),
     "css/templates-page.css": ("css/filters.css", "css/templates.css"),
+    "css/sandbox-page.css": ("css/inbox.css", "css/files.css", "css/sandbox.css"),
     "js/frame.js": (
         "js/polling.js",
         "js/connection.js",
@@ -56,6 +57,7 @@ BUNDLES: Mapping[str, tuple[str, ...]] = {
         "js/latest-answer.js",
         "js/schedule.js",
     ),
+    "js/sandbox-page.js": ("js/keyed-swap.js", "js/thread.js", "js/sandbox.js"),
 }
 
 

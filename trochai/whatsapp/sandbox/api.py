@@ -6,18 +6,21 @@ import base64
 import hashlib
 import json
 import re
-import secrets
 import threading
 import time
 from collections import defaultdict, deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
-from trochai.whatsapp.sandbox import callbacks, media
+from trochai.whatsapp.sandbox import media
 from trochai.whatsapp.sandbox.accounts import Account, Directory
+from trochai.whatsapp.sandbox.arrivals import is_marketing
 from trochai.whatsapp.sandbox.courier import Courier
-from trochai.whatsapp.sandbox.numbers import MESSAGES, Behaviour, behaviour_of
+from trochai.whatsapp.sandbox.numbers import MAGIC, MESSAGES, OPTED_OUT, Behaviour, behaviour_of
+from trochai.whatsapp.sandbox.people import People, new_message_id
+from trochai.whatsapp.sandbox.uploads import Uploads
 from trochai.whatsapp.sandbox.validation import Refused, check_message
 
 # How many calls are remembered, newest last.
@@ -63,6 +66,7 @@ class Reply:
     body: bytes
     content_type: str = "application/json"
     then: Literal["answer", "hang", "break"] = "answer"
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -75,15 +79,17 @@ class Api:
 
     directory: Directory
     courier: Courier
+    people: People
     pace: float = 1.0
     throughput: int | None = None
     url: str = ""
+    uploads: Uploads = field(default_factory=Uploads)
     calls: deque[Call] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     _turns: dict[str, int] = field(default_factory=dict)
     _recent: dict[str, deque[float]] = field(default_factory=lambda: defaultdict(deque))
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def handle(self, method: str, target: str, token: str, body: bytes) -> Reply:
+    def handle(self, method: str, target: str, token: str, body: bytes, *, content_type: str = "") -> Reply:
         address = urlsplit(target)
         query = {key: values[-1] for key, values in parse_qs(address.query).items()}
         try:
@@ -94,6 +100,9 @@ class Api:
             match = PATH.fullmatch(address.path)
             if match is None:
                 raise Refused(404, 2500, "Unknown path components")
+            if (method, match[2]) == ("POST", "/media"):
+                self._account(match[1], "/media", token)
+                return _json(200, {"id": self.uploads.take(body, content_type)})
             return self._graph(method, match[1], match[2] or "", query=query, token=token, body=body)
         except Refused as refusal:
             return _json(refusal.status, refusal.envelope())
@@ -107,8 +116,6 @@ class Api:
         account = self._account(node, edge, token)
         if (method, edge) == ("POST", "/messages"):
             return self._message(account, body)
-        if (method, edge) == ("POST", "/media"):
-            return _json(200, {"id": f"8800{secrets.randbelow(10**12):012}"})
         if (method, edge) == ("GET", "/message_templates"):
             return _templates(account, query)
         if (method, edge) == ("GET", ""):
@@ -152,7 +159,7 @@ class Api:
         body = _parse(raw)
         try:
             recipient = check_message(body, account.templates)
-            behaviour = behaviour_of(recipient)
+            behaviour = self._behaviour(account, body, recipient)
             self._check_throughput(account)
             self._maybe_refuse(behaviour, recipient)
         except Refused as refusal:
@@ -164,11 +171,20 @@ class Api:
         if behaviour.answer == "broken":
             self._note(account, body, 0)
             return Reply(0, b"", then="break")
-        message_id = _new_message_id()
+        message_id = new_message_id()
         status = 0 if behaviour.answer == "none" else 200
         self._note(account, body, status, message_id=message_id)
         self._follow_up(account, body, recipient, message_id, behaviour)
         return _accepted(recipient, message_id, then="hang" if behaviour.answer == "none" else "answer")
+
+    def _behaviour(self, account: Account, body: dict[str, Any], recipient: str) -> Behaviour:
+        """Return what happens to a message: as its phone is set, or else as its number says."""
+        phone = self.people.phones.find(account.phone_number_id, recipient)
+        if phone and phone.fails_with:
+            return MAGIC[phone.fails_with]
+        if phone and phone.has_opted_out and is_marketing(body, account.templates):
+            return MAGIC[OPTED_OUT]
+        return behaviour_of(recipient)
 
     def _check_throughput(self, account: Account) -> None:
         if self.throughput is None:
@@ -197,23 +213,30 @@ class Api:
     def _follow_up(
         self, account: Account, body: dict[str, Any], recipient: str, message_id: str, behaviour: Behaviour
     ) -> None:
+        reference = str(body.get("biz_opaque_callback_data", ""))
+        if any(name == "delivered" for name, _delay in behaviour.updates):
+            self.people.receive(account, body, recipient, message_id)
         for name, delay in behaviour.updates:
-            value = callbacks.status(
-                message_id=message_id,
-                name=name,
-                recipient=recipient,
-                reference=str(body.get("biz_opaque_callback_data", "")),
-                at=time.time() + delay * self.pace,
-                failure=behaviour.failure,
-            )
             if behaviour.webhook_first:
+                value = self.people.status(
+                    account, message_id, name, recipient, reference, delay=delay, failure=behaviour.failure
+                )
                 self.courier.post_now(account, value)
                 time.sleep(HEAD_START * self.pace)
-            else:
-                self.courier.post(account, value, delay=delay * self.pace)
+                continue
+            self.people.tell(
+                account,
+                message_id,
+                name,
+                recipient=recipient,
+                reference=reference,
+                delay=delay,
+                failure=behaviour.failure,
+            )
         if behaviour.replies:
+            phone = self.people.meet(account, recipient, "Sandbox")
             words = {"body": "¡Gracias! Quedo atenta."}
-            self._write(account, recipient, "text", words, name="Sandbox", delay=REPLY_DELAY)
+            self.people.write(account, phone, "text", words, delay=REPLY_DELAY)
 
     def _inbound(self, raw: bytes) -> Reply:
         """``POST /sandbox/inbound``: a customer writes, by default to the first number.
@@ -222,42 +245,16 @@ class Api:
         post: ``type``, and under its name the node. Not part of Meta's API.
         """
         body = _parse(raw)
-        if not isinstance(body, dict) or not body.get("from"):
+        if not isinstance(body, dict) or not re.search("[0-9]", str(body.get("from", ""))):
             raise Refused(400, 100, "from is required")
         kind, content = _said(body)
         number = str(body.get("phone_number_id", ""))
         accounts = [account for account in self.directory() if number in {"", account.phone_number_id}]
         if not accounts:
             raise Refused(400, 100, "phone_number_id must name one of the sandbox’s numbers")
-        sender = "".join(character for character in str(body["from"]) if character.isdigit())
-        message_id = self._write(
-            accounts[0], sender, kind, content, name=str(body.get("name", "")), context=body.get("context")
-        )
+        phone = self.people.meet(accounts[0], str(body["from"]), str(body.get("name", "")))
+        message_id = self.people.write(accounts[0], phone, kind, content, context=body.get("context"))
         return _json(200, {"id": message_id})
-
-    def _write(
-        self,
-        account: Account,
-        sender: str,
-        kind: str,
-        content: object,
-        *,
-        name: str,
-        delay: float = 0,
-        context: object = None,
-    ) -> str:
-        message_id, delay = _new_message_id(), delay * self.pace
-        value = callbacks.written(
-            message_id=message_id,
-            sender=sender,
-            name=name,
-            kind=kind,
-            content=content,
-            at=time.time() + delay,
-            context=context,
-        )
-        self.courier.post(account, value, delay=delay)
-        return message_id
 
     def _note(
         self, account: Account, body: Any, status: int, *, code: int | None = None, message_id: str = ""
@@ -332,10 +329,6 @@ def _parse(raw: bytes) -> Any:
         return json.loads(raw)
     except (ValueError, RecursionError):
         raise Refused(400, 100, "(#100) Invalid parameter", "The body is not JSON") from None
-
-
-def _new_message_id() -> str:
-    return "wamid.HBg" + base64.b64encode(secrets.token_bytes(24)).decode()
 
 
 def _encoded(position: int) -> str:

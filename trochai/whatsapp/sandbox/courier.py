@@ -8,6 +8,7 @@ import itertools
 import logging
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,6 +21,7 @@ logger = logging.getLogger(__name__)
 # Seconds between tries. Meta keeps trying for 7 days; an app that is restarting is back sooner.
 RETRIES = (1, 2, 5, 10, 30, 60)
 MAX_CHANGES = 100
+OK = 200
 
 
 @dataclass(order=True)
@@ -28,13 +30,24 @@ class _Parcel:
     number: int
     account: Account = field(compare=False)
     value: dict[str, Any] = field(compare=False)
+    of: str = field(compare=False)
+    if_so: Callable[[], bool] = field(compare=False)
+    taken: Callable[[], object] = field(compare=False)
     tries: int = field(default=0, compare=False)
 
 
-class Courier:
-    """One thread: what is due for one account goes out in one POST, in the order it was queued."""
+# What was posted for an account under a field, and the app's answer: 0 for none.
+Watcher = Callable[[Account, str, list[dict[str, Any]], int], None]
 
-    def __init__(self) -> None:
+
+class Courier:
+    """One thread: what is due for one account goes out in one POST, in the order it was queued.
+
+    ``watch`` is told of each POST.
+    """
+
+    def __init__(self, watch: Watcher | None = None) -> None:
+        self._watch = watch
         self._queue: list[_Parcel] = []
         self._numbers = itertools.count()
         self._changed = threading.Condition()
@@ -43,18 +56,29 @@ class Courier:
         self._thread = threading.Thread(target=self._run, name="sandbox-webhooks", daemon=True)
         self._thread.start()
 
-    def post(self, account: Account, value: dict[str, Any], *, delay: float = 0) -> None:
-        """Queue one change; ``delay`` is in seconds."""
-        if not account.webhook_url:
-            return
+    def post(
+        self,
+        account: Account,
+        value: dict[str, Any],
+        *,
+        delay: float = 0,
+        of: str = "messages",
+        if_so: Callable[[], bool] = lambda: True,
+        taken: Callable[[], object] = lambda: None,
+    ) -> None:
+        """Queue one change of the field ``of``; ``delay`` is in seconds.
+
+        When it is due it goes out only ``if_so``; once the app has answered with 200, ``taken`` is called.
+        """
         with self._changed:
-            parcel = _Parcel(time.monotonic() + delay, next(self._numbers), account, value)
+            due = time.monotonic() + delay
+            parcel = _Parcel(due, next(self._numbers), account, value, of, if_so, taken)
             heapq.heappush(self._queue, parcel)
             self._changed.notify_all()
 
     def post_now(self, account: Account, value: dict[str, Any]) -> None:
         """Post one change and wait for the app's answer; queue it if the app is not there."""
-        if account.webhook_url and not deliver(account, [value]):
+        if account.webhook_url and not self._deliver(account, [value], "messages"):
             self.post(account, value, delay=RETRIES[0])
 
     def wait_idle(self, timeout: float) -> bool:
@@ -70,11 +94,25 @@ class Courier:
 
     def _run(self) -> None:
         while batch := self._next_batch():
-            if not deliver(batch[0].account, [parcel.value for parcel in batch]):
-                self._again(batch)
+            batch = [parcel for parcel in batch if parcel.tries or parcel.if_so()]
+            if batch and batch[0].account.webhook_url:
+                self._take_to_the_app(batch)
             with self._changed:
                 self._busy = False
                 self._changed.notify_all()
+
+    def _take_to_the_app(self, batch: list[_Parcel]) -> None:
+        if not self._deliver(batch[0].account, [parcel.value for parcel in batch], batch[0].of):
+            self._again(batch)
+            return
+        for parcel in batch:
+            parcel.taken()
+
+    def _deliver(self, account: Account, values: list[dict[str, Any]], of: str) -> bool:
+        status = post(account, values, of)
+        if self._watch:
+            self._watch(account, of, values, status)
+        return status == OK
 
     def _next_batch(self) -> list[_Parcel]:
         """Wait for parcels that are due; an empty list means that the courier stops."""
@@ -90,7 +128,11 @@ class Courier:
     def _take_due(self, now: float) -> list[_Parcel]:
         batch = [heapq.heappop(self._queue)]
         while self._queue and self._queue[0].due <= now and len(batch) < MAX_CHANGES:
-            if self._queue[0].account.phone_number_id != batch[0].account.phone_number_id:
+            following = self._queue[0]
+            if (following.account.phone_number_id, following.of) != (
+                batch[0].account.phone_number_id,
+                batch[0].of,
+            ):
                 break
             batch.append(heapq.heappop(self._queue))
         return batch
@@ -108,8 +150,13 @@ class Courier:
 
 def deliver(account: Account, values: list[dict[str, Any]]) -> bool:
     """POST one signed body; return whether the app answered with 200."""
+    return post(account, values, "messages") == OK
+
+
+def post(account: Account, values: list[dict[str, Any]], of: str) -> int:
+    """POST one signed body with changes of a field; return the app's answer, 0 if there is none."""
     target = urlsplit(account.webhook_url)
-    body = envelope(account, values)
+    body = envelope(account, values, of)
     headers = {
         "Content-Type": "application/json",
         "X-Hub-Signature-256": signature(account.app_secret, body),
@@ -123,9 +170,9 @@ def deliver(account: Account, values: list[dict[str, Any]]) -> bool:
         status = connection.getresponse().status
     except (OSError, http.client.HTTPException) as error:
         logger.info("webhook not taken: %s", type(error).__name__)
-        return False
+        return 0
     finally:
         connection.close()
-    if status != 200:
+    if status != OK:
         logger.warning("webhook answered with %d", status)
-    return status == 200
+    return status

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 PREFIX = "5060000"
+# The ending of the number that has opted out of marketing.
+OPTED_OUT = "1050"
 
 # Seconds after the request, at pace 1.
 DELIVERED = (("sent", 0.5), ("delivered", 1.5), ("read", 5.0))

@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import socket
+import sys
 import threading
 from collections.abc import Iterable
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
 
 from trochai.whatsapp.sandbox.accounts import Account, Directory
 from trochai.whatsapp.sandbox.api import Api, Call, Reply
 from trochai.whatsapp.sandbox.courier import Courier
+from trochai.whatsapp.sandbox.people import People, watcher
+from trochai.whatsapp.sandbox.phones import Phones
+
+logger = logging.getLogger(__name__)
+
+if TYPE_CHECKING:
+    from trochai.whatsapp.sandbox.pages import Pages
 
 # Meta takes files of up to 100 MB.
 MAX_BODY = 101 * 1024 * 1024
+# The pages are people's; everything else is the app's.
+PAGES = ("/phones/", "/static/")
+MAX_FORM = 64 * 1024
 
 
 class Sandbox:
@@ -37,9 +50,10 @@ class Sandbox:
         throughput: int | None = None,
     ) -> None:
         known = accounts if callable(accounts) else list(accounts)
-        self._courier = Courier()
+        phones = Phones()
+        self._courier = Courier(watcher(phones))
         directory = known if callable(known) else lambda: known
-        self._api = Api(directory, self._courier, pace, throughput)
+        self._api = Api(directory, self._courier, People(phones, self._courier, pace), pace, throughput)
         try:
             self._server = _Server((host, port), _Handler, self._api)
         except OSError:
@@ -90,10 +104,22 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler], api: Api) -> None:
         self.api = api
+        self.host = address[0]
+        self._pages: Pages | None = None
         self.stopping = threading.Event()
         self._connections: set[socket.socket] = set()
         self._lock = threading.Lock()
         super().__init__(address, handler)
+
+    @property
+    def pages(self) -> Pages:
+        # With Django, which nothing else here needs.
+        from trochai.whatsapp.sandbox.pages import Pages
+
+        with self._lock:
+            if self._pages is None:
+                self._pages = Pages(self.api, self.host)
+            return self._pages
 
     def process_request(self, request: Any, client_address: Any) -> None:
         with self._lock:
@@ -107,6 +133,9 @@ class _Server(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that hangs up is not an error of the sandbox."""
+        error = sys.exception()
+        if not isinstance(error, OSError):
+            logger.error("a request was not answered", exc_info=error)
 
     def hang_up(self) -> None:
         with self._lock:
@@ -133,12 +162,15 @@ class _Handler(BaseHTTPRequestHandler):
         """Quiet: one line per request would drown out the other processes' logs."""
 
     def _answer(self) -> None:
+        path = urlsplit(self.path).path
+        is_page = path == "/" or path.startswith(PAGES)
         length = self.headers.get("Content-Length", "0")
-        if not length.isdigit() or int(length) > MAX_BODY:
+        if not length.isdigit() or int(length) > (MAX_FORM if is_page else MAX_BODY):
             self.close_connection = True
+            self._write(Reply(413, b"", headers={"Connection": "close"}))
             return
-        token = self.headers.get("Authorization", "").removeprefix("Bearer ").strip()
-        reply = self.server.api.handle(self.command, self.path, token, self.rfile.read(int(length)))
+        body = self.rfile.read(int(length))
+        reply = self._page(body) if is_page else self._api(body)
         if reply.then == "answer":
             self._write(reply)
             return
@@ -146,11 +178,23 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.stopping.wait(timeout=self.timeout)
         self.close_connection = True
 
+    def _api(self, body: bytes) -> Reply:
+        token = self.headers.get("Authorization", "").removeprefix("Bearer ").strip()
+        content_type = self.headers.get("Content-Type", "")
+        return self.server.api.handle(self.command, self.path, token, body, content_type=content_type)
+
+    def _page(self, body: bytes) -> Reply:
+        from trochai.whatsapp.sandbox.pages import Request
+
+        return self.server.pages.handle(Request(self.command, self.path, self.headers, body))
+
     def _write(self, reply: Reply) -> None:
         head = (
             f"HTTP/1.1 {reply.status} {self.responses.get(reply.status, ('',))[0]}\r\n"
             f"Content-Type: {reply.content_type}\r\n"
-            f"Content-Length: {len(reply.body)}\r\n\r\n"
+            f"Content-Length: {len(reply.body)}\r\n"
+            + "".join(f"{name}: {value}\r\n" for name, value in reply.headers.items())
+            + "\r\n"
         )
         # One write, one packet: a head on its own would wait for the client's acknowledgement.
         self.wfile.write(head.encode() + reply.body)

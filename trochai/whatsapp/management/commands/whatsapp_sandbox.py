@@ -76,7 +76,10 @@ class ChannelDirectory:
 
     def _read(self) -> list[Account]:
         try:
-            return [self._account(channel) for channel in Channel.objects.order_by("pk")]
+            return [
+                self._account(channel)
+                for channel in Channel.objects.select_related("organization").order_by("pk")
+            ]
         except DatabaseError:
             # Not migrated yet, or locked for a moment: "invalid token" would stop the channel.
             if not self._accounts:
@@ -95,4 +98,5 @@ class ChannelDirectory:
             webhook_url=self._app_url + reverse("whatsapp:webhook", args=[channel.uuid]),
             display_phone_number=channel.display_phone_number,
             name=channel.name,
+            time_zone=channel.organization.timezone,
         )
