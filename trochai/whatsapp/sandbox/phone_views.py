@@ -146,7 +146,8 @@ def _form(message: Message, uploads: Uploads) -> tuple[str, str, str]:
         return "", "", ""
     if message.kind == "event":
         icon, label = EVENTS[message.name]
-        return "event", icon, str(label)
+        number = phone_numbers.international(f"+{message.text}") if message.text else ""
+        return "event", icon, " ".join(filter(None, (str(label), number)))
     icon, label = KINDS.get(message.kind, OTHER)
     if message.kind == "location":
         return "place", icon, str(label)
