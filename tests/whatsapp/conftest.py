@@ -4,13 +4,15 @@ import asyncio
 import hashlib
 import hmac
 import json
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
 from tests.factories import ChannelFactory
 from trochai.whatsapp.cloud_api.client import client_for
 from trochai.whatsapp.cloud_api.transport import AsyncTransport
-from trochai.whatsapp.sandbox import Account, Sandbox
+from trochai.whatsapp.sandbox import SANDBOX_TOKEN, Account, Sandbox
 
 
 @pytest.fixture
@@ -69,3 +71,54 @@ def post(http, channel, payload, **headers):
     return http.post(
         f"/webhooks/whatsapp/{channel.uuid}/", body, content_type="application/json", headers=headers
     )
+
+
+class App(BaseHTTPRequestHandler):
+    """An app that takes webhooks and keeps what is signed as it should be."""
+
+    def do_POST(self):
+        raw = self.rfile.read(int(self.headers["Content-Length"]))
+        status = self.server.answers.pop(0) if self.server.answers else 200
+        if self.headers["X-Hub-Signature-256"] != signed(raw):
+            status = 403
+        if status == 200:
+            payload = json.loads(raw)
+            self.server.payloads.append(payload)
+            entry = payload["entry"][0]
+            self.server.values += [(entry["id"], change["value"]) for change in entry["changes"]]
+        self.send_response(status)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def app():
+    """An app at a port of its own, which is told what happens in ``with_app``."""
+    server = HTTPServer(("127.0.0.1", 0), App)
+    server.values, server.answers, server.payloads = [], [], []
+    thread = threading.Thread(target=server.serve_forever, args=[0.05])
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def with_app(app, channel, settings):
+    """A sandbox that posts its webhooks to ``app``."""
+    account = Account(
+        phone_number_id=channel.phone_number_id,
+        waba_id=channel.waba_id,
+        app_secret=channel.app_secret,
+        webhook_url=f"http://127.0.0.1:{app.server_port}/webhooks/whatsapp/x/",
+    )
+    channel.access_token = SANDBOX_TOKEN
+    with Sandbox([account], pace=0) as running:
+        settings.WHATSAPP_API_URL = running.url
+        settings.WHATSAPP_READ_TIMEOUT = 0.5
+        running.account = account
+        yield running

@@ -4,12 +4,11 @@ import contextlib
 import json
 import re
 import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 import requests
 
-from tests.whatsapp.conftest import send_message, signed
+from tests.whatsapp.conftest import send_message
 from trochai.whatsapp.cloud_api import payloads
 from trochai.whatsapp.cloud_api.client import client_for
 from trochai.whatsapp.cloud_api.errors import (
@@ -43,54 +42,6 @@ def magic(suffix):
 def send(client, to=ORDINARY, template=REMINDER):
     content = payloads.template(template)
     return send_message(client, recipient={"to": to}, content=content, reference="attempt:7")
-
-
-class App(BaseHTTPRequestHandler):
-    """An app that takes webhooks and keeps what is signed as it should be."""
-
-    def do_POST(self):
-        raw = self.rfile.read(int(self.headers["Content-Length"]))
-        status = self.server.answers.pop(0) if self.server.answers else 200
-        if self.headers["X-Hub-Signature-256"] != signed(raw):
-            status = 403
-        if status == 200:
-            entry = json.loads(raw)["entry"][0]
-            self.server.values += [(entry["id"], change["value"]) for change in entry["changes"]]
-        self.send_response(status)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *args):
-        pass
-
-
-@pytest.fixture
-def app():
-    server = HTTPServer(("127.0.0.1", 0), App)
-    server.values, server.answers = [], []
-    thread = threading.Thread(target=server.serve_forever, args=[0.05])
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-@pytest.fixture
-def with_app(app, channel, settings):
-    """A sandbox that posts its webhooks to ``app``."""
-    account = Account(
-        phone_number_id=channel.phone_number_id,
-        waba_id=channel.waba_id,
-        app_secret=channel.app_secret,
-        webhook_url=f"http://127.0.0.1:{app.server_port}/webhooks/whatsapp/x/",
-    )
-    channel.access_token = SANDBOX_TOKEN
-    with Sandbox([account], pace=0) as running:
-        settings.WHATSAPP_API_URL = running.url
-        settings.WHATSAPP_READ_TIMEOUT = 0.5
-        running.account = account
-        yield running
 
 
 def statuses(app):
