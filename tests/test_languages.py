@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
+from email.message import Message
 from html.parser import HTMLParser
 
 import pytest
@@ -27,6 +28,8 @@ from trochai.whatsapp import channels
 from trochai.whatsapp.cloud_api.failures import Cause as TheirCause
 from trochai.whatsapp.cloud_api.failures import Failure
 from trochai.whatsapp.models import UnknownNumber
+from trochai.whatsapp.sandbox.media import FILES
+from trochai.whatsapp.sandbox.pages import Pages, Request
 from trochai.whatsapp.webhooks.parsing import AccountEvent, InboundMessage
 
 # What is no text for people: placeholders, markup, entities.
@@ -294,3 +297,25 @@ def test_a_refusal_is_said_in_the_readers_language(team, pseudo_locale):
     assert answer.status_code == 409
     toast = json.loads(answer["HX-Trigger"])["toast"]
     assert untranslated(f"{toast['title']} {toast['text']}") == []
+
+
+def test_the_sandboxs_phones_are_in_the_readers_language(sandbox, pseudo_locale):
+    pages = Pages(sandbox._api, "127.0.0.1")
+    people, (account,) = sandbox._api.people, sandbox._api.directory()
+    phone = people.meet(account, "+50688881234", "María Jiménez")
+    people.answer_from_app(account, phone, "Buenos días")
+    for file in FILES.values():
+        people.write(account, phone, file.kind, file.content())
+    people.write(account, phone, "location", {})
+    phone = people.meet(account, "+50688881234")
+    people.delete(account, phone)
+    people.choose_marketing(account, phone, stop=True)
+    people.move(account, phone, "50688889999")
+    people.switch(account, phone, is_on=False, shows_read=True, shares_number=True, fails_with="1026")
+    headers = Message()
+    headers["Host"] = "127.0.0.1"
+    for path in ("/phones/1/", "/phones/2/"):
+        answer = pages.handle(Request("GET", path, headers, b""))
+        # Names of files, and of the fields of webhooks.
+        html = re.sub(r"Plano EC-204\.pdf|<code[^>]*>[^<]*</code>", "", answer.body.decode())
+        assert untranslated(html) == []

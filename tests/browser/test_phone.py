@@ -9,7 +9,7 @@ import pytest
 from django.urls import reverse
 
 from conversations.tasks import send_replies
-from tests.browser.test_accessibility import LEVELS, NAMELESS
+from tests.browser.test_accessibility import LEVELS
 from tests.browser.workers import in_a_worker
 from tests.chromium import PATIENCE
 from trochai.whatsapp.sandbox import Account, Sandbox
@@ -57,6 +57,11 @@ def open_phone(browser: Browser, sandbox: Sandbox) -> Iterator[Callable[..., Pag
     problems: list[str] = []
     contexts = []
 
+    def listen(message: Any) -> None:
+        # A refused form is answered with 422, which Chromium reports as a failed load.
+        if message.type in {"error", "warning"} and "status of 422" not in message.text:
+            problems.append(message.text)
+
     def opened(*, width: int = 1440, **options: Any) -> Page:
         height = 900 if width > 500 else 844
         context = browser.new_context(
@@ -69,7 +74,7 @@ def open_phone(browser: Browser, sandbox: Sandbox) -> Iterator[Callable[..., Pag
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(PATIENCE)
-        page.on("console", lambda message: message.type == "error" and problems.append(message.text))
+        page.on("console", listen)
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.goto("/")
         page.get_by_role("button", name="New phone").click()
@@ -77,6 +82,8 @@ def open_phone(browser: Browser, sandbox: Sandbox) -> Iterator[Callable[..., Pag
         page.get_by_label("Phone number").fill("+506 8888 1234")
         page.get_by_role("button", name="Take this phone").click()
         expect(page.get_by_label("Write as María")).to_be_visible()
+        # Enter sends only once the page's scripts are there.
+        page.wait_for_load_state()
         return page
 
     yield opened
@@ -206,7 +213,6 @@ def test_the_page_owes_everybody_what_every_page_does(
         assert found.violations_count == 0, f"{opens}\n{found.generate_report()}"
         assert page.evaluate(STICKS_OUT) == []
         assert page.evaluate(SMALL) == []
-    assert page.evaluate(NAMELESS) == []
     levels = page.evaluate(LEVELS)
     assert levels[0] == 1
     assert set(levels[1:]) == {2}

@@ -377,6 +377,13 @@ def test_a_page_asks_again_and_gets_only_what_has_changed(maria):
     assert "<html" not in changed.text
 
 
+def test_an_open_page_goes_on_with_another_phone_when_its_own_is_gone(maria):
+    answer = requests.get(f"{maria.url}/phones/999/?v=x", headers={"HX-Request": "true"}, timeout=5)
+    assert (answer.status_code, answer.headers["HX-Redirect"]) == (404, "/")
+    answer = requests.get(f"{maria.url}/?v=x", headers={"HX-Request": "true"}, timeout=5)
+    assert answer.headers["HX-Redirect"] == maria.phone
+
+
 def test_what_strangers_write_is_text(maria, with_app):
     nasty = "<script>alert(1)</script>"
     maria.act("write", text=nasty)

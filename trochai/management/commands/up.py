@@ -28,7 +28,7 @@ WELCOME = """
                        agent2@demo.trochai.test   another agent
                        viewer@demo.trochai.test   may only look
   Password             demo-trochai
-
+{phones}
   What to try          Open a conversation, then More actions (the three dots) > Follow-up.
 {watch}
   {messages}
@@ -48,6 +48,9 @@ CELERY = (sys.executable, "-W", AS_ROOT, "-m", "celery", "--app", "trochai", "--
 # The workers have nothing to tell each other.
 ALONE = ("--without-mingle", "--without-gossip", "--without-heartbeat")
 TO_SANDBOX = "Messages             go to the local WhatsApp sandbox; nothing leaves this machine."
+PHONES = """\
+  Customers’ phones    http://127.0.0.1:{port}    write and answer as a customer
+"""
 TO_API = "Messages             go to {url}: these are real."
 
 
@@ -85,9 +88,12 @@ class Command(BaseCommand):
         to_sandbox = settings.WHATSAPP_API_URL == settings.SANDBOX_API_URL
         messages = TO_SANDBOX if to_sandbox else TO_API.format(url=settings.WHATSAPP_API_URL)
         places = {"port": settings.PORT, "var_dir": settings.VAR_DIR}
+        phones = PHONES.format(port=settings.SANDBOX_PORT) if to_sandbox else ""
         watch = (WATCH if is_new else WATCH_AGAIN).format(**places)
         self.stdout.write(
-            WELCOME.format(messages=messages, watch=watch, log=os.environ["LOG_FILE"], **places)
+            WELCOME.format(
+                messages=messages, phones=phones, watch=watch, log=os.environ["LOG_FILE"], **places
+            )
         )
         # Nothing may follow for a while.
         self.stdout.flush()

@@ -234,7 +234,8 @@ class Api:
                 failure=behaviour.failure,
             )
         if behaviour.replies:
-            phone = self.people.meet(account, recipient, "Sandbox")
+            phone = self.people.meet(account, recipient)
+            phone = self.people.meet(account, recipient, phone.name or "Sandbox")
             words = {"body": "¡Gracias! Quedo atenta."}
             self.people.write(account, phone, "text", words, delay=REPLY_DELAY)
 

@@ -130,7 +130,9 @@ class Pages:
         match = PHONE.fullmatch(address.path)
         phone = self._phones.get(int(match[1])) if match and not match[2] else None
         if phone is None:
-            return self._not_found()
+            # Gone with an earlier run, or for want of room: an open page goes on with another one.
+            headers = {"HX-Redirect": "/"} if request.is_htmx else {}
+            return self._not_found(headers)
         return self._page(request, phone)
 
     def _first(self, request: Request, chosen: str) -> Reply:
@@ -305,12 +307,13 @@ class Pages:
 
     # -------------------------------------------------------------------------------------------------
 
-    def _not_found(self) -> Reply:
-        return self._refused(404, _("This phone is not here"))
+    def _not_found(self, headers: Mapping[str, str] | None = None) -> Reply:
+        return self._refused(404, _("This phone is not here"), headers)
 
-    def _refused(self, status: int, words: str) -> Reply:
+    def _refused(self, status: int, words: str, headers: Mapping[str, str] | None = None) -> Reply:
         html = render_to_string("sandbox/refused.html", {"words": words})
-        return Reply(status, html.encode(), "text/html; charset=utf-8", headers=HEADERS)
+        headers = {**HEADERS, **(headers or {})}
+        return Reply(status, html.encode(), "text/html; charset=utf-8", headers=headers)
 
 
 def _fields(body: bytes) -> dict[str, str]:

@@ -142,8 +142,11 @@ def bubbles(phone: Phone, account: Account, uploads: Uploads) -> Iterator[Bubble
 
 
 def _form(message: Message, uploads: Uploads) -> tuple[str, str, str]:
-    if message.is_deleted or message.kind in {"text", "template", "button"}:
+    if message.is_deleted or message.kind in {"text", "button"}:
         return "", "", ""
+    if message.template:
+        icon, label = KINDS.get(message.template.header_kind, OTHER)
+        return "", icon, str(label)
     if message.kind == "event":
         icon, label = EVENTS[message.name]
         number = phone_numbers.international(f"+{message.text}") if message.text else ""

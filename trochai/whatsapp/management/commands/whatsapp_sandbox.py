@@ -53,7 +53,7 @@ class Command(BaseCommand):
         except OSError as error:
             raise CommandError(f"Port {options['port']} cannot be used: {error.strerror}") from None
         with sandbox:
-            self.stdout.write(f"WhatsApp sandbox on {sandbox.url}")
+            self.stdout.write(f"WhatsApp sandbox and its customers’ phones on {sandbox.url}")
             self.stdout.flush()
             stopped.wait()
 
