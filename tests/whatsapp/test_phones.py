@@ -164,7 +164,9 @@ def test_a_file_that_the_app_sends_is_shown_and_can_do_nothing(maria, with_app, 
         else:
             assert shown.content == data
             assert "sandbox" in shown.headers["Content-Security-Policy"]
-            assert f'<img src="/phones/files/{media_id}"' in maria.thread
+            width, height = media.SIZE
+            assert f'src="/phones/files/{media_id}"' in maria.thread
+            assert f'width="{width}" height="{height}"' in maria.thread
 
 
 # Switches ------------------------------------------------------------------------------------------

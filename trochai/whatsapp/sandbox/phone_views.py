@@ -82,6 +82,7 @@ class Bubble:
     form: str
     icon: str
     label: str
+    size: tuple[int, int] | None
     lines: list[str]
     quote: Quote | None
     may_react: bool
@@ -134,6 +135,7 @@ def bubbles(phone: Phone, account: Account, uploads: Uploads) -> Iterator[Bubble
             form=form,
             icon=icon,
             label=label,
+            size=_size(message, uploads),
             lines=message.text.split("\n"),
             quote=_quote(message, phone, account),
             may_react=message.id == newest,
@@ -165,6 +167,14 @@ def mime_type_of(media_id: str, uploads: Uploads) -> str:
         return media.BY_ID[media_id].mime_type.partition(";")[0]
     file = uploads.get(media_id)
     return file.mime_type if file else ""
+
+
+def _size(message: Message, uploads: Uploads) -> tuple[int, int] | None:
+    """Return the size of a picture, which keeps its place on the page until it is there."""
+    if message.media_id in media.BY_ID:
+        return media.SIZE if message.kind == "image" else None
+    file = uploads.get(message.media_id)
+    return file.size if file else None
 
 
 def _quote(message: Message, phone: Phone, account: Account) -> Quote | None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import re
 import secrets
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
+
+from PIL import Image
 
 # Larger ones are taken, as Meta does, but not kept.
 LARGEST = 16 * 1024 * 1024
@@ -19,8 +23,11 @@ _IS_FILE = re.compile(rb'^content-disposition:.*\bname="file"', re.IGNORECASE | 
 
 @dataclass(frozen=True)
 class File:
+    """``size`` is that of a picture, width by height in pixels; nothing for other files."""
+
     mime_type: str
     data: bytes
+    size: tuple[int, int] | None = None
 
 
 class Uploads:
@@ -58,5 +65,13 @@ def read(body: bytes, content_type: str) -> File | None:
         head, _gap, data = part.partition(b"\r\n\r\n")
         if _IS_FILE.search(head):
             kind = _TYPE.search(head)
-            return File(kind[1].decode().lower() if kind else "", data.removesuffix(b"\r\n"))
+            data = data.removesuffix(b"\r\n")
+            return File(kind[1].decode().lower() if kind else "", data, _size(data))
+    return None
+
+
+def _size(data: bytes) -> tuple[int, int] | None:
+    # Whatever somebody has uploaded: no picture, a broken one, one that is too large to be drawn.
+    with contextlib.suppress(OSError, ValueError, Image.DecompressionBombError):
+        return Image.open(io.BytesIO(data)).size
     return None
