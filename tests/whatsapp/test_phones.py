@@ -447,7 +447,7 @@ def test_what_is_not_there_is_said_in_words(maria, path):
         raw.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
         answer = b"".join(iter(lambda: raw.recv(65536), b"")).decode()
     assert answer.startswith("HTTP/1.1 404")
-    assert "This phone is not here" in answer
+    assert "There’s nothing here" in answer
 
 
 def test_a_form_that_is_too_large_is_refused(maria):

@@ -49,7 +49,7 @@ CELERY = (sys.executable, "-W", AS_ROOT, "-m", "celery", "--app", "trochai", "--
 ALONE = ("--without-mingle", "--without-gossip", "--without-heartbeat")
 TO_SANDBOX = "Messages             go to the local WhatsApp sandbox; nothing leaves this machine."
 PHONES = """\
-  Customers’ phones    http://127.0.0.1:{port}    write and answer as a customer
+  Customers’ phones    http://127.0.0.1:{port}/     write and answer as a customer
 """
 TO_API = "Messages             go to {url}: these are real."
 

@@ -36,7 +36,7 @@ from trochai.whatsapp.sandbox.phone_views import (
     phone_view,
 )
 from trochai.whatsapp.sandbox.phones import MAX_NAME, Phone
-from trochai.whatsapp.sandbox.validation import MAX_CAPTION, MAX_TEXT
+from trochai.whatsapp.sandbox.validation import MAX_CAPTION, MAX_TEXT, Refused
 
 PHONE = re.compile(r"/phones/([0-9]{1,9})/(?:([a-z]+)/)?")
 FILES, STATIC = "/phones/files/", "/static/"
@@ -54,6 +54,7 @@ HEADERS = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
 # A file that the app sends is somebody's: it may do nothing here.
@@ -110,9 +111,10 @@ class Pages:
         with translation.override(language):
             if not visitors.is_known_host(request.headers.get("Host", ""), self._host):
                 return self._refused(403, _("This address is not the sandbox’s"))
-            if request.method == "POST":
-                return self._post(request)
-            return self._get(request)
+            try:
+                return self._post(request) if request.method == "POST" else self._get(request)
+            except Refused as refusal:  # the accounts are not known yet
+                return self._refused(refusal.status, _("Not ready yet. Reload the page in a moment."))
 
     # Looking ---------------------------------------------------------------------------------------
 
@@ -308,7 +310,7 @@ class Pages:
     # -------------------------------------------------------------------------------------------------
 
     def _not_found(self, headers: Mapping[str, str] | None = None) -> Reply:
-        return self._refused(404, _("This phone is not here"), headers)
+        return self._refused(404, _("There’s nothing here"), headers)
 
     def _refused(self, status: int, words: str, headers: Mapping[str, str] | None = None) -> Reply:
         html = render_to_string("sandbox/refused.html", {"words": words})
