@@ -212,6 +212,8 @@ def test_the_page_owes_everybody_what_every_page_does(
         found = axe.run(page, options=options)
         assert found.violations_count == 0, f"{opens}\n{found.generate_report()}"
         assert page.evaluate(STICKS_OUT) == []
+        page.locator(".thread").evaluate("each => { each.scrollTop = 0 }")
+        assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
         assert page.evaluate(SMALL) == []
     levels = page.evaluate(LEVELS)
     assert levels[0] == 1

@@ -11,6 +11,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from trochai.ui.formatting import isolated
 from trochai.whatsapp import phone_numbers
 from trochai.whatsapp.sandbox import media
 from trochai.whatsapp.sandbox.accounts import Account
@@ -18,6 +19,7 @@ from trochai.whatsapp.sandbox.phones import Line, Message, Phone
 from trochai.whatsapp.sandbox.uploads import Uploads
 
 PHONES = "/phones/"
+LONGEST_FIRST_NAME = 40
 # What a browser may show of a file that somebody uploaded; anything else is only named.
 SHOWN = {
     "image/jpeg": "picture",
@@ -103,7 +105,7 @@ class PhoneView:
 def phone_view(phone: Phone) -> PhoneView:
     number = phone_numbers.international(f"+{phone.number}") if phone.number else phone.user_id
     name = phone.name.strip()
-    first = name.split()[0] if name else number
+    first = isolated(name.split()[0][:LONGEST_FIRST_NAME]) if name else number
     return PhoneView(phone, name or number, first, number, _moment(phone.last_at), f"{PHONES}{phone.pk}/")
 
 
