@@ -345,6 +345,10 @@ def test_what_was_posted_and_how_the_app_answered_is_listed(maria, app, with_app
     assert log.count("Answered 200") == 2
 
 
+def test_what_is_too_long_to_be_sent_is_still_there_to_be_shortened(maria):
+    assert "x" * 4097 in maria.act("write", text="x" * 4097).text
+
+
 @pytest.mark.parametrize(
     ("act", "fields"),
     [

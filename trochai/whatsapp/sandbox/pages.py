@@ -227,12 +227,14 @@ class Pages:
         account = self._account(phone.account) if phone else None
         if phone is None or account is None or act is None:
             return self._not_found()
+        # What was written stays in its place, which is not that of what was to be edited.
+        typed = fields if act == self._write else {}
         try:
             act(account, phone, fields)
         except Invalid as problem:
-            return self._page(request, phone, problem=str(problem), typed=fields)
+            return self._page(request, phone, problem=str(problem), typed=typed)
         except (Impossible, KeyError):
-            return self._page(request, phone, problem=_("This is no longer possible."), typed=fields)
+            return self._page(request, phone, problem=_("This is no longer possible."), typed=typed)
         return self._page(request, phone) if request.is_htmx else _see(phone)
 
     def _account(self, phone_number_id: str) -> Account | None:
