@@ -336,6 +336,14 @@ def test_who_is_made_to_write_by_an_address_writes_on_their_phone(maria, with_ap
     assert "¿Es esta?" in maria.thread
 
 
+@pytest.mark.parametrize("kind", ["event", "template", "hologram", "contacts", "reaction", "location"])
+def test_whatever_somebody_is_made_to_send_the_page_shows_it(maria, with_app, kind):
+    for node in ({}, [], {"id": 1, "body": ["x"], "name": {}}):
+        body = {"from": MARIA, "type": kind, kind: node, "context": {"id": "wamid.X"}}
+        assert requests.post(f"{with_app.url}/sandbox/inbound", json=body, timeout=5).status_code == 200
+        assert maria.look()
+
+
 def test_what_was_posted_and_how_the_app_answered_is_listed(maria, app, with_app):
     maria.act("write", text="¡Hola!")
     maria.act("marketing", choice="stop")

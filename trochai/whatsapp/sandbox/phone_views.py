@@ -152,7 +152,7 @@ def _form(message: Message, uploads: Uploads) -> tuple[str, str, str]:
         icon, label = KINDS.get(message.template.header_kind, OTHER)
         return "", icon, str(label)
     if message.kind == "event":
-        icon, label = EVENTS[message.name]
+        icon, label = EVENTS.get(message.name, OTHER)
         number = phone_numbers.international(f"+{message.text}") if message.text else ""
         return "event", icon, " ".join(filter(None, (str(label), number)))
     icon, label = KINDS.get(message.kind, OTHER)
