@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,14 +11,13 @@ from django.urls import reverse
 from conversations.tasks import send_replies
 from tests.browser.test_accessibility import LEVELS
 from tests.browser.workers import in_a_worker
-from tests.chromium import PATIENCE
-from trochai.whatsapp.sandbox import Account, Sandbox
 from trochai.whatsapp.tasks import process_waiting_webhooks
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Page
 
     from tests.conftest import Team
+    from trochai.whatsapp.sandbox import Sandbox
 
 expect = pytest.importorskip("playwright.sync_api", reason="needs the browser requirements").expect
 
@@ -33,65 +32,6 @@ SMALL = """() => [...document.querySelectorAll(
   .map((each) => `${each.offsetWidth} × ${each.offsetHeight} ${each.outerHTML}`)"""
 
 
-@pytest.fixture
-def sandbox(team: Team, settings: Any, tmp_path: Any, live_server: Any) -> Iterator[Sandbox]:
-    """The sandbox as the team's number, which posts its webhooks to the live server."""
-    settings.MEDIA_ROOT = tmp_path
-    channel = team.channel
-    account = Account(
-        channel.phone_number_id,
-        channel.waba_id,
-        token=channel.access_token,
-        app_secret=channel.app_secret,
-        webhook_url=live_server.url + reverse("whatsapp:webhook", args=[channel.uuid]),
-        name=channel.name,
-    )
-    with Sandbox([account], pace=0) as running:
-        settings.WHATSAPP_API_URL = running.url
-        yield running
-
-
-@pytest.fixture
-def open_phone(browser: Browser, sandbox: Sandbox) -> Iterator[Callable[..., Page]]:
-    """Return a function that takes María's phone. Any error in the console fails the test."""
-    problems: list[str] = []
-    contexts = []
-
-    def listen(message: Any) -> None:
-        # A refused form is answered with 422, which Chromium reports as a failed load.
-        if message.type in {"error", "warning"} and "status of 422" not in message.text:
-            problems.append(message.text)
-
-    def opened(*, width: int = 1440, **options: Any) -> Page:
-        height = 900 if width > 500 else 844
-        context = browser.new_context(
-            viewport={"width": width, "height": height},
-            base_url=sandbox.url,
-            locale="en-US",
-            reduced_motion="reduce",
-            **options,
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(PATIENCE)
-        page.on("console", listen)
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.goto("/")
-        page.get_by_role("button", name="New phone").click()
-        page.get_by_label("Name", exact=True).fill("María Jiménez")
-        page.get_by_label("Phone number").fill("+506 8888 1234")
-        page.get_by_role("button", name="Take this phone").click()
-        expect(page.get_by_label("Write as María")).to_be_visible()
-        # Enter sends only once the page's scripts are there.
-        page.wait_for_load_state()
-        return page
-
-    yield opened
-    for context in contexts:
-        context.close()
-    assert problems == []
-
-
 def write(page: Page, words: str) -> None:
     page.get_by_label("Write as María").fill(words)
     page.keyboard.press("Enter")
@@ -100,11 +40,11 @@ def write(page: Page, words: str) -> None:
 
 
 def test_one_person_plays_both_sides(
-    team: Team, open_page: Any, open_phone: Callable[..., Page], sandbox: Sandbox
+    team: Team, open_page: Any, open_phone: Callable[..., Page], whatsapp: Sandbox
 ) -> None:
     phone = open_phone()
     write(phone, "¿Sigue libre la casa?")
-    assert sandbox.wait_idle()
+    assert whatsapp.wait_idle()
     in_a_worker(process_waiting_webhooks)
     inbox = open_page(team.agent, reverse("conversations:inbox"))
     inbox.locator(".row", has_text="¿Sigue libre la casa?").click()
@@ -121,13 +61,13 @@ def test_one_person_plays_both_sides(
     expect(phone.locator(".quoted")).to_contain_text("¿Le funciona el sábado?")
     phone.get_by_role("group", name="React").get_by_role("button", name="Heart").click()
     expect(phone.locator(".reaction")).to_be_visible()
-    assert sandbox.wait_idle()
+    assert whatsapp.wait_idle()
     in_a_worker(process_waiting_webhooks)
     expect(inbox.locator(".thread")).to_contain_text("Una pregunta más")
     expect(inbox.locator(".reaction")).to_contain_text("❤️")
 
 
-def test_each_event_is_a_button(open_phone: Callable[..., Page], sandbox: Sandbox) -> None:
+def test_each_event_is_a_button(open_phone: Callable[..., Page], whatsapp: Sandbox) -> None:
     page = open_phone()
     thread = page.locator(".thread")
     write(page, "El 12")
@@ -190,7 +130,7 @@ def test_it_works_without_a_script(open_phone: Callable[..., Page]) -> None:
     ("scheme", "width"), [("light", 1440), ("dark", 1440), ("light", 390), ("dark", 320)]
 )
 def test_the_page_owes_everybody_what_every_page_does(
-    open_phone: Callable[..., Page], sandbox: Sandbox, scheme: str, width: int
+    open_phone: Callable[..., Page], whatsapp: Sandbox, scheme: str, width: int
 ) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     page = open_phone(width=width, color_scheme=scheme)
@@ -205,7 +145,7 @@ def test_the_page_owes_everybody_what_every_page_does(
     page.get_by_label("What the business writes").fill("Buenos días")
     page.get_by_role("button", name="Answer", exact=True).click()
     expect(page.get_by_role("group", name="React")).to_be_visible()
-    assert sandbox.wait_idle()
+    assert whatsapp.wait_idle()
     options = {"rules": {"label-content-name-mismatch": {"enabled": True}}}
     for opens in (None, "What María can do" if width < 1000 else "Change number"):
         if opens:
