@@ -623,14 +623,6 @@ class Message(models.Model):
         return self.content.get(STANDBY) is True
 
     @property
-    def referral(self) -> str:
-        """What the ad or post said from which the contact began to write."""
-        said = (
-            text(mapping(self.content, "referral").get(key)) for key in ("headline", "body", "source_url")
-        )
-        return next(filter(None, said), "")
-
-    @property
     def shown_kind(self) -> str:
         """Its kind as people tell them apart: a voice message is not any audio."""
         if self.revoked_at is not None:

@@ -8,7 +8,11 @@ from decimal import Decimal, InvalidOperation
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from django.core.exceptions import ValidationError
+from django.core.validators import URLValidator
+
 from trochai.whatsapp import phone_numbers
+from trochai.whatsapp.json_reading import mapping, text
 from trochai.whatsapp.webhooks import message_text
 from trochai.whatsapp.webhooks.message_text import Article, Place
 
@@ -16,6 +20,7 @@ if TYPE_CHECKING:
     from conversations.models import Message
 
 KINDS = frozenset({"location", "contacts", "order", "interactive"})
+WEB_ADDRESS = URLValidator(schemes=["http", "https"])
 # As many as are shown of one message.
 MOST = message_text.MOST_LINES
 
@@ -61,6 +66,26 @@ class Thing:
         return "\n".join(filter(None, (place.name, place.address, degrees)))
 
 
+@dataclass(frozen=True)
+class Ad:
+    """The ad or post from which somebody began to write; ``url`` only where it can be opened."""
+
+    title: str
+    body: str
+    url: str
+    is_post: bool
+
+
+def ad_of(message: Message) -> Ad | None:
+    """Return what the message's referral says, if it says anything."""
+    told = mapping(message.content, "referral")
+    headline, body, address = (text(told.get(key)).strip() for key in ("headline", "body", "source_url"))
+    if message.revoked_at is not None or not (headline or body or address):
+        return None
+    url = address if _can_be_opened(address) else ""
+    return Ad(headline or body or address, body if headline else "", url, told.get("source_type") == "post")
+
+
 def shown(message: Message) -> Thing | None:
     """Return what the message holds, if it is one of these and has anything in it."""
     if message.kind not in KINDS or message.revoked_at is not None:
@@ -82,6 +107,14 @@ def shown(message: Message) -> Thing | None:
     return None
 
 
+def _can_be_opened(address: str) -> bool:
+    try:
+        WEB_ADDRESS(address)
+    except ValidationError:
+        return False
+    return True
+
+
 def _known(person: message_text.Person) -> KnownPerson:
     written = next(iter(person.phones), "")
     try:
@@ -91,8 +124,8 @@ def _known(person: message_text.Person) -> KnownPerson:
     return KnownPerson(person.name, phone, phone_numbers.international(phone))
 
 
-def _is_degrees(text: str, most: int) -> bool:
+def _is_degrees(told: str, most: int) -> bool:
     try:
-        return text.isascii() and abs(Decimal(text)) <= most
+        return told.isascii() and abs(Decimal(told)) <= most
     except InvalidOperation:
         return False

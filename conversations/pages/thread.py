@@ -54,6 +54,10 @@ class Bubble:
     def file(self) -> shown.ShownFile | None:
         return shown.shown(self.message)
 
+    @property
+    def ad(self) -> things.Ad | None:
+        return things.ad_of(self.message)
+
     @cached_property
     def thing(self) -> things.Thing | None:
         return things.shown(self.message)

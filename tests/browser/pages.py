@@ -86,5 +86,9 @@ def _every_kind_of_message(team: Team, *, said: str) -> None:
         message = factories.MessageFactory(
             conversation=team.conversation, direction="in", kind=kind, content=content, text=said
         )
+        if kind == "location":
+            ad = {"headline": said, "body": said, "source_url": "https://fb.example/1"}
+            message.content["referral"] = ad
+            message.save()
         if kind == "image":
             Attachment.objects.create(message=message, media_id="1", due_at=message.at)

@@ -366,11 +366,48 @@ def test_what_was_said_in_another_conversation_is_not_quoted(team, stranger, tal
 def test_which_ad_somebody_came_from_can_be_read(team, talk):
     ad = {"source_type": "ad", "headline": "Casa en Escazú", "source_url": "https://fb.me/abc"}
     say(team.channel, "text", {"body": "Quiero más información"}, referral=ad)
-    assert "From an ad: Casa en Escazú" in thread(team, talk)
+    assert_it_is_from(thread(team, talk), ad)
     written = talk.messages.latest("pk").whatsapp_id
     node = {"original_message_id": written, "message": {"type": "text", "text": {"body": "Otra cosa"}}}
     say(team.channel, "edit", node)
-    assert "From an ad: Casa en Escazú" in thread(team, talk)
+    assert_it_is_from(thread(team, talk), ad)
+
+
+def assert_it_is_from(html, ad):
+    card = html.partition('class="item item--ad"')[2].partition("</a>")[0]
+    assert "Wrote from an ad" in card
+    assert ad["headline"] in card
+    assert f'href="{ad["source_url"]}"' in card
+    assert 'rel="noopener noreferrer"' in card
+
+
+@pytest.mark.parametrize(
+    ("ad", "words"),
+    [
+        ({"source_type": "post", "body": "Nuevas casas"}, "Wrote from a post"),
+        (
+            {"source_type": "ad", "headline": "<b>x</b>", "source_url": "javascript:alert(1)"},
+            "Wrote from an ad",
+        ),
+        ({"source_url": "http://[::1"}, "http://[::1"),
+    ],
+)
+def test_an_ad_without_an_address_that_can_be_opened_is_no_link(team, talk, ad, words):
+    say(team.channel, "text", {"body": "Quiero más información"}, referral=ad)
+    html = thread(team, talk)
+    card = html.partition('class="item item--ad"')[2].partition("</div>")[0]
+    assert words in card
+    assert "href" not in card
+    assert "javascript:" not in html
+    assert "<b>x</b>" not in card
+
+
+@pytest.mark.parametrize("ad", [{}, {"headline": ""}, "x", None, {"headline": {"a": 1}}])
+def test_a_referral_that_says_nothing_is_left_out(team, talk, ad):
+    say(team.channel, "text", {"body": "Quiero más información"}, referral=ad)
+    html = thread(team, talk)
+    assert "Quiero más información" in html
+    assert "item--ad" not in html
 
 
 # While Meta's Business Agent answers -------------------------------------------------------------------
