@@ -194,7 +194,7 @@ def she_gets_another_number(day):
 
 
 def she_opts_out_and_asks_for_messages_again(day):
-    day.valeria.get_by_role("link", name="Contact details").last.click()
+    day.valeria.locator("#details-button").click()
     day.phone.get_by_role("button", name="Opt out of marketing").click()
     expect(day.phone.get_by_role("button", name="Opt in to marketing again")).to_be_visible()
     day.seen("Opted out", within=".toolbar")

@@ -9,8 +9,10 @@ import pytest
 from django.urls import reverse
 
 from conversations.tasks import send_replies
+from tests import factories
 from tests.browser.test_accessibility import LEVELS
 from tests.browser.workers import in_a_worker
+from trochai.whatsapp.sandbox.catalogue import CATALOGUE
 from trochai.whatsapp.tasks import process_waiting_webhooks
 
 if TYPE_CHECKING:
@@ -65,6 +67,32 @@ def test_one_person_plays_both_sides(
     in_a_worker(process_waiting_webhooks)
     expect(inbox.locator(".thread")).to_contain_text("Una pregunta más")
     expect(inbox.locator(".reaction")).to_contain_text("❤️")
+
+
+def test_a_hidden_number_is_asked_for_from_the_sheet_and_shared(
+    team: Team, open_page: Any, open_phone: Callable[..., Page], whatsapp: Sandbox
+) -> None:
+    asks = next(each for each in CATALOGUE if each["name"] == "number_request")
+    factories.TemplateFactory(channel=team.channel, name=asks["name"], components=asks["components"])
+    phone = open_phone()
+    phone.get_by_role("switch", name="Shares its number").click()
+    write(phone, "¡Hola!")
+    assert whatsapp.wait_idle()
+    in_a_worker(process_waiting_webhooks)
+    inbox = open_page(team.agent, reverse("conversations:inbox"))
+    inbox.locator(".row", has_text="¡Hola!").click()
+    inbox.locator("#details-button").click()
+    sheet = inbox.get_by_role("complementary", name="Contact")
+    expect(sheet).to_contain_text("Not shared")
+    sheet.get_by_role("link", name="Ask for it").click()
+    inbox.get_by_role("dialog").get_by_role("button", name="Send now").click()
+    expect(inbox.get_by_role("log")).to_contain_text("¿nos comparte su número")
+    in_a_worker(send_replies)
+    phone.get_by_role("button", name="Compartir mi número").click()
+    expect(phone.get_by_role("button", name="Compartir mi número")).to_be_disabled()
+    assert whatsapp.wait_idle()
+    in_a_worker(process_waiting_webhooks)
+    expect(sheet).to_contain_text("+506 8888 1234")
 
 
 def test_each_event_is_a_button(open_phone: Callable[..., Page], whatsapp: Sandbox) -> None:

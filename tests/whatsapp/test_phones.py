@@ -29,6 +29,7 @@ from trochai.whatsapp.webhooks.parsing import (
 MARIA = "+50688881234"
 NOW = dt.datetime.now(tz=dt.UTC)
 LISTING = payloads.template({"name": "listing_followup", "language": {"code": "es"}})
+NUMBER_REQUEST = payloads.template({"name": "number_request", "language": {"code": "es"}, "components": []})
 REMINDER = payloads.template(
     {
         "name": "visit_reminder",
@@ -142,6 +143,16 @@ def test_a_template_arrives_with_its_values_and_its_button_answers_once(maria, s
     assert (event.kind, event.text) == ("button", "Confirmar")
     assert event.content["context"]["id"] == message_id
     assert maria.thread.count("disabled") == 2
+
+
+def test_a_hidden_number_is_shared_with_the_button_that_asks_for_it(maria, send, told):
+    maria.act("switches", is_on="on", shows_read="on")
+    message_id = send(NUMBER_REQUEST)
+    maria.act("tap", message=message_id, button="0")
+    (event,) = told(InboundMessage)
+    assert (event.kind, event.from_phone, event.given_phone) == ("contacts", "", "+50688881234")
+    assert event.content["context"]["id"] == message_id
+    assert maria.act("tap", message=message_id, button="0").status_code == 422
 
 
 def test_a_file_that_the_app_sends_is_shown_and_can_do_nothing(maria, with_app, channel, send):

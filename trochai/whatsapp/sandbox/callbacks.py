@@ -49,10 +49,12 @@ def written(
     at: float,
     context: object = None,
     user_id: str = "",
+    origin: str = "",
 ) -> dict[str, Any]:
     """Return the value of one change in which a customer sends ``content``, the node of its ``kind``.
 
     ``context`` names the message that it answers. Without a ``sender``, the number, only the user id is told.
+    ``origin`` is what Meta calls that which a card was sent for.
     """
     wa_id = sender.removeprefix("+")
     user_id = user_id or user_id_of(wa_id)
@@ -67,6 +69,7 @@ def written(
                 "type": kind,
                 kind: content,
                 **({"context": context} if context else {}),
+                **({"origin": origin} if origin else {}),
             }
         ],
     }

@@ -1,7 +1,7 @@
-"""Six templates of Casa Verde, an estate agency in Costa Rica, as Meta's template list gives them.
+"""Seven templates of Casa Verde, an estate agency in Costa Rica, as Meta's template list gives them.
 
 One of each shape: positional parameters, named ones, none, a URL button with a variable, a header
-with a variable, and one that is still in review.
+with a variable, one that is still in review, and one that asks for a number that is hidden.
 """
 
 from __future__ import annotations
@@ -153,5 +153,14 @@ CATALOGUE: list[dict[str, Any]] = [
         ),
         status="PENDING",
         quality_score={"score": "UNKNOWN", "date": 1763596800},
+    ),
+    _template(
+        7,
+        "number_request",
+        "es",
+        "UTILITY",
+        _body("Para coordinar su visita, ¿nos comparte su número de teléfono?"),
+        _footer(AGENCY),
+        _buttons({"type": "REQUEST_CONTACT_INFO", "text": "Compartir mi número"}),
     ),
 ]

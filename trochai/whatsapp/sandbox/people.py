@@ -16,12 +16,16 @@ from trochai.whatsapp.sandbox.accounts import Account
 from trochai.whatsapp.sandbox.arrivals import arrival
 from trochai.whatsapp.sandbox.courier import Courier, Watcher
 from trochai.whatsapp.sandbox.numbers import DELIVERED
-from trochai.whatsapp.sandbox.phones import MAX_NAME, Line, Message, Phone, Phones
+from trochai.whatsapp.sandbox.phones import ASKS_NUMBER, MAX_NAME, Line, Message, Phone, Phones
 from trochai.whatsapp.sandbox.validation import MAX_TEXT
 from trochai.whatsapp.webhooks.message_text import text_of
 
 # Where each kind that is about another message names that one.
 ABOUT = {"edit": "original_message_id", "revoke": "original_message_id", "reaction": "message_id"}
+
+
+# Why a person's own card was sent, as Meta says it.
+ASKED_FOR = "contact_request/other"
 
 
 class Impossible(Exception):
@@ -98,6 +102,7 @@ class People:
         *,
         context: object = None,
         delay: float = 0,
+        origin: str = "",
     ) -> str:
         """Write to the business: ``content`` is the node of this ``kind``. Return the message's id."""
         message_id, at = new_message_id(), time.time() + delay * self.pace
@@ -110,6 +115,7 @@ class People:
             at=at,
             context=context,
             user_id=phone.user_id,
+            origin=origin,
         )
         message = _message(message_id, kind, content, at=at, quoted=text(mapping(context).get("id")))
 
@@ -151,14 +157,19 @@ class People:
         self.write(account, phone, "revoke", {"original_message_id": last.id})
 
     def tap(self, account: Account, phone: Phone, message_id: str, index: int) -> None:
-        """Tap a quick reply of a template; a template's buttons answer once."""
+        """Tap a quick reply of a template, or share the number that it asks for; its buttons answer once."""
         message = self._of_the_business(phone, message_id)
         buttons = message.template.buttons if message.template else ()
-        if index >= len(buttons) or buttons[index].kind != "quick_reply" or message.tapped is not None:
+        button = buttons[index] if index < len(buttons) else None
+        if button is None or not button.answers or message.tapped is not None:
             raise Impossible
         self.phones.change_message(message_id, tapped=index)
-        node = {"payload": buttons[index].payload, "text": buttons[index].text}
-        self.write(account, phone, "button", node, context=context_of(account, message_id))
+        context = context_of(account, message_id)
+        if button.kind == ASKS_NUMBER:
+            self.write(account, phone, "contacts", [_own_card(phone)], context=context, origin=ASKED_FOR)
+        else:
+            node = {"payload": button.payload, "text": button.text}
+            self.write(account, phone, "button", node, context=context)
 
     def move(self, account: Account, phone: Phone, number: str) -> None:
         """Change number; the user id changes with it. ``number`` has digits only."""
@@ -303,3 +314,9 @@ def _what(of: str, value: dict[str, Any]) -> tuple[str, str]:
         for item in value.get(key, []):
             return key if of == "messages" else of, str(item[named])
     return of, next((str(item["value"]) for item in value.get(of, [])), "")
+
+
+def _own_card(phone: Phone) -> dict[str, Any]:
+    name = phone.name or phone.number
+    number = {"phone": f"+{phone.number}", "wa_id": phone.number, "type": "CELL"}
+    return {"name": {"formatted_name": name, "first_name": name}, "phones": [number] if phone.number else []}

@@ -19,6 +19,9 @@ from trochai.whatsapp.phone_numbers import digits
 MOST_PHONES, MOST_MESSAGES, MOST_LINES = 200, 200, 50
 MAX_NAME = 200
 
+# The button with which a person shares the number.
+ASKS_NUMBER = "request_contact_info"
+
 # How far a message has got, in this order.
 REACHED = ("sent", "delivered", "read")
 
@@ -31,6 +34,11 @@ class Button:
     text: str
     payload: str = ""
     address: str = ""
+
+    @property
+    def answers(self) -> bool:
+        """Whether tapping it sends something to the business."""
+        return self.kind in {"quick_reply", ASKS_NUMBER}
 
 
 @dataclass(frozen=True)
