@@ -208,7 +208,7 @@ def contact(request: MemberRequest, pk: int) -> HttpResponse:
     if not form.is_valid():
         words = " ".join(map(str, form.errors["name"]))
         return toasts.say(request, _done(request, opened), title=_("Not changed"), text=words, tone="error")
-    if form.cleaned_data["name"] != opened.contact.name:
+    if "name" in form.data and form.cleaned_data["name"] != opened.contact.name:
         opened.contact.name = form.cleaned_data["name"]
         with transaction.atomic():
             opened.contact.save(update_fields=["name", "search_text"])
@@ -220,14 +220,14 @@ def contact(request: MemberRequest, pk: int) -> HttpResponse:
 def wants(request: MemberRequest, pk: int) -> HttpResponse:
     """Note that the contact wants no more messages (``messages`` is "no"), or wants them again ("yes")."""
     opened, now, by = _find(request, pk, needs=access.writer), timezone.now(), request.membership.user
-    again = request.POST.get("messages") == "yes"
+    said, is_news = request.POST.get("messages", ""), False
     with transaction.atomic():
-        if again:
+        if said == "yes":
             is_news = consent.opt_in(opened.contact, at=now)
-        else:
+        elif said == "no":
             is_news = consent.opt_out(opened.contact, at=now, source=OptOutSource.MEMBER, by=by, now=now)
         if is_news:
-            notices.write_consent(opened, wants=again, by=by, now=now)
+            notices.write_consent(opened, wants=said == "yes", by=by, now=now)
     return _done(request, opened)
 
 

@@ -257,6 +257,16 @@ def test_an_account_that_goes_leaves_the_opt_out(team):
     assert "Since Fri 20 Nov" in sheet(team.viewer, team.conversation)
 
 
+@pytest.mark.parametrize(
+    ("action", "data"),
+    [("contact", {}), ("wants", {}), ("wants", {"messages": "maybe"}), ("wants", {"messages": ""})],
+)
+def test_a_form_that_says_nothing_changes_nothing(team, action, data):
+    before = Contact.objects.values().get(pk=team.conversation.contact_id)
+    assert post(team.agent, team.conversation, action, **data).status_code == 302
+    assert Contact.objects.values().get(pk=team.conversation.contact_id) == before
+
+
 @pytest.mark.parametrize(("action", "data"), [("contact", {"name": "X"}), ("wants", {"messages": "no"})])
 def test_viewers_change_nothing(team, stranger, action, data):
     before = Contact.objects.values().get(pk=team.conversation.contact_id)

@@ -62,6 +62,7 @@ KINDS: Mapping[str, tuple[str, Promise]] = {
     "document": ("file-text", gettext_lazy("Document")),
     "sticker": ("sticker", gettext_lazy("Sticker")),
     "location": ("map-pin", gettext_lazy("Location")),
+    "contacts": ("contact", gettext_lazy("Contact card")),
 }
 OTHER = ("message-square", gettext_lazy("Message"))
 
