@@ -91,7 +91,8 @@ def forget_next() -> bool:
         if pks := list(deleted):
             Message.objects.filter(pk__in=pks).delete()
         else:
-            said.update(text="", content={}, error_values={}, reaction="", language="")
+            # Meta's id has the number in it.
+            said.update(whatsapp_id="", text="", content={}, error_values={}, reaction="", language="")
             Conversation.objects.filter(pk=talk.pk).update(is_forgotten=True)
     return True
 

@@ -419,7 +419,9 @@ def _quoted(channel: Channel, event: InboundMessage) -> Contact | None:
     quoted = text(mapping(event.content, "context").get("id"))
     if not quoted:
         return None
-    sent = Message.objects.filter(channel=channel, whatsapp_id=quoted, direction=Direction.OUTBOUND)
+    sent = Message.objects.filter(
+        channel=channel, whatsapp_id=quoted, direction=Direction.OUTBOUND, conversation__erased_at=None
+    )
     message = sent.select_related("conversation__contact").first()
     return message.conversation.contact if message is not None else None
 

@@ -97,6 +97,10 @@ class TemplateRecord:
         )
 
 
+class ContactErased(Exception):
+    """The contact was erased while something of theirs was read: read again, it is somebody new's."""
+
+
 def record_template(
     record: TemplateRecord, *, at: dt.datetime, delivery: Delivery = Delivery.ACCEPTED
 ) -> Message:
@@ -176,6 +180,9 @@ def _insert(message: Message) -> bool:
         if is_recorded(message.channel, message.whatsapp_id):
             return False  # Meta delivered it twice at the same moment, and the other one won
         raise
+    # The conversation's row is held by now: whoever erases comes before this, or after it.
+    if Conversation.objects.filter(pk=message.conversation_id, erased_at__isnull=False).exists():
+        raise ContactErased
     return True
 
 

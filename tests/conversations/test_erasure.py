@@ -7,9 +7,11 @@ import uuid
 
 import pytest
 from django.core.files.base import ContentFile
+from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
 
+from conversations import recording
 from conversations.models import (
     Alias,
     Attachment,
@@ -26,9 +28,11 @@ from notifications.models import Notification
 from tests import factories
 from tests.conftest import signed_in
 from tests.html import html_of
+from trochai.whatsapp.signals import inbound_message
+from trochai.whatsapp.webhooks.parsing import InboundMessage
 
 NAME = "María Jiménez"
-SECRETS = ("Jiménez", "88881234", "8888 1234", "CR.77", "Barrio Escalante", "Casa EC-204")
+SECRETS = ("Jiménez", "wamid.", "88881234", "8888 1234", "CR.77", "Barrio Escalante", "Casa EC-204")
 
 
 @pytest.fixture(autouse=True)
@@ -132,6 +136,52 @@ def test_who_writes_again_is_somebody_new(team, talk):
     erase(team.admin, talk)
     again = Contact.objects.create(organization=team.organization, phone="+50688881234", name="María")
     assert again.pk != talk.contact_id
+
+
+def said(channel, text, **event):
+    told = {
+        "id": "wamid.AGAIN",
+        "from_phone": "",
+        "from_user_id": "",
+        "profile_name": "",
+        "at": timezone.now(),
+        "kind": "text",
+        "text": text,
+        "content": {},
+        **event,
+    }
+    inbound_message.send(sender=None, channel=channel, event=InboundMessage(**told))
+
+
+@pytest.mark.parametrize("is_forgotten", [False, True])
+def test_who_answers_what_was_sent_before_is_somebody_new_as_well(team, talk, is_forgotten):
+    sent = follow_up(team, "sent").message
+    erase(team.admin, talk)
+    if is_forgotten:
+        forget_erased()
+    context = {"context": {"id": sent.whatsapp_id}}
+    said(team.channel, "Sí, confirmo", from_user_id="CR.99", content=context)
+    new = Conversation.objects.current().get()
+    assert new.contact_id != talk.contact_id
+    assert [each.text for each in new.messages.all()] == ["Sí, confirmo"]
+
+
+def test_what_comes_in_at_the_very_moment_is_read_again(team, talk):
+    as_it_was = Contact.objects.get(pk=talk.contact_id)
+    erase(team.admin, talk)
+    event = InboundMessage(
+        id="wamid.LATE",
+        from_phone="+50688881234",
+        from_user_id="",
+        profile_name="",
+        at=timezone.now(),
+        kind="system",
+        text="x",
+        content={},
+    )
+    with pytest.raises(recording.ContactErased), transaction.atomic():
+        recording.record_notice(channel=team.channel, contact=as_it_was, event=event, now=timezone.now())
+    assert not Message.objects.filter(whatsapp_id="wamid.LATE").exists()
 
 
 @pytest.mark.parametrize("typed", ["", "María", "Mario Jiménez"])
