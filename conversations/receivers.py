@@ -18,7 +18,17 @@ from conversations import bulk_messages, bulk_statuses, consent, identity, recor
 from conversations.identity import Names
 from conversations.kinds import Becomes, kind_of
 from conversations.media import expecting
-from conversations.models import Attachment, Contact, Direction, EarlyStatus, Message, OptOutSource, Upload
+from conversations.media.storing import Away
+from conversations.models import (
+    Attachment,
+    Contact,
+    Direction,
+    EarlyStatus,
+    Message,
+    OptOutSource,
+    StoredFile,
+    Upload,
+)
 from conversations.signals import contact_changed, messages_received
 from trochai.whatsapp import groups, references, verdicts
 from trochai.whatsapp.signals import (
@@ -109,14 +119,23 @@ def discard_upload(instance: Upload, **_signal: Any) -> None:
     def discard() -> None:
         # Sent meanwhile, it is its message's.
         if not Attachment.objects.filter(uuid=instance.uuid).exists():
-            instance.discard()
+            _discard(instance)
 
     transaction.on_commit(discard)
 
 
 @receiver(post_delete, sender=Attachment)
 def discard_files(instance: Attachment, **_signal: Any) -> None:
-    transaction.on_commit(instance.discard)
+    transaction.on_commit(lambda: _discard(instance))
+
+
+def _discard(stored: StoredFile) -> None:
+    """Delete the files of a row that is gone: what deleted it is done, whether or not they can be reached."""
+    try:
+        stored.discard()
+    except Away as error:
+        names = {"file": stored.file.name, "thumbnail": stored.thumbnail.name}
+        logger.error("files_left_behind", why=str(error), **names)
 
 
 @receiver(contact_changed)

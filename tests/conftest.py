@@ -3,6 +3,8 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import os
+import re
+import socket
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
@@ -22,7 +24,7 @@ from pytest_httpserver import HTTPServer
 
 from conversations.models import Conversation
 from templates_app.models import Template
-from tests import factories
+from tests import factories, stores
 from tests.meta import Meta
 from trochai import changes
 from trochai.accounts.models import Membership, Organization, Role
@@ -146,6 +148,43 @@ def sandbox(team: Team, settings, tmp_path) -> Iterator[Sandbox]:
     with Sandbox([account], pace=0) as running:
         settings.WHATSAPP_API_URL = running.url
         yield running
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[stores.Server]:
+    with stores.Server().running() as server:
+        yield server
+
+
+@pytest.fixture
+def store(request, settings, tmp_path) -> stores.Folder | stores.Bucket:
+    """Where files are kept: a folder, or what ``stores.IN_EITHER`` asks for."""
+    settings.MEDIA_ROOT = tmp_path
+    if getattr(request, "param", "folder") == "folder":
+        return stores.Folder(tmp_path)
+    bucket = stores.Bucket(request.getfixturevalue("s3"))
+    settings.STORAGES = {**settings.STORAGES, "default": bucket.storages}
+    return bucket
+
+
+@pytest.fixture
+def bucket_away(settings, httpserver):
+    """Keep files in a bucket from then on that is away in the given way."""
+    with contextlib.ExitStack() as open_ones, pytest.MonkeyPatch.context() as environment:
+        for name, value in stores.KEYS.items():
+            environment.setenv(name, value)
+
+        def keep(how: str) -> None:
+            silent = open_ones.enter_context(socket.create_server(("127.0.0.1", 0)))
+            url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+            if how == "refuses":
+                silent.close()
+            if how == "is overloaded":
+                httpserver.expect_request(re.compile("/files-of-tests/.*")).respond_with_data(status=503)
+                url = httpserver.url_for("")
+            settings.STORAGES = {**settings.STORAGES, "default": stores.bucket_at(url, patience=0.2)}
+
+        yield keep
 
 
 def signed_in(membership: Membership) -> Client:

@@ -90,6 +90,13 @@ def test_the_file_broker_is_refused(production):
     assert found() == {"trochai.E005"}
 
 
+def test_nginx_cannot_send_what_is_in_a_bucket(production):
+    production.MEDIA_S3_BUCKET = "files"
+    assert found() == set()
+    production.MEDIA_ACCEL_LOCATION = "/stored/"
+    assert found() == {"trochai.E008"}
+
+
 def test_a_person_with_the_demo_password_is_refused_once_the_database_is_looked_at(production, db):
     user = UserFactory(email="agent@demo.trochai.test", password=DEMO_PASSWORD)
     assert found() == set()

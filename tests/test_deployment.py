@@ -16,7 +16,8 @@ ROOT = Path(__file__).resolve().parent.parent
 SERVICES = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
 SETTINGS = (ROOT / "trochai" / "settings.py").read_text(encoding="utf-8")
 MANUAL = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
-READ = set(re.findall(r"(?:environ\.get|env_bool|env_list)\(\s*\"([A-Z_]+)\"", SETTINGS)) | {"DATABASE_URL"}
+BY_LIBRARIES = {"DATABASE_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
+READ = set(re.findall(r"(?:environ\.get|env_bool|env_list)\(\s*\"([A-Z0-9_]+)\"", SETTINGS)) | BY_LIBRARIES
 OURS = {name for name, service in SERVICES.items() if service.get("image") == "trochai"}
 
 

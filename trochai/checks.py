@@ -127,6 +127,22 @@ def stores_are_shared(app_configs: Sequence[AppConfig] | None, **kwargs: Any) ->
     return found
 
 
+@register(Tags.compatibility)
+def files_are_where_they_are_looked_for(
+    app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> list[CheckMessage]:
+    """What nginx sends by itself comes from the folder."""
+    if not (settings.MEDIA_S3_BUCKET and settings.MEDIA_ACCEL_LOCATION):
+        return []
+    return [
+        Error(
+            "MEDIA_S3_BUCKET keeps the files, but MEDIA_ACCEL_LOCATION has nginx look for them in a folder.",
+            hint="Set MEDIA_ACCEL_LOCATION to nothing.",
+            id="trochai.E008",
+        )
+    ]
+
+
 @register(Tags.database)
 def secrets_can_be_read(
     app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any

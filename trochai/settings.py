@@ -261,8 +261,20 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 MEDIA_ROOT = Path(os.environ.get("MEDIA_ROOT", VAR_DIR / "media"))
 # nginx's internal location of the same folder, which then sends the files in web's place.
 MEDIA_ACCEL_LOCATION = os.environ.get("MEDIA_ACCEL_LOCATION", "")
+# If set, they are kept there, and the folder has those on their way. boto finds the keys by itself.
+MEDIA_S3_BUCKET = os.environ.get("MEDIA_S3_BUCKET", "")
+_FOLDER = {"BACKEND": "conversations.media.storing.Folder"}
+_BUCKET = {
+    "BACKEND": "conversations.media.bucket.Bucket",
+    "OPTIONS": {
+        "bucket_name": MEDIA_S3_BUCKET,
+        "endpoint_url": os.environ.get("MEDIA_S3_ENDPOINT_URL") or None,
+        "region_name": os.environ.get("MEDIA_S3_REGION") or None,
+        "location": os.environ.get("MEDIA_S3_PREFIX", ""),
+    },
+}
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "default": _BUCKET if MEDIA_S3_BUCKET else _FOLDER,
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG

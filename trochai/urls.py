@@ -10,6 +10,7 @@ from django.shortcuts import redirect, render
 from django.urls import include, path
 from django.views.defaults import server_error as django_server_error
 
+from conversations.media.storing import Away
 from followups import health
 
 
@@ -19,8 +20,8 @@ def home(request: HttpRequest) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Answer with 503 while the database cannot be reached, and with Django's own page after a crash."""
-    if not isinstance(sys.exc_info()[1], InterfaceError | OperationalError):
+    """Answer with 503 while the database or the files can't be reached, and after a crash as Django does."""
+    if not isinstance(sys.exc_info()[1], InterfaceError | OperationalError | Away):
         return django_server_error(request)
     # Without the request: nothing of this page may ask the database again.
     response = render(None, "503.html", status=503)

@@ -29,7 +29,8 @@ def run(attachment: Attachment) -> None:
     """Upload the file and queue its message, or settle why not."""
     message = attachment.message
     try:
-        with attachment.file.open("rb") as file:
+        # Not opened by its field, which would ask for the size again with each piece.
+        with attachment.file.storage.open(attachment.file.name or "") as file:
             name = naming.name_of(attachment)
             media_id = client_for(message.channel).upload(file, mime_type=attachment.mime_type, name=name)
     except (PermanentError, ChannelError) as error:

@@ -6,22 +6,20 @@ Behind nginx only its place is told (``MEDIA_ACCEL_LOCATION``): a slow reader ho
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from urllib.parse import quote
 
 from django.conf import settings
-from django.http import FileResponse, Http404, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import Http404, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils.cache import get_conditional_response
 from django.utils.http import content_disposition_header, quote_etag
 
 if TYPE_CHECKING:
-    from django.core.files import File
     from django.db.models.fields.files import FieldFile
     from django.http import HttpRequest
 
-# Bytes read at a time.
-PIECE = 64 * 1024
+    from conversations.media.storing import Store
+
 # Shown by themselves; whatever else comes is saved, never opened here.
 SHOWN = ("image/", "audio/", "video/")
 # A file that turns out to be a page could do nothing.
@@ -38,9 +36,10 @@ def handed_out(request: HttpRequest, stored: FieldFile, *, mime_type: str, name:
     etag = quote_etag(stored.name or "")
     response: HttpResponseBase | None = get_conditional_response(request, etag=etag)
     if response is None:
-        if not stored.storage.exists(stored.name or ""):
-            raise Http404
-        response = _through_nginx(stored) if settings.MEDIA_ACCEL_LOCATION else _answer(request, stored)
+        try:
+            response = _through_nginx(stored) if settings.MEDIA_ACCEL_LOCATION else _answer(request, stored)
+        except FileNotFoundError:
+            raise Http404 from None
         response["Content-Type"] = mime_type
         shown = mime_type.startswith(SHOWN)
         disposition = content_disposition_header(as_attachment=not shown, filename=name)
@@ -53,34 +52,27 @@ def handed_out(request: HttpRequest, stored: FieldFile, *, mime_type: str, name:
 
 
 def _through_nginx(stored: FieldFile) -> HttpResponse:
+    if not stored.storage.exists(stored.name or ""):
+        raise FileNotFoundError
     place = settings.MEDIA_ACCEL_LOCATION + quote(stored.name or "")
     return HttpResponse(headers={"X-Accel-Redirect": place})
 
 
 def _answer(request: HttpRequest, stored: FieldFile) -> HttpResponseBase:
-    size = stored.size
+    store, name = cast("Store", stored.storage), stored.name or ""
+    size = store.size(name)
+    first, last, status = 0, size - 1, 200
+    headers = {"Accept-Ranges": "bytes"}
     wanted = _RANGE.fullmatch(request.headers.get("Range", ""))
-    if wanted is None or wanted[0] == "bytes=-":
-        response: HttpResponseBase = FileResponse(stored.open("rb"))
-        response["Accept-Ranges"] = "bytes"
-        return response
-    if wanted[1]:
-        first, last = int(wanted[1]), min(int(wanted[2] or size), size - 1)
-    else:
-        first, last = max(size - int(wanted[2]), 0), size - 1
-    if first > last:
-        return HttpResponse(status=416, headers={"Content-Range": f"bytes */{size}"})
-    file = stored.open("rb")
-    file.seek(first)
-    response = StreamingHttpResponse(_pieces(file, last - first + 1), status=206)
-    response["Accept-Ranges"] = "bytes"
-    response["Content-Range"] = f"bytes {first}-{last}/{size}"
-    response["Content-Length"] = str(last - first + 1)
-    return response
-
-
-def _pieces(file: File[bytes], length: int) -> Iterator[bytes]:
-    with file:
-        while length and (piece := file.read(min(PIECE, length))):
-            length -= len(piece)
-            yield piece
+    if wanted is not None and wanted[0] != "bytes=-":
+        if wanted[1]:
+            first, last = int(wanted[1]), min(int(wanted[2] or size), size - 1)
+        else:
+            first = max(size - int(wanted[2]), 0)
+        if first > last:
+            return HttpResponse(status=416, headers={"Content-Range": f"bytes */{size}"})
+        status = 206
+        headers["Content-Range"] = f"bytes {first}-{last}/{size}"
+    length = last - first + 1
+    headers["Content-Length"] = str(length)
+    return StreamingHttpResponse(store.part(name, first, length), status=status, headers=headers)

@@ -16,6 +16,7 @@ from conversations.tasks import purge_uploads, send_replies, transfer_files
 from conversations.wording import Cause
 from tests.conftest import signed_in
 from tests.html import html_of
+from tests.stores import IN_A_BUCKET, IN_EITHER
 from trochai.whatsapp.cloud_api.failures import Failure
 from trochai.whatsapp.sandbox.media import FILES
 
@@ -28,6 +29,12 @@ def talk(team) -> Conversation:
     Conversation.objects.filter(pk=team.conversation.pk).update(last_inbound_at=timezone.now())
     team.conversation.refresh_from_db()
     return team.conversation
+
+
+@pytest.fixture
+def sandbox(sandbox, store):
+    """It, with files kept in either store."""
+    return sandbox
 
 
 def attach(member, conversation, name, data):
@@ -63,10 +70,6 @@ def bodies(sandbox):
     ]
 
 
-def files_in(folder):
-    return {path.name for path in folder.rglob("*") if path.is_file()}
-
-
 def page(team, conversation):
     return html_of(signed_in(team.agent).get(f"/inbox/{conversation.pk}/"))
 
@@ -74,6 +77,7 @@ def page(team, conversation):
 # The way out -------------------------------------------------------------------------------------------
 
 
+@IN_EITHER
 def test_a_picture_goes_out_with_its_caption(team, talk, sandbox):
     picture = attached(team.agent, talk)
     assert send(team.agent, talk, picture, text="¿Es *esta*?").status_code == 302
@@ -157,19 +161,20 @@ def test_a_file_is_enough_and_nothing_at_all_is_not(team, talk, sandbox):
         ("grande.jpg", b"x" * (5 * 1024 * 1024 + 1), "5.0\xa0MB: over 5.0\xa0MB"),
     ],
 )
-def test_what_whatsapp_does_not_take_is_refused_in_words(team, talk, sandbox, tmp_path, name, data, words):
+def test_what_whatsapp_does_not_take_is_refused_in_words(team, talk, sandbox, store, name, data, words):
     answer = attach(team.agent, talk, name, data)
     assert (answer.status_code, answer.content.decode()) == (422, words)
     assert answer["Content-Type"] == "text/plain; charset=utf-8"
-    assert not files_in(tmp_path)
+    assert not store.names()
 
 
-def test_what_is_over_all_limits_is_not_kept_while_it_comes_in(team, talk, sandbox, tmp_path, monkeypatch):
+@IN_EITHER
+def test_what_is_over_all_limits_is_not_kept_while_it_comes_in(team, talk, sandbox, store, monkeypatch):
     monkeypatch.setattr(uploads, "MAX_BYTES", 100_000)
     answer = attach(team.agent, talk, "plano.pdf", b"x" * 300_000)
     assert answer.status_code == 422
     assert answer.content.decode() == "over 97.7\xa0KB"
-    assert not files_in(tmp_path)
+    assert not store.names()
 
 
 def test_only_who_may_write_attaches_and_only_from_our_own_page(team, stranger, talk, sandbox, client):
@@ -183,6 +188,7 @@ def test_only_who_may_write_attaches_and_only_from_our_own_page(team, stranger, 
     assert not Upload.objects.exists()
 
 
+@IN_EITHER
 def test_what_somebody_is_about_to_send_is_theirs_alone(team, stranger, talk, sandbox):
     picture = attached(team.agent, talk)
     address = f"/inbox/uploads/{picture}/"
@@ -215,6 +221,36 @@ def test_nothing_is_lost_where_the_window_has_closed(team, talk, sandbox):
     assert f'name="attached" value="{picture}"' in html
     assert ">Tarde</textarea>" in html
     assert Upload.objects.filter(uuid=picture).exists()
+
+
+@IN_EITHER
+def test_a_large_file_goes_in_and_out_in_pieces(team, talk, sandbox):
+    plan = PLAN + bytes(range(256)) * 40_000
+    send(team.agent, talk, attached(team.agent, talk, "plano.pdf", plan))
+    work()
+    assert [body["type"] for body in bodies(sandbox)] == ["document"]
+    response = signed_in(team.agent).get(f"/inbox/files/{Attachment.objects.get().pk}/")
+    assert b"".join(response.streaming_content) == plan
+    for close in response._resource_closers:
+        close()
+
+
+@IN_A_BUCKET
+def test_what_is_passed_on_is_taken_out_of_the_bucket_once(team, talk, sandbox, store):
+    waiting(team, talk)
+    store.server.asked.clear()
+    work()
+    assert [method for method, _range in store.server.asked] == ["GET"]
+    assert len(bodies(sandbox)) == 1
+
+
+def test_what_is_attached_while_the_bucket_is_away_is_not_available(team, talk, sandbox, bucket_away):
+    bucket_away("refuses")
+    client = signed_in(team.agent)
+    client.raise_request_exception = False
+    file = SimpleUploadedFile("casa.jpg", PHOTO)
+    assert client.post(f"/inbox/{talk.pk}/files/", {"file": file}).status_code == 503
+    assert not Upload.objects.exists()
 
 
 # What goes wrong ---------------------------------------------------------------------------------------
@@ -276,8 +312,9 @@ def test_a_worker_that_slept_over_its_lease_has_nothing_sent_twice(team, talk, s
     assert len(bodies(sandbox)) == 1
 
 
+@IN_EITHER
 def test_what_was_not_sent_is_sent_again_with_a_file_of_its_own(
-    team, talk, sandbox, tmp_path, django_capture_on_commit_callbacks
+    team, talk, sandbox, store, django_capture_on_commit_callbacks
 ):
     failed = waiting(team, talk).message
     unsent.fail(failed.attachment, Failure(cause=Cause.NOT_UPLOADED))
@@ -293,7 +330,7 @@ def test_what_was_not_sent_is_sent_again_with_a_file_of_its_own(
     with django_capture_on_commit_callbacks(execute=True):
         failed.delete()
     names = {sent.attachment.uuid.hex, f"{sent.attachment.uuid.hex}-small"}
-    assert files_in(tmp_path) == names
+    assert store.names() == names
 
 
 def test_a_file_is_not_sent_again_where_the_window_has_closed(team, talk, sandbox):
@@ -318,19 +355,21 @@ def test_where_no_worker_passes_it_on_it_is_not_sent_and_says_so(team, talk, san
     assert Message.objects.get(pk=attachment.message_id).delivery == Delivery.FAILED
 
 
+@IN_EITHER
 def test_nobody_fills_the_disk_with_what_is_never_sent(
-    team, talk, sandbox, tmp_path, monkeypatch, django_capture_on_commit_callbacks
+    team, talk, sandbox, store, monkeypatch, django_capture_on_commit_callbacks
 ):
     monkeypatch.setattr(uploads, "MOST_UNSENT", 2)
     with django_capture_on_commit_callbacks(execute=True):
         ids = [attached(team.agent, talk, "nota.txt", f"nota {number}".encode()) for number in range(4)]
     attached(team.other_agent, talk, "nota.txt", b"otra")
     assert {str(each.uuid) for each in Upload.objects.filter(by=team.agent.user)} == set(ids[2:])
-    assert len(files_in(tmp_path)) == 3
+    assert len(store.names()) == 3
 
 
+@IN_EITHER
 def test_what_nobody_sends_within_a_day_is_deleted(
-    team, talk, sandbox, tmp_path, django_capture_on_commit_callbacks
+    team, talk, sandbox, store, django_capture_on_commit_callbacks
 ):
     kept, forgotten = attached(team.agent, talk), attached(team.agent, talk)
     sent = attached(team.agent, talk)
@@ -340,4 +379,4 @@ def test_what_nobody_sends_within_a_day_is_deleted(
     with django_capture_on_commit_callbacks(execute=True):
         purge_uploads()
     names = {uuid.UUID(each).hex for each in (kept, sent)}
-    assert files_in(tmp_path) == names | {f"{name}-small" for name in names}
+    assert store.names() == names | {f"{name}-small" for name in names}

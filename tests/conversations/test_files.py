@@ -20,6 +20,7 @@ from conversations.media.inspection import Fault, NotTaken, inspect
 from conversations.models import Attachment, AttachmentState, Message
 from tests import factories
 from tests.conftest import signed_in
+from tests.stores import IN_A_BUCKET, IN_EITHER
 from tests.webhooks.meta import PERSON, message, post, say
 from trochai.whatsapp.cloud_api.client import client_for
 from trochai.whatsapp.cloud_api.errors import TemporaryError
@@ -60,8 +61,7 @@ class Meta:
 
 
 @pytest.fixture
-def meta(httpserver, settings, tmp_path):
-    settings.MEDIA_ROOT = tmp_path
+def meta(httpserver, settings, store):
     return Meta(httpserver, settings)
 
 
@@ -82,10 +82,6 @@ def page(team, attachment, member=None):
     return signed_in(member or team.agent).get(address).content.decode()
 
 
-def files_in(folder):
-    return {path.name for path in folder.rglob("*") if path.is_file()}
-
-
 def body_of(response):
     if not response.streaming:
         return response.content
@@ -99,6 +95,7 @@ def body_of(response):
 # From the webhook to the page --------------------------------------------------------------------------
 
 
+@IN_EITHER
 def test_a_picture_is_being_fetched_and_then_there(team, meta):
     meta.has(FILES["photo"].make())
     attachment = sent(team, node={"caption": CAPTION})
@@ -181,6 +178,7 @@ def test_the_files_that_meta_still_keeps_are_fetched_after_an_update(team):
 # Who may see it ----------------------------------------------------------------------------------------
 
 
+@IN_EITHER
 def test_a_file_is_its_organizations_alone(team, stranger, meta, client):
     meta.has(FILES["photo"].make())
     attachment = fetched(sent(team))
@@ -190,6 +188,7 @@ def test_a_file_is_its_organizations_alone(team, stranger, meta, client):
         assert client.get(address).status_code == 302
 
 
+@IN_EITHER
 def test_a_file_is_handed_out_as_what_it_is_and_can_do_nothing(team, meta):
     data = FILES["photo"].make()
     meta.has(data)
@@ -228,6 +227,7 @@ def test_a_document_is_saved_under_its_name_and_never_opened_here(team, meta, gi
     assert not {"\r", "\n", "/", "\u202e"} & set(disposition)
 
 
+@IN_EITHER
 @pytest.mark.parametrize(
     ("asked", "status", "got", "told"),
     [
@@ -248,6 +248,31 @@ def test_a_player_can_ask_for_a_part(team, meta, asked, status, got, told):
     assert response.headers.get("Content-Range") == told
 
 
+@IN_A_BUCKET
+def test_only_the_part_that_is_asked_for_comes_out_of_the_bucket(team, meta, store):
+    meta.has(b"0123456789")
+    attachment = fetched(sent(team, "document"))
+    store.server.asked.clear()
+    client, address = signed_in(team.agent), f"/inbox/files/{attachment.pk}/"
+    answer = client.get(address, headers={"Range": "bytes=-2"})
+    assert body_of(answer) == b"89"
+    assert client.get(address, headers={"If-None-Match": answer["ETag"]}).status_code == 304
+    assert store.server.asked == [("HEAD", None), ("GET", "bytes=8-9")]
+
+
+@IN_A_BUCKET
+def test_no_page_tells_where_the_bucket_is(team, meta, store):
+    meta.has(FILES["photo"].make())
+    attachment = fetched(sent(team))
+    html = page(team, attachment)
+    response = signed_in(team.agent).get(f"/inbox/files/{attachment.pk}/")
+    assert body_of(response)
+    for told in (html, str(response.headers)):
+        assert store.server.url not in told
+        assert store.prefix not in told
+
+
+@IN_EITHER
 def test_a_browser_that_has_it_is_told_so(team, meta):
     meta.has(FILES["photo"].make())
     attachment = fetched(sent(team))
@@ -300,14 +325,15 @@ def test_it_is_given_up_when_meta_keeps_it_no_longer(team, meta):
     assert fetched(attachment).state == AttachmentState.GONE
 
 
-def test_what_a_worker_died_with_is_fetched_by_the_next_and_leaves_no_second_file(team, meta, tmp_path):
+@IN_EITHER
+def test_what_a_worker_died_with_is_fetched_by_the_next_and_leaves_no_second_file(team, meta, store):
     meta.has(FILES["photo"].make())
     attachment = fetched(sent(team))
-    kept = files_in(tmp_path)
+    kept = store.names()
     # As it was before the worker could say that it had it.
     Attachment.objects.update(state="waiting", due_at=attachment.message.at, file="", thumbnail="")
     assert fetched(attachment).state == AttachmentState.READY
-    assert files_in(tmp_path) == kept
+    assert store.names() == kept
 
 
 def test_a_file_that_ends_every_worker_is_left_alone_at_last(team, meta):
@@ -318,11 +344,48 @@ def test_a_file_that_ends_every_worker_is_left_alone_at_last(team, meta):
     assert not meta.asked
 
 
-def test_a_file_that_was_lost_is_not_there(team, meta, tmp_path):
+@IN_EITHER
+def test_a_file_that_was_lost_is_not_there(team, meta, store):
     meta.has(FILES["photo"].make())
     attachment = fetched(sent(team))
-    (tmp_path / attachment.file.name).unlink()
+    store.lose(attachment.file.name)
     assert signed_in(team.agent).get(f"/inbox/files/{attachment.pk}/").status_code == 404
+
+
+@pytest.mark.parametrize("answers", ["refuses", "never answers", "is overloaded"])
+def test_while_the_bucket_is_away_a_file_is_not_available_and_its_page_is(team, bucket_away, answers):
+    bucket_away(answers)
+    picture = factories.MessageFactory(conversation=team.conversation, direction="in", kind="image")
+    attachment = Attachment.objects.create(
+        message=picture, media_id="1", state="ready", file="aa/aaa", size=9
+    )
+    client = signed_in(team.agent)
+    client.raise_request_exception = False
+    answer = client.get(f"/inbox/files/{attachment.pk}/")
+    assert answer.status_code == 503
+    assert answer["Retry-After"] == "30"
+    assert "Nothing is lost. Try again in a minute." in answer.content.decode()
+    assert f"/inbox/files/{attachment.pk}/" in page(team, attachment)
+
+
+def test_what_cannot_be_kept_now_is_fetched_again_later(team, meta, store, bucket_away):
+    meta.has(FILES["photo"].make())
+    attachment = sent(team)
+    bucket_away("refuses")
+    assert fetched(attachment).state == AttachmentState.WAITING
+    assert attachment.due_at > attachment.message.at
+
+
+def test_a_message_is_deleted_also_while_its_file_cannot_be(
+    team, bucket_away, django_capture_on_commit_callbacks, caplog
+):
+    bucket_away("refuses")
+    picture = factories.MessageFactory(conversation=team.conversation, direction="in", kind="image")
+    Attachment.objects.create(message=picture, media_id="1", state="ready", file="aa/aaa", size=9)
+    with django_capture_on_commit_callbacks(execute=True):
+        picture.delete()
+    assert not Attachment.objects.exists()
+    assert "aa/aaa" in caplog.text
 
 
 def test_a_file_that_comes_short_is_asked_for_again(team, meta):
@@ -335,19 +398,21 @@ def test_an_address_that_has_grown_old_is_asked_for_again(team, meta):
     assert fetched(sent(team)).state == AttachmentState.WAITING
 
 
-def test_a_deleted_message_takes_its_file_with_it(team, meta, tmp_path, django_capture_on_commit_callbacks):
+@IN_EITHER
+def test_a_deleted_message_takes_its_file_with_it(team, meta, store, django_capture_on_commit_callbacks):
     meta.has(FILES["photo"].make())
     attachment = fetched(sent(team))
-    assert files_in(tmp_path)
+    assert store.names()
     with django_capture_on_commit_callbacks(execute=True):
         say(team.channel, "revoke", {"original_message_id": attachment.message.whatsapp_id})
-    assert not files_in(tmp_path)
+    assert not store.names()
     html = page(team, attachment)
     assert "Deleted by the contact" in html
     assert signed_in(team.agent).get(f"/inbox/files/{attachment.pk}/").status_code == 404
 
 
-def test_a_message_that_is_deleted_while_its_file_is_fetched_leaves_none(team, meta, tmp_path, monkeypatch):
+@IN_EITHER
+def test_a_message_that_is_deleted_while_its_file_is_fetched_leaves_none(team, meta, store, monkeypatch):
     meta.has(FILES["photo"].make())
     attachment = sent(team)
     look = inspection.inspect
@@ -359,7 +424,7 @@ def test_a_message_that_is_deleted_while_its_file_is_fetched_leaves_none(team, m
     monkeypatch.setattr(inspection, "inspect", look_while_it_is_deleted)
     assert transfer.do_next()
     assert not Attachment.objects.filter(pk=attachment.pk).exists()
-    assert not files_in(tmp_path)
+    assert not store.names()
 
 
 # The token ---------------------------------------------------------------------------------------------
@@ -455,23 +520,23 @@ def test_what_is_not_what_it_says_it_is_is_refused(kind, data, fault):
     assert refusal.value.fault == fault
 
 
-def test_a_refusal_is_said_and_nothing_is_kept(team, meta, tmp_path):
+def test_a_refusal_is_said_and_nothing_is_kept(team, meta, store):
     meta.has(SVG)
     attachment = fetched(sent(team))
     assert attachment.state == AttachmentState.REFUSED
     assert "Photo: the file is not what it says it is, so it was not kept." in page(team, attachment)
-    assert not files_in(tmp_path)
+    assert not store.names()
 
 
 @pytest.mark.parametrize("size", [120 * 1024 * 1024, 0])
-def test_what_is_too_large_is_not_read_to_its_end(team, meta, monkeypatch, tmp_path, size):
+def test_what_is_too_large_is_not_read_to_its_end(team, meta, monkeypatch, store, size):
     monkeypatch.setattr(inspection, "MAX_BYTES", 10_000)
     meta.has(b"x" * 300_000, size=size)
     attachment = fetched(sent(team, "document"))
     assert attachment.fault == Fault.TOO_LARGE
     assert "too large" in page(team, attachment)
     assert bool(meta.tokens) == (size == 0)
-    assert not files_in(tmp_path)
+    assert not store.names()
 
 
 def test_a_picture_lies_as_its_camera_says_and_loses_what_else_it_says():
