@@ -690,9 +690,9 @@ class StoredFile(models.Model):
         self.mime_type, self.size = found.mime_type, file.size
         self.width, self.height, self.seconds = found.width, found.height, found.seconds
 
-    def copied(self, **columns: Any) -> Self:
-        """Return another row, not saved, with a copy of the file and ``columns``."""
-        copy = type(self)(**{name: getattr(self, name) for name in self.FOUND}, **columns)
+    def copied(self) -> Self:
+        """Return another row, not saved, with a copy of the file."""
+        copy = type(self)(**{name: getattr(self, name) for name in self.FOUND})
         for name in ("file", "thumbnail"):
             if getattr(self, name):
                 with getattr(self, name).open("rb") as file:
@@ -758,10 +758,10 @@ class Upload(StoredFile):
         """What its name ends with, where that is short: PDF, DOCX."""
         return naming.ending_of(self.name)
 
-    def attachment(self, **columns: Any) -> Attachment:
+    def attachment(self) -> Attachment:
         """Return the row of its message, not saved, which has its files from then on."""
         shared = ("uuid", "file", "thumbnail", *self.FOUND)
-        return Attachment(**{name: getattr(self, name) for name in shared}, **columns)
+        return Attachment(**{name: getattr(self, name) for name in shared})
 
 
 class QueuedMessage(models.Model):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid as uuids
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
@@ -185,7 +185,7 @@ def send_files(
             _write_with_file(
                 conversation,
                 uuid if place == 0 else uuids.uuid5(uuid, str(place)),
-                attachment=known[each].attachment,
+                attachment=known[each].attachment(),
                 kind=known[each].kind,
                 content=_named(known[each]),
                 text=text if each == captioned else "",
@@ -283,17 +283,23 @@ def _send_file_again(
     if sent is None:
         raise CannotBeRepeated
     _refuse_free_form(conversation, now)
-    return _write_with_file(
-        conversation,
-        uuid,
-        # A file of its own: each goes with its message.
-        attachment=sent.copied,
-        kind=message.kind,
-        content=message.content,
-        text=message.text,
-        sent_by=by,
-        at=now,
-    )
+    # A file of its own: each goes with its message. Made before the transaction, as that may take long.
+    copy = sent.copied()
+    try:
+        return _write_with_file(
+            conversation,
+            uuid,
+            attachment=copy,
+            kind=message.kind,
+            content=message.content,
+            text=message.text,
+            sent_by=by,
+            at=now,
+        )
+    finally:
+        # Somebody else has sent it meanwhile.
+        if copy.pk is None:
+            copy.discard()
 
 
 def _refuse_free_form(conversation: Conversation, now: dt.datetime) -> None:
@@ -324,15 +330,17 @@ def _write(conversation: Conversation, uuid: uuids.UUID, *, preview: str, **colu
 
 
 def _write_with_file(
-    conversation: Conversation, uuid: uuids.UUID, *, attachment: Callable[..., Attachment], **columns: Any
+    conversation: Conversation, uuid: uuids.UUID, *, attachment: Attachment, **columns: Any
 ) -> Message:
-    """Write a message that goes once its file is passed on; ``attachment`` makes that row of its columns."""
+    """Write a message that goes once its file is passed on; ``attachment`` is saved with it."""
     with transaction.atomic():
         message, created = _message(conversation, uuid, **columns)
         if created:
             words = message.text or naming.given_name(message)
             recording.move_conversation(message, preview=recording.one_line(words))
-            attachment(message=message, state=AttachmentState.SENDING, due_at=database_now()).save()
+            attachment.message, attachment.state = message, AttachmentState.SENDING
+            attachment.due_at = database_now()
+            attachment.save()
             transaction.on_commit(lambda: waker.wake(transfer_files))
     return message
 

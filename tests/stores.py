@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from unittest import mock
@@ -58,10 +58,14 @@ class Bucket:
 
 
 class Server:
-    """S3 over HTTP. ``asked``: the method of each request, and which part of a file it wanted."""
+    """S3 over HTTP.
+
+    ``asked``: the method of each request, and what part of a file it wanted. ``meanwhile`` is called in each.
+    """
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str | None]] = []
+        self.meanwhile: Callable[[], None] = lambda: None
         self._app = create_backend_app("s3")
         self._server = make_server("127.0.0.1", 0, self._answer, threaded=True)
         self.url = f"http://127.0.0.1:{self._server.port}"
@@ -81,6 +85,7 @@ class Server:
 
     def _answer(self, environ, start_response):
         self.asked.append((environ["REQUEST_METHOD"], environ.get("HTTP_RANGE")))
+        self.meanwhile()
         return self._app(environ, start_response)
 
 

@@ -7,6 +7,7 @@ import uuid
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connections
 from django.test import Client
 from django.utils import timezone
 
@@ -331,6 +332,20 @@ def test_what_was_not_sent_is_sent_again_with_a_file_of_its_own(
         failed.delete()
     names = {sent.attachment.uuid.hex, f"{sent.attachment.uuid.hex}-small"}
     assert store.names() == names
+
+
+@IN_A_BUCKET
+@pytest.mark.django_db(transaction=True)
+def test_a_slow_bucket_holds_no_transaction_open(team, talk, sandbox, store, monkeypatch):
+    ours, held = connections["default"], []
+    monkeypatch.setattr(store.server, "meanwhile", lambda: held.append(ours.in_atomic_block))
+    failed = waiting(team, talk).message
+    unsent.fail(failed.attachment, Failure(cause=Cause.NOT_UPLOADED))
+    signed_in(team.agent).post(f"/inbox/messages/{failed.pk}/retry/")
+    assert Attachment.objects.count() == 2
+    failed.delete()
+    assert held
+    assert not any(held)
 
 
 def test_a_file_is_not_sent_again_where_the_window_has_closed(team, talk, sandbox):
