@@ -336,6 +336,16 @@ def test_what_was_not_sent_is_sent_again_with_a_file_of_its_own(
 
 @IN_A_BUCKET
 @pytest.mark.django_db(transaction=True)
+def test_what_two_send_again_at_once_is_copied_once(team, talk, sandbox, store, in_threads):
+    failed = waiting(team, talk).message
+    unsent.fail(failed.attachment, Failure(cause=Cause.NOT_UPLOADED))
+    again = f"/inbox/messages/{failed.pk}/retry/"
+    assert in_threads(lambda _n: signed_in(team.agent).post(again).status_code, 2) == [302, 302]
+    assert len(store.names()) == 4
+
+
+@IN_A_BUCKET
+@pytest.mark.django_db(transaction=True)
 def test_a_slow_bucket_holds_no_transaction_open(team, talk, sandbox, store, monkeypatch):
     ours, held = connections["default"], []
     monkeypatch.setattr(store.server, "meanwhile", lambda: held.append(ours.in_atomic_block))
