@@ -764,6 +764,15 @@ class Upload(StoredFile):
         return Attachment(**{name: getattr(self, name) for name in shared})
 
 
+class DiscardedFile(models.Model):
+    """Files whose attachment or upload is deleted, as long as they are not (``media.discarding``)."""
+
+    uuid = models.UUIDField(unique=True, editable=False)
+
+    def __str__(self) -> str:
+        return str(self.uuid)
+
+
 class QueuedMessage(models.Model):
     """A person's message that a worker has yet to send, or is sending (``conversations.sending``).
 

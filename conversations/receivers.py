@@ -17,8 +17,7 @@ from django.utils import timezone
 from conversations import bulk_messages, bulk_statuses, consent, identity, recording
 from conversations.identity import Names
 from conversations.kinds import Becomes, kind_of
-from conversations.media import expecting
-from conversations.media.storing import Away
+from conversations.media import discarding, expecting
 from conversations.models import (
     Attachment,
     Contact,
@@ -115,27 +114,9 @@ def expect_files(messages: Sequence[Message], **_signal: Any) -> None:
 
 
 @receiver(post_delete, sender=Upload)
-def discard_upload(instance: Upload, **_signal: Any) -> None:
-    def discard() -> None:
-        # Sent meanwhile, it is its message's.
-        if not Attachment.objects.filter(uuid=instance.uuid).exists():
-            _discard(instance)
-
-    transaction.on_commit(discard)
-
-
 @receiver(post_delete, sender=Attachment)
-def discard_files(instance: Attachment, **_signal: Any) -> None:
-    transaction.on_commit(lambda: _discard(instance))
-
-
-def _discard(stored: StoredFile) -> None:
-    """Delete the files of a row that is gone: what deleted it is done, whether or not they can be reached."""
-    try:
-        stored.discard()
-    except Away as error:
-        names = {"file": stored.file.name, "thumbnail": stored.thumbnail.name}
-        logger.error("files_left_behind", why=str(error), **names)
+def discard_files(instance: StoredFile, **_signal: Any) -> None:
+    discarding.discard(instance)
 
 
 @receiver(contact_changed)

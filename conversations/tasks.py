@@ -74,6 +74,14 @@ def purge_early_statuses(**_future: Any) -> None:
 
 
 @shared_task(ignore_result=True)
+def discard_files(**_future: Any) -> None:
+    """Delete files that could not be deleted with their rows. Every minute."""
+    from conversations.media import discarding
+
+    discarding.sweep()
+
+
+@shared_task(ignore_result=True)
 def forget_erased(**_future: Any) -> None:
     """Delete what was said to whom an admin has erased: woken by that, and every minute."""
     from conversations import erasure

@@ -20,4 +20,5 @@ ROUTES: Mapping[str, Mapping[str, str]] = {
     "conversations.tasks.apply_early_statuses": {"queue": WEBHOOKS},
     "conversations.tasks.transfer_files": {"queue": MEDIA},
     "conversations.tasks.forget_erased": {"queue": MEDIA},
+    "conversations.tasks.discard_files": {"queue": MEDIA},
 }

@@ -1,4 +1,4 @@
-"""Files in a private S3 bucket (docs/decisions/0024)."""
+"""Files in a private S3 bucket (docs/decisions/0025)."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ from werkzeug import Response
 from conversations.media import fetching, inspection, transfer
 from conversations.media.inspection import Fault, NotTaken, inspect
 from conversations.models import Attachment, AttachmentState, Message
+from conversations.tasks import discard_files
 from tests import factories
 from tests.conftest import signed_in
 from tests.stores import IN_A_BUCKET, IN_EITHER
@@ -376,16 +377,30 @@ def test_what_cannot_be_kept_now_is_fetched_again_later(team, meta, store, bucke
     assert attachment.due_at > attachment.message.at
 
 
-def test_a_message_is_deleted_also_while_its_file_cannot_be(
-    team, bucket_away, django_capture_on_commit_callbacks, caplog
+@IN_A_BUCKET
+def test_a_file_that_cannot_be_deleted_with_its_message_is_deleted_later(
+    team, meta, store, bucket_away, settings, django_capture_on_commit_callbacks
 ):
+    meta.has(FILES["photo"].make())
+    attachment = fetched(sent(team))
     bucket_away("refuses")
-    picture = factories.MessageFactory(conversation=team.conversation, direction="in", kind="image")
-    Attachment.objects.create(message=picture, media_id="1", state="ready", file="aa/aaa", size=9)
     with django_capture_on_commit_callbacks(execute=True):
-        picture.delete()
+        attachment.message.delete()
     assert not Attachment.objects.exists()
-    assert "aa/aaa" in caplog.text
+    discard_files()  # it is still away
+    settings.STORAGES = {**settings.STORAGES, "default": store.storages}
+    assert store.names()
+    discard_files()
+    assert not store.names()
+
+
+@IN_EITHER
+def test_what_a_worker_that_died_left_is_deleted_later(team, meta, store):
+    meta.has(FILES["photo"].make())
+    fetched(sent(team)).message.delete()  # and nothing after the commit
+    assert store.names()
+    discard_files()
+    assert not store.names()
 
 
 def test_a_file_that_comes_short_is_asked_for_again(team, meta):
