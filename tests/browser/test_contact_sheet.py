@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 
 import pytest
@@ -9,6 +10,7 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from conversations.models import Contact, Conversation
+from tests import factories
 
 pytestmark = pytest.mark.browser
 
@@ -32,6 +34,27 @@ def test_a_key_opens_it_and_escape_closes_it_before_the_conversation(team, talk,
     page.keyboard.press("Escape")
     expect(sheet_of(page)).to_have_count(0)
     expect(page.locator(".toolbar")).to_be_visible()
+
+
+def test_opening_it_leaves_the_list_where_it_was(team, talk, open_page):
+    now = timezone.now()
+    for n in range(45):
+        factories.ConversationFactory(
+            organization=team.organization, channel=team.channel, last_message_at=now - dt.timedelta(hours=n + 1)
+        )
+    page = open_page(team.agent, talk)
+    names = page.locator("#rows .name")
+    expect(names).to_have_count(30)
+    page.locator("#rows").hover()
+    page.mouse.wheel(0, 5000)
+    expect(names).to_have_count(46)
+    page.mouse.wheel(0, 5000)
+    place = page.locator("#rows").evaluate("rows => rows.scrollTop")
+    assert place > 0
+    page.keyboard.press("i")
+    expect(sheet_of(page)).to_be_visible()
+    expect(names).to_have_count(46)
+    assert page.locator("#rows").evaluate("rows => rows.scrollTop") == place
 
 
 def test_a_name_is_changed_in_place_and_shows_to_a_colleague(team, talk, open_page):
