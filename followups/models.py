@@ -177,6 +177,9 @@ class FollowUp(models.Model):
     )
     cancel_cause = models.CharField(max_length=8, choices=CancelCause, blank=True)
     deleted_at = models.DateTimeField(null=True)
+    # Counts the changes to what people decide (followups.contents), so that who was shown an older one cannot
+    # undo a colleague's change unseen.
+    version = models.PositiveIntegerField(default=0, db_default=0, editable=False)
 
     objects = FollowUpQuerySet.as_manager()
 
@@ -404,7 +407,8 @@ class FollowUpChange(models.Model):
     # None: the system, or somebody whose account is gone. Indexed for the removal of an account.
     by = models.ForeignKey("accounts.User", on_delete=models.SET_NULL, null=True, related_name="+")
     at = models.DateTimeField()
-    # What the kind needs besides, as JSON: the cause of a cancellation by the system.
+    # What the kind needs besides, as JSON: the cause of a cancellation by the system; what was decided before
+    # and after (followups.contents).
     values = models.JSONField(default=dict, blank=True)
 
     class Meta:

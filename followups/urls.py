@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from followups.pages import action_views, schedule_views, views
+from followups.pages import action_views, change_views, schedule_views, views
 
 app_name = "followups"
 
@@ -12,7 +12,7 @@ urlpatterns = [
     path("<int:pk>/", views.detail, name="detail"),
     path("<int:pk>/cancel/", action_views.cancel, name="cancel"),
     path("<int:pk>/keep/", action_views.keep, name="keep"),
-    path("<int:pk>/move/", action_views.move, name="move"),
+    path("<int:pk>/move/", change_views.move, name="move"),
     path("<int:pk>/retry/", action_views.retry, name="retry"),
     path("<int:pk>/restore/", action_views.restore, name="restore"),
     path("<int:pk>/release/", action_views.release, name="release"),

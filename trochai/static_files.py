@@ -27,7 +27,12 @@ BUNDLES: Mapping[str, tuple[str, ...]] = {
         "css/follow-up.css",
         "css/contact.css",
     ),
-    "css/followups-page.css": ("css/filters.css", "css/followups.css", "css/follow-up.css"),
+    "css/followups-page.css": (
+        "css/filters.css",
+        "css/followups.css",
+        "css/schedule.css",
+        "css/follow-up.css",
+    ),
     "css/templates-page.css": ("css/filters.css", "css/templates.css"),
     "css/sandbox-page.css": ("css/inbox.css", "css/files.css", "css/sandbox.css"),
     "js/frame.js": (

@@ -65,13 +65,14 @@ def change(
     now: dt.datetime,
     waiting: int = 0,
     tell: Callable[[FollowUp], None] | None = None,
+    values: dict[str, Any] | None = None,
     **columns: Any,
 ) -> FollowUp:
     """Make a person's change and record who made it; return the row with what pages need.
 
     ``waiting``: how many more follow-ups wait afterwards. ``tell`` is called with the row in the same
-    transaction. Raises ``TransitionRefused`` when the row is not, or no longer, in the state that ``leaving``
-    describes.
+    transaction. ``values``: what the record keeps besides. Raises ``TransitionRefused`` when the row is not,
+    or no longer, in the state that ``leaving`` describes.
     """
     visible = FollowUp.objects.visible().filter(pk=follow_up.pk)
     with transaction.atomic(savepoint=False):  # nothing in here is caught
@@ -79,7 +80,7 @@ def change(
             counts.lock(visible)
         changed = visible.filter(leaving).update(**columns)
         if changed:
-            record(follow_up, kind, by=by, now=now)
+            record(follow_up, kind, by=by, now=now, values=values)
             row = loaded().get(pk=follow_up.pk)
             if waiting:
                 counts.add([row.conversation_id], by=waiting)
@@ -90,8 +91,15 @@ def change(
     return row
 
 
-def record(follow_up: FollowUp, kind: ChangeKind, *, by: User, now: dt.datetime) -> None:
-    FollowUpChange.objects.create(follow_up=follow_up, kind=kind, by=by, at=now)
+def record(
+    follow_up: FollowUp,
+    kind: ChangeKind,
+    *,
+    by: User,
+    now: dt.datetime,
+    values: dict[str, Any] | None = None,
+) -> None:
+    FollowUpChange.objects.create(follow_up=follow_up, kind=kind, by=by, at=now, values=values or {})
 
 
 def fail(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -14,6 +14,7 @@ from django.db.models.functions import Greatest
 
 from conversations import identity
 from followups import announcements
+from followups.contents import contents_of, difference
 from followups.lifecycle import counts
 from followups.lifecycle.ceiling import count_waiting
 from followups.lifecycle.changes import NO_FAILURE, TransitionRefused, change, loaded, record
@@ -110,29 +111,75 @@ def keep(follow_up: FollowUp, *, by: Membership, now: dt.datetime) -> FollowUp:
 
 
 def move(
-    follow_up: FollowUp, *, choice: str, to: dt.datetime | None, by: Membership, now: dt.datetime
+    follow_up: FollowUp,
+    *,
+    choice: str,
+    to: dt.datetime | None,
+    version: int | None,
+    by: Membership,
+    now: dt.datetime,
 ) -> FollowUp:
     """Let a pending row go out at another moment, by the rules of scheduling; nobody is asked about it again.
 
-    ``choice`` is the key of the quick option that ``to`` stands for, or ``CUSTOM``. Raises
-    ``ScheduleRefused`` for a moment that may not be chosen.
+    ``choice`` is the key of the quick option that ``to`` stands for, or ``CUSTOM``. ``version`` is the row's
+    that ``by`` was shown. Raises ``ScheduleRefused`` for a moment that may not be chosen.
     """
     problems = list(problems_with_moment(choice, to, follow_up.organization, now=now))
     if problems or to is None:
         raise ScheduleRefused(problems)
-    return change(
+    return _decide(
         follow_up,
-        Q(status=Status.PENDING),
+        version,
         kind=ChangeKind.MOVED,
         by=by.user,
         now=now,
         tell=lambda moved: announcements.announce_moved_to(moved, by=str(by.user), now=now),
         scheduled_for=to,
-        next_attempt_at=to,
-        failures=0,
-        kept_after_reply=True,
-        **NO_FAILURE,
     )
+
+
+def _decide(
+    follow_up: FollowUp,
+    version: int | None,
+    *,
+    kind: ChangeKind,
+    by: User,
+    now: dt.datetime,
+    tell: Callable[[FollowUp], None],
+    **decided: Any,
+) -> FollowUp:
+    """Change what people decide about a pending row, if it is still the one that was shown.
+
+    The same decision again, of a form that was sent twice, changes nothing. Nobody is asked any more whether
+    it goes out although the contact has written.
+    """
+    before = contents_of(follow_up)
+    after = before | {name: value for name, value in decided.items() if name in before}
+    anew: dict[str, Any] = {}
+    if before["scheduled_for"] != after["scheduled_for"]:
+        anew = {"next_attempt_at": after["scheduled_for"], "failures": 0, **NO_FAILURE}
+    shown = Q(version=version) & Q(version=follow_up.version)
+    try:
+        return change(
+            follow_up,
+            Q(status=Status.PENDING) & shown,
+            kind=kind,
+            by=by,
+            now=now,
+            tell=tell,
+            values=difference(before, after),
+            version=F("version") + 1,
+            kept_after_reply=True,
+            **decided,
+            **anew,
+        )
+    except TransitionRefused as refused:
+        if refused.code is not Refusal.PENDING:
+            raise
+        current = loaded().get(pk=follow_up.pk)
+        if all(getattr(current, name) == value for name, value in decided.items()):
+            return current
+        raise TransitionRefused(Refusal.CHANGED) from None
 
 
 def retry(follow_up: FollowUp, *, by: Membership, now: dt.datetime) -> FollowUp:
@@ -147,6 +194,7 @@ def retry(follow_up: FollowUp, *, by: Membership, now: dt.datetime) -> FollowUp:
         by=by.user,
         now=now,
         status=Status.PENDING,
+        version=F("version") + 1,
         scheduled_for=due_at,
         next_attempt_at=due_at,
         failures=0,
@@ -167,6 +215,7 @@ def restore(follow_up: FollowUp, *, by: Membership, now: dt.datetime) -> FollowU
         status=Status.PENDING,
         next_attempt_at=F("scheduled_for"),
         # The reply that canceled it is answered by the person who restores it.
+        version=F("version") + 1,
         cancel_on_reply=False,
         kept_after_reply=True,
         canceled_at=None,

@@ -18,11 +18,9 @@ from django_htmx.http import reswap, retarget, trigger_client_event
 
 from followups import lifecycle
 from followups.models import FollowUp
-from followups.pages.forms import WhenForm
 from followups.pages.page import Changes, FollowUpsPage
 from followups.pages.rows import outcome_is_unknown
 from followups.policies import Action, allowed_actions, role_allows
-from followups.wanted import CUSTOM
 from trochai.accounts import access
 from trochai.accounts.access import MemberRequest, get_for_member
 from trochai.accounts.models import Membership
@@ -51,11 +49,11 @@ CANCEL = Verb(
     action=Action.CANCEL,
     change=lifecycle.cancel,
     question=gettext_lazy("Cancel this follow-up?"),
-    warning=lambda f: _("%(contact)s won’t get %(template)s on %(when)s.") % _words(f),
+    warning=lambda f: _("%(contact)s won’t get %(template)s on %(when)s.") % words(f),
     button=gettext_lazy("Cancel follow-up"),
     icon="calendar-x",
     done=gettext_lazy("Follow-up canceled"),
-    outcome=lambda f: _("%(contact)s won’t get %(template)s.") % _words(f),
+    outcome=lambda f: _("%(contact)s won’t get %(template)s.") % words(f),
     is_destructive=True,
 )
 KEEP = Verb(
@@ -63,48 +61,48 @@ KEEP = Verb(
     change=lifecycle.keep,
     question=gettext_lazy("Keep this follow-up?"),
     warning=lambda f: (
-        _("%(contact)s has written and will get %(template)s on %(when)s all the same.") % _words(f)
+        _("%(contact)s has written and will get %(template)s on %(when)s all the same.") % words(f)
     ),
     button=gettext_lazy("Keep"),
     icon="calendar-check",
     done=gettext_lazy("Follow-up kept"),
-    outcome=lambda f: _("%(contact)s will get %(template)s on %(when)s.") % _words(f),
+    outcome=lambda f: _("%(contact)s will get %(template)s on %(when)s.") % words(f),
 )
 RETRY = Verb(
     action=Action.RETRY,
     change=lifecycle.retry,
     question=gettext_lazy("Retry this follow-up?"),
     warning=lambda f: (
-        _("It may have already arrived. %(contact)s could get %(template)s twice.") % _words(f)
+        _("It may have already arrived. %(contact)s could get %(template)s twice.") % words(f)
         if outcome_is_unknown(f)
-        else _("%(contact)s will get %(template)s in 5 minutes.") % _words(f)
+        else _("%(contact)s will get %(template)s in 5 minutes.") % words(f)
     ),
     button=gettext_lazy("Retry"),
     icon="rotate-cw",
     done=gettext_lazy("Follow-up will be retried"),
-    outcome=lambda f: _("%(contact)s will get %(template)s at %(time)s.") % _words(f),
+    outcome=lambda f: _("%(contact)s will get %(template)s at %(time)s.") % words(f),
 )
 RESTORE = Verb(
     action=Action.RESTORE,
     change=lifecycle.restore,
     question=gettext_lazy("Restore this follow-up?"),
-    warning=lambda f: _("%(contact)s will get %(template)s on %(when)s.") % _words(f),
+    warning=lambda f: _("%(contact)s will get %(template)s on %(when)s.") % words(f),
     button=gettext_lazy("Restore"),
     icon="undo-2",
     done=gettext_lazy("Follow-up restored"),
-    outcome=lambda f: _("%(contact)s will get %(template)s on %(when)s.") % _words(f),
+    outcome=lambda f: _("%(contact)s will get %(template)s on %(when)s.") % words(f),
 )
 RELEASE = Verb(
     action=Action.RELEASE,
     change=lifecycle.release,
     question=gettext_lazy("Release this follow-up?"),
     warning=lambda f: (
-        _("%(contact)s may no longer have the number %(number)s. It will be sent there.") % _words(f)
+        _("%(contact)s may no longer have the number %(number)s. It will be sent there.") % words(f)
     ),
     button=gettext_lazy("Release"),
     icon="play",
     done=gettext_lazy("Follow-up released"),
-    outcome=lambda f: _("%(contact)s will get %(template)s at its time.") % _words(f),
+    outcome=lambda f: _("%(contact)s will get %(template)s at its time.") % words(f),
 )
 DELETE = Verb(
     action=Action.DELETE,
@@ -114,7 +112,7 @@ DELETE = Verb(
     button=gettext_lazy("Delete"),
     icon="trash-2",
     done=gettext_lazy("Follow-up deleted"),
-    outcome=lambda f: _("%(template)s to %(contact)s is no longer in the list.") % _words(f),
+    outcome=lambda f: _("%(template)s to %(contact)s is no longer in the list.") % words(f),
     is_destructive=True,
 )
 
@@ -127,38 +125,6 @@ def cancel(request: MemberRequest, pk: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def keep(request: MemberRequest, pk: int) -> HttpResponse:
     return _act(request, pk, KEEP)
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-def move(request: MemberRequest, pk: int) -> HttpResponse:
-    """Ask for another moment, in a dialog or on a page; POST moves it there."""
-    page = FollowUpsPage(request, now=timezone.now())
-    follow_up = page.find(pk)
-    if not role_allows(page.membership, follow_up, Action.MOVE):
-        raise PermissionDenied(_forbidden(page.membership, Action.MOVE))
-    if Action.MOVE not in allowed_actions(page.membership, follow_up, page.now):
-        status = follow_up.get_status_display().lower()
-        return _refused(page, pk, _("It is %(status)s now.") % {"status": status})
-    organization = page.membership.organization
-    if request.method != "POST":
-        local = follow_up.scheduled_for.astimezone(organization.zone)
-        initial = {"when": CUSTOM, "date": local.date(), "time": local.time()}
-        form = WhenForm(organization=organization, now=page.now, initial=initial)
-        return _ask_when(page, follow_up, form)
-    form = WhenForm(request.POST, organization=organization, now=page.now)
-    if not form.is_valid():
-        return _ask_when(page, follow_up, form)
-    choice, to = form.cleaned_data["when"], form.scheduled_for
-    try:
-        moved = lifecycle.move(follow_up, choice=choice, to=to, by=page.membership, now=page.now)
-    except lifecycle.ScheduleRefused as refusal:
-        form.show(refusal.problems)
-        return _ask_when(page, follow_up, form)
-    except lifecycle.TransitionRefused as refusal:
-        return _refused(page, pk, str(refusal))
-    response = _swap_in(page, pk) if request.htmx else redirect(page.way_back)
-    text = _("%(contact)s will get %(template)s on %(when)s.") % _words(moved)
-    return say(request, response, title=_("Follow-up moved"), text=text)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -198,21 +164,36 @@ def _act(request: MemberRequest, pk: int, verb: Verb) -> HttpResponse:
     """GET asks, POST does it. A member whose role forbids it gets 403; one who comes too late, 409."""
     page = FollowUpsPage(request, now=timezone.now())
     follow_up = page.find(pk)
-    if not role_allows(page.membership, follow_up, verb.action):
-        raise PermissionDenied(_forbidden(page.membership, verb.action))
+    check_role(page, follow_up, verb.action)
     if request.method != "POST":
-        if verb.action in allowed_actions(page.membership, follow_up, page.now):
-            return _ask(page, follow_up, verb)
-        status = follow_up.get_status_display().lower()
-        return _refused(page, pk, _("It is %(status)s now.") % {"status": status})
+        return not_possible(page, follow_up, verb.action) or _ask(page, follow_up, verb)
     if verb is RETRY and outcome_is_unknown(follow_up) and "confirmed" not in request.POST:
         return _ask(page, follow_up, verb)
     try:
         changed = verb.change(follow_up, by=page.membership, now=page.now)
     except lifecycle.TransitionRefused as refusal:
-        return _refused(page, pk, str(refusal))
-    response = _swap_in(page, pk) if request.htmx else redirect(page.way_back)
-    return say(request, response, title=str(verb.done), text=verb.outcome(changed))
+        return refused(page, pk, str(refusal))
+    return done(page, pk, title=str(verb.done), text=verb.outcome(changed))
+
+
+def check_role(page: FollowUpsPage, follow_up: FollowUp, action: Action) -> None:
+    """Raise ``PermissionDenied`` if the member may not do it, whatever state the follow-up is in."""
+    if not role_allows(page.membership, follow_up, action):
+        raise PermissionDenied(_forbidden(page.membership, action))
+
+
+def not_possible(page: FollowUpsPage, follow_up: FollowUp, action: Action) -> HttpResponse | None:
+    """Return the answer to whoever asks for what the follow-up's state does not permit."""
+    if action in allowed_actions(page.membership, follow_up, page.now):
+        return None
+    status = follow_up.get_status_display().lower()
+    return refused(page, follow_up.pk, _("It is %(status)s now.") % {"status": status})
+
+
+def done(page: FollowUpsPage, pk: int, *, title: str, text: str) -> HttpResponse:
+    """Show what has become of the row, and say what happened."""
+    response = _swap_in(page, pk) if page.request.htmx else redirect(page.way_back)
+    return say(page.request, response, title=title, text=text)
 
 
 def _forbidden(membership: Membership, action: Action) -> str:
@@ -223,7 +204,7 @@ def _forbidden(membership: Membership, action: Action) -> str:
     return _("Agents can change only the follow-ups they scheduled themselves.")
 
 
-def _words(follow_up: FollowUp) -> dict[str, str]:
+def words(follow_up: FollowUp) -> dict[str, str]:
     return {
         "contact": follow_up.conversation.contact.display_name,
         "number": follow_up.conversation.contact.display_phone,
@@ -249,29 +230,7 @@ def _ask(page: FollowUpsPage, follow_up: FollowUp, verb: Verb) -> HttpResponse:
     return reswap(retarget(response, "body"), "beforeend")
 
 
-def _ask_when(page: FollowUpsPage, follow_up: FollowUp, form: WhenForm) -> HttpResponse:
-    """Show the form alone after an error, with the dialog around it at first, or as a page."""
-    if not page.request.htmx:
-        template = "followups/move.html"
-    elif form.is_bound:
-        template = "followups/_move_form.html"
-    else:
-        template = "followups/_move_dialog.html"
-    context = {
-        "section": "followups",
-        "follow_up": follow_up,
-        "conversation": follow_up.conversation,
-        "form": form,
-        "form_url": reverse("followups:move", args=[follow_up.pk]),
-        "dialog": bool(page.request.htmx),
-        "here": page.way_back,
-    }
-    response = render(page.request, template, context, status=422 if form.is_bound else 200)
-    # The form does not swap anything itself when it has moved the row: the answer says what has changed.
-    return reswap(retarget(response, "#move-form"), "outerHTML") if form.is_bound else response
-
-
-def _refused(page: FollowUpsPage, pk: int, reason: str) -> HttpResponse:
+def refused(page: FollowUpsPage, pk: int, reason: str) -> HttpResponse:
     """Somebody or something was faster: say so, and show the row as it is by now."""
     title = _("Nothing was changed")
     if not page.request.htmx:

@@ -39,7 +39,8 @@ def scheduled(request: MemberRequest, conversation: Conversation, now: dt.dateti
         "follow_up": first,
         "more": more,
         "can_write": request.membership.can_write,
-        "can_cancel": Action.CANCEL in allowed,
+        # Who may cancel may change.
+        "can_change": Action.CANCEL in allowed,
         "asks": first is not None and Action.KEEP in allowed and _asks(first, conversation),
         "here": reverse("conversations:conversation", args=[conversation.pk]),
     }

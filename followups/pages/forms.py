@@ -183,6 +183,13 @@ class WhenForm(forms.Form):
             self.add_error("time", str(error))
 
 
+class MoveForm(WhenForm):
+    """Another moment for a follow-up whose ``version`` was shown."""
+
+    # Without one nothing was shown, which is told like a change.
+    version = forms.IntegerField(required=False)
+
+
 class ScheduleForm(TemplateForm, WhenForm):
     """The whole dialog: which template, when, and why."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,9 +22,11 @@ from followups.models import (
     Status,
 )
 from followups.retries import DELAYS
+from followups.wording.differences import Line, lines
 from followups.wording.failures import attempt_failure, with_code
 
 if TYPE_CHECKING:
+    from templates_app.models import Template
     from trochai.accounts.models import User
 
 # What people do with it besides scheduling and canceling, which the row itself tells.
@@ -46,16 +48,20 @@ class Event:
     text: str = ""
     tone: str = ""
     icon: str = "calendar-clock"
+    lines: Sequence[Line] = ()
 
 
 def history_of(
-    follow_up: FollowUp, attempts: Sequence[FollowUpAttempt], changes: Iterable[FollowUpChange]
+    follow_up: FollowUp,
+    attempts: Sequence[FollowUpAttempt],
+    changes: Iterable[FollowUpChange],
+    templates: Mapping[int, Template],
 ) -> list[Event]:
-    """Return the events, newest first; ``attempts`` oldest first."""
+    """Return the events, newest first; ``attempts`` oldest first, ``templates`` by id all that it has had."""
     events = [
         _scheduled(follow_up),
         *_tries(attempts),
-        *_changes(follow_up, changes),
+        *_changes(follow_up, changes, templates),
         *_ending(follow_up, attempts),
     ]
     return sorted(events, key=lambda event: event.at, reverse=True)
@@ -67,12 +73,15 @@ def _scheduled(follow_up: FollowUp) -> Event:
     return Event(follow_up.created_at, _("Scheduled by %(person)s") % {"person": follow_up.created_by})
 
 
-def _changes(follow_up: FollowUp, changes: Iterable[FollowUpChange]) -> Iterator[Event]:
+def _changes(
+    follow_up: FollowUp, changes: Iterable[FollowUpChange], templates: Mapping[int, Template]
+) -> Iterator[Event]:
     for change in changes:
         if change.kind in CHANGES:
             plain, by_person, icon = CHANGES[change.kind]
             title = str(plain) if change.by is None else by_person % {"person": change.by}
-            yield Event(change.at, title, icon=icon)
+            told = lines(change.values, templates, own=follow_up.template_id, now=change.at)
+            yield Event(change.at, title, icon=icon, lines=told)
         elif change.kind == ChangeKind.CANCELED and change.at != follow_up.canceled_at:
             # One that was undone; the one that stands is told by the row.
             cause = change.values.get("cause", CancelCause.MEMBER)

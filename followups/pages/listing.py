@@ -257,6 +257,7 @@ SHOWN = (
     "canceled_at",
     "canceled_by_id",
     "cancel_cause",
+    "version",
     "conversation__contact__name",
     "conversation__contact__phone",
     "conversation__contact__erased_at",

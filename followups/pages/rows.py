@@ -59,7 +59,7 @@ def row_for(
     lines = _lines(follow_up, follow_up.channel_id in stopped, now)
     relative = formatting.relative(follow_up.scheduled_for, now)
     delivery = follow_up.message.delivery if follow_up.message else ""
-    looks = (follow_up.status, delivery, relative, lines, sorted(actions))
+    looks = (follow_up.status, follow_up.version, delivery, relative, lines, sorted(actions))
     return Row(
         follow_up=follow_up,
         actions=actions,

@@ -40,14 +40,17 @@ def schedule(request: MemberRequest, conversation_id: int) -> HttpResponse:
 
 @require_POST
 def check(request: MemberRequest, conversation_id: int) -> HttpResponse:
-    """Say when it will be sent, or what is wrong with the time, while people are still choosing."""
+    """Say when it will be sent, or what is wrong with the time, while people are still choosing.
+
+    Where there is only a date to choose, what belongs beside it.
+    """
     conversation = find_conversation(request, CONVERSATIONS, conversation_id, needs=access.writer)
     form = WhenForm(request.POST, organization=conversation.organization, now=timezone.now())
     form.full_clean()
     form.forgive_unfinished()
-    return render(
-        request, "followups/_schedule_check.html", {"form": form, "conversation": conversation, "oob": True}
-    )
+    name = "_schedule_custom" if request.htmx.target == "schedule-date" else "_schedule_check"
+    context = {"form": form, "conversation": conversation, "oob": True}
+    return render(request, f"followups/{name}.html", context)
 
 
 def _submit(request: MemberRequest, conversation: Conversation) -> HttpResponse:

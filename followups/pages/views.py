@@ -78,11 +78,13 @@ def detail(request: MemberRequest, pk: int) -> HttpResponse:
     if seen == row.fingerprint:
         return HttpResponse(status=204)
     attempts = list(follow_up.attempts.order_by("requested_at", "pk"))
+    changes = list(follow_up.changes.select_related("by"))
+    templates = {follow_up.template_id: follow_up.template}
     context = {
         "section": "followups",
         "row": row,
         "rendered": follow_up.template.render(follow_up.parameters),
-        "history": history.history_of(follow_up, attempts, follow_up.changes.select_related("by")),
+        "history": history.history_of(follow_up, attempts, changes, templates),
         "failure": follow_up.failure_kind and failures.explain(follow_up.failure_kind, follow_up.failure),
         "here": page.way_back,
     }

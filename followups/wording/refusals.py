@@ -17,6 +17,7 @@ class Refusal(StrEnum):
     GONE = "gone"
     TOO_SOON = "too_soon"
     TOO_MANY = "too_many"
+    CHANGED = "changed"
     PENDING = Status.PENDING.value
     PROCESSING = Status.PROCESSING.value
     SENT = Status.SENT.value
@@ -28,6 +29,7 @@ REFUSALS: Mapping[Refusal, Promise] = {
     Refusal.GONE: _("This follow-up no longer exists."),
     Refusal.TOO_SOON: _("WhatsApp allows another try only 24 hours after it refused this one."),
     Refusal.TOO_MANY: _("Too many follow-ups are waiting for this contact. Cancel one of them first."),
+    Refusal.CHANGED: _("It was changed in the meantime."),
     Refusal.PENDING: _("It is waiting to be sent."),
     Refusal.PROCESSING: _("It is already being sent."),
     Refusal.SENT: _("It has already been sent."),

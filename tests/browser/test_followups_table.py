@@ -88,6 +88,42 @@ def test_cancel_asks_once_and_updates_the_row_in_place(team, open_page):
     assert is_same_document(page)
 
 
+@pytest.mark.parametrize("width", [1440, 390])
+def test_the_date_opens_reschedule_where_a_quick_option_is_one_click(team, open_page, width):
+    follow_up = make(team, scheduled_for=timezone.now() + dt.timedelta(days=20))
+    page = open_page(team.agent, "/followups/?status=pending", width=width)
+    mark(page)
+    row = page.locator(f"#followup-{follow_up.pk}")
+    row.get_by_title("Reschedule").click()
+    dialog = page.get_by_role("dialog", name="Reschedule")
+    dialog.get_by_role("button", name="In 1 week 9:00 AM").click()
+    expect(dialog).to_have_count(0)
+    expect(row.locator(".when")).to_contain_text("in 7 days")
+    expect(page.locator("#toasts")).to_contain_text("Follow-up moved")
+    expect(row.get_by_title("Reschedule")).to_be_focused()
+    assert is_same_document(page)
+
+
+def test_another_date_is_said_in_words_before_enter_moves_it_there(team, open_page):
+    follow_up = make(team, scheduled_for=timezone.now() + dt.timedelta(days=20))
+    page = open_page(team.agent, "/followups/?status=pending")
+    page.locator(f"#followup-{follow_up.pk}").get_by_title("Reschedule").click()
+    dialog = page.get_by_role("dialog", name="Reschedule")
+    day = timezone.localdate(timezone=team.organization.zone) + dt.timedelta(days=2)
+    dialog.get_by_label("Date").fill(day.isoformat())
+    dialog.get_by_label("Time").fill("10:30")
+    dialog.get_by_label("Time").blur()
+    expect(dialog.locator(".error")).to_contain_text("Choose a time from")
+    day += dt.timedelta(days=8)
+    dialog.get_by_label("Date").fill(day.isoformat())
+    dialog.get_by_label("Date").blur()
+    expect(dialog.locator(".found")).to_contain_text("at 10:30 AM")
+    dialog.get_by_label("Time").press("Enter")
+    expect(dialog).to_have_count(0)
+    follow_up.refresh_from_db()
+    assert follow_up.scheduled_for.astimezone(team.organization.zone).date() == day
+
+
 def test_back_and_escape_leave_everything_and_return_the_focus(team, open_page):
     make(team)
     page = open_page(team.agent, "/followups/")

@@ -53,6 +53,7 @@ def asks(member: Any, team: Team) -> bool:
 
 
 def post(member: Any, follow_up: FollowUp, verb: str, **data: Any) -> Any:
+    data = {"version": follow_up.version, **data}
     return signed_in(member).post(f"/followups/{follow_up.pk}/{verb}/", data, headers=HTMX)
 
 
@@ -176,7 +177,7 @@ def test_without_scripts_the_same_buttons_lead_back_to_the_conversation(team):
     assert f'formaction="/followups/{follow_up.pk}/keep/?next={back}"' in conversation(team.agent, team)
     page = html_of(agent.get(f"/followups/{follow_up.pk}/move/?next={back}"))
     assert "<h1" in page
-    data = {"when": "custom", "date": "2026-12-04", "time": "10:30", "next": back}
+    data = {"when": "custom", "date": "2026-12-04", "time": "10:30", "next": back, "version": 0}
     assert agent.post(f"/followups/{follow_up.pk}/move/", data)["Location"] == back
     assert agent.post(f"/followups/{follow_up.pk}/keep/?next={back}")["Location"] == back
     assert timezone.localdate() < FollowUp.objects.get().scheduled_for.date()

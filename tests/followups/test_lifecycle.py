@@ -266,7 +266,7 @@ VERBS = {
     "move": (
         None,
         lambda row, team: lifecycle.move(
-            row, choice="custom", to=NOW + dt.timedelta(days=9), by=team.admin, now=NOW
+            row, choice="custom", to=NOW + dt.timedelta(days=9), version=0, by=team.admin, now=NOW
         ),
     ),
     "retry": (Status.PENDING, lambda row, team: lifecycle.retry(row, by=team.admin, now=NOW)),
