@@ -66,6 +66,10 @@ def announce_moved_to(follow_up: FollowUp, *, by: str, now: dt.datetime) -> None
     _tell_thread(follow_up, Said.MOVED, {"by": by, **_dated(follow_up, now)}, now)
 
 
+def announce_edited(follow_up: FollowUp, *, by: str, now: dt.datetime) -> None:
+    _tell_thread(follow_up, Said.EDITED, {"by": by, **_dated(follow_up, now)}, now)
+
+
 def _dated(follow_up: FollowUp, now: dt.datetime) -> dict[str, str]:
     moments = {"at": follow_up.scheduled_for, "made": now}
     return {name: moment.astimezone(dt.UTC).isoformat() for name, moment in moments.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -31,6 +31,12 @@ def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str,
         for side in found.values():
             side["parameters"] = {key: side["parameters"].get(key, "") for key in keys}
     return found
+
+
+def templates_named(differences: Iterable[Mapping[str, Any]]) -> set[int]:
+    """Return the ids of the templates between which these differences changed."""
+    sides = [each.get(side, {}) for each in differences for side in ("from", "to")]
+    return {side["template_id"] for side in sides if "template_id" in side}
 
 
 def _stored(value: Any) -> Any:

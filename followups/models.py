@@ -396,6 +396,7 @@ class ChangeKind(models.TextChoices):
     DELETED = "deleted", _("Deleted")
     KEPT = "kept", _("Kept")
     MOVED = "moved", _("Moved")
+    EDITED = "edited", _("Changed")
 
 
 class FollowUpChange(models.Model):

@@ -14,6 +14,7 @@ class Action(StrEnum):
     CANCEL = "cancel"
     KEEP = "keep"
     MOVE = "move"
+    EDIT = "edit"
     RETRY = "retry"
     RESTORE = "restore"
     RELEASE = "release"
@@ -57,7 +58,7 @@ def _possible_actions(follow_up: FollowUp, now: dt.datetime) -> frozenset[Action
         return frozenset({Action.DELETE} if follow_up.status in final else ())
     match follow_up.status:
         case Status.PENDING:
-            always = {Action.CANCEL, Action.KEEP, Action.MOVE}
+            always = {Action.CANCEL, Action.KEEP, Action.MOVE, Action.EDIT}
             return frozenset(always | {Action.RELEASE} if follow_up.held_reason else always)
         case Status.FAILED:
             too_soon = follow_up.retry_allowed_at is not None and now < follow_up.retry_allowed_at

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from trochai.accounts.models import Organization
 
 CUSTOM = "custom"
+# The moment that it has already: what is decided about a row that waits may change around it.
+KEEP = "keep"
 NOTE_LENGTH = 500  # characters, as in FollowUp.note
 
 
@@ -56,7 +58,8 @@ class Code(StrEnum):
 class Wanted:
     """What ``lifecycle.schedule`` is asked for. ``template`` and ``scheduled_for`` are None until chosen.
 
-    ``choice`` is the key of the quick option that ``scheduled_for`` stands for, or ``CUSTOM``.
+    ``choice`` is the key of the quick option that ``scheduled_for`` stands for, ``CUSTOM``, or for a row that
+    waits ``KEEP`` with the moment that it has, ``kept``.
     """
 
     conversation: Conversation
@@ -66,6 +69,7 @@ class Wanted:
     scheduled_for: dt.datetime | None
     note: str = ""
     cancel_on_reply: bool = False
+    kept: dt.datetime | None = None
 
 
 def problems_with(wanted: Wanted, *, now: dt.datetime, waiting: int = 0) -> list[Problem]:
@@ -86,7 +90,9 @@ def problems_with(wanted: Wanted, *, now: dt.datetime, waiting: int = 0) -> list
         problems.append(Problem(Field.CONTACT, Code.TOO_MANY, values))
     problems += _problems_with_template(wanted)
     organization = wanted.conversation.organization
-    problems += problems_with_moment(wanted.choice, wanted.scheduled_for, organization, now=now)
+    problems += problems_with_moment(
+        wanted.choice, wanted.scheduled_for, organization, now=now, kept=wanted.kept
+    )
     length = len(wanted.note)
     if length > NOTE_LENGTH:
         values = {"length": length, "limit": NOTE_LENGTH}
@@ -95,16 +101,24 @@ def problems_with(wanted: Wanted, *, now: dt.datetime, waiting: int = 0) -> list
 
 
 def problems_with_moment(
-    choice: str, at: dt.datetime | None, organization: Organization, *, now: dt.datetime
+    choice: str,
+    at: dt.datetime | None,
+    organization: Organization,
+    *,
+    now: dt.datetime,
+    kept: dt.datetime | None = None,
 ) -> Iterator[Problem]:
     """Yield what is wrong with a moment.
 
     A quick option means exactly its own moment, as counted from ``now``; a custom one must lie in the
-    organization's window. The options are the only exception to the window's lower bound.
+    organization's window. The options are the only exception to the window's lower bound; ``kept`` has been
+    chosen before, and stays.
     """
     options = {option.key: option.at for option in quick_options(now, organization.zone)}
     if not choice or at is None:
         yield Problem(Field.MOMENT, Code.NO_MOMENT)
+    elif choice == KEEP and at == kept:
+        return
     elif choice == CUSTOM:
         try:
             check_window(at, now, organization)

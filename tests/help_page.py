@@ -146,8 +146,14 @@ def cell(member: Membership, follow_up: FollowUp, heading: str) -> str:
 
 
 def actions(member: Membership, follow_up: FollowUp) -> list[str]:
-    """Return the names of the buttons that this member finds in the follow-up's row."""
-    buttons = re.findall(r"<(?:a|button)\b[^>]*>", cells(read(member), follow_up)["Actions"])
+    """Return the names of the buttons that this member finds in the follow-up's row, but for its menu."""
+    shown = re.sub(
+        r'<button[^>]*popovertarget="more-.*?</div>',
+        "",
+        cells(read(member), follow_up)["Actions"],
+        flags=re.S,
+    )
+    buttons = re.findall(r"<(?:a|button)\b[^>]*>", shown)
     return [only(r'aria-label="(\w+) ', button) for button in buttons]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -138,6 +138,38 @@ def move(
     )
 
 
+def edit(
+    follow_up: FollowUp, wanted: Wanted, *, version: int | None, by: Membership, now: dt.datetime
+) -> FollowUp:
+    """Let a pending row be what is wanted instead, by the rules of scheduling.
+
+    ``version`` is the row's that ``by`` was shown. Raises ``ScheduleRefused`` if anything stands against it.
+    """
+    problems = problems_with(wanted, now=now)
+    if problems or wanted.template is None or wanted.scheduled_for is None:
+        raise ScheduleRefused(problems)
+    decided = {
+        "template_id": wanted.template.pk,
+        "parameters": dict(wanted.parameters),
+        "shape": wanted.template.shape,
+        "note": wanted.note,
+        "cancel_on_reply": wanted.cancel_on_reply,
+        "scheduled_for": wanted.scheduled_for,
+    }
+    if follow_up.status == Status.PENDING and _is_decided(follow_up, decided):
+        return loaded().get(pk=follow_up.pk)
+    return _decide(
+        follow_up,
+        version,
+        kind=ChangeKind.EDITED,
+        by=by.user,
+        now=now,
+        tell=lambda edited: announcements.announce_edited(edited, by=str(by.user), now=now),
+        search_text=search_text(*wanted.conversation.contact.known_as, wanted.note),
+        **decided,
+    )
+
+
 def _decide(
     follow_up: FollowUp,
     version: int | None,
@@ -177,9 +209,13 @@ def _decide(
         if refused.code is not Refusal.PENDING:
             raise
         current = loaded().get(pk=follow_up.pk)
-        if all(getattr(current, name) == value for name, value in decided.items()):
+        if _is_decided(current, decided):
             return current
         raise TransitionRefused(Refusal.CHANGED) from None
+
+
+def _is_decided(follow_up: FollowUp, decided: Mapping[str, Any]) -> bool:
+    return all(getattr(follow_up, name) == value for name, value in decided.items())
 
 
 def retry(follow_up: FollowUp, *, by: Membership, now: dt.datetime) -> FollowUp:

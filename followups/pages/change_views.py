@@ -1,20 +1,25 @@
-"""Another date for what is scheduled, in a small dialog or on a page."""
+"""Changing what is scheduled: another date in a small dialog, or all of it in the one that scheduled it."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.vary import vary_on_headers
 from django_htmx.http import reswap, retarget
 
+from conversations.pages.template_views import begun, part_of
 from followups import lifecycle
 from followups.models import FollowUp
 from followups.pages.action_views import check_role, done, not_possible, refused, words
-from followups.pages.forms import MoveForm
+from followups.pages.forms import EditForm, MoveForm, as_it_is
 from followups.pages.page import FollowUpsPage
+from followups.pages.schedule_views import schedule_instead
 from followups.policies import Action
 from followups.wanted import CUSTOM
 from followups.wording.refusals import Refusal
@@ -39,6 +44,37 @@ def move(request: MemberRequest, pk: int) -> HttpResponse:
     return _ask_when(page, follow_up, form)
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
+@vary_on_headers("HX-Request", "HX-Target")
+def edit(request: MemberRequest, pk: int) -> HttpResponse:
+    """The dialog that scheduled it, or a page, with what is decided; POST changes it.
+
+    ``?template=`` chooses a template as it does for scheduling.
+    """
+    page = FollowUpsPage(request, now=timezone.now())
+    follow_up = page.find(pk)
+    check_role(page, follow_up, Action.EDIT)
+    if request.method == "POST" and "choose" not in request.POST:
+        return _save(page, follow_up)
+    if answer := not_possible(page, follow_up, Action.EDIT):
+        return answer
+    form = EditForm(follow_up=follow_up, now=page.now, **_begun(request, follow_up))
+    return part_of(request, form) or _show(page, form)
+
+
+@require_POST
+def check(request: MemberRequest, pk: int) -> HttpResponse:
+    """Say what would be changed, and when it would be sent, while people are still editing."""
+    page = FollowUpsPage(request, now=timezone.now())
+    follow_up = page.find(pk)
+    check_role(page, follow_up, Action.EDIT)
+    form = EditForm(request.POST, follow_up=follow_up, now=page.now)
+    form.full_clean()
+    form.forgive_unfinished()
+    context = {"form": form, "conversation": form.conversation, "oob": True}
+    return render(request, "followups/_edit_check.html", context)
+
+
 def _move(page: FollowUpsPage, follow_up: FollowUp, form: MoveForm) -> HttpResponse:
     if not form.is_valid():
         return _ask_when(page, follow_up, form)
@@ -55,6 +91,79 @@ def _move(page: FollowUpsPage, follow_up: FollowUp, form: MoveForm) -> HttpRespo
         return refused(page, follow_up.pk, str(refusal))
     text = _("%(contact)s will get %(template)s on %(when)s.") % words(moved)
     return done(page, moved.pk, title=_("Follow-up moved"), text=text)
+
+
+def _save(page: FollowUpsPage, follow_up: FollowUp) -> HttpResponse:
+    form = EditForm(page.request.POST, follow_up=follow_up, now=page.now)
+    if not form.is_valid():
+        return _show(page, form, status=422)
+    version = form.cleaned_data["version"]
+    try:
+        edited = lifecycle.edit(follow_up, form.wanted, version=version, by=page.membership, now=page.now)
+    except lifecycle.ScheduleRefused as refusal:
+        form.show(refusal.problems)
+        return _show(page, form, status=422)
+    except lifecycle.TransitionRefused as refusal:
+        return _overtaken(page, follow_up, refusal)
+    text = _("%(contact)s will get %(template)s on %(when)s.") % words(edited)
+    # What the answer swaps in has its own places; the form has none.
+    return reswap(done(page, edited.pk, title=_("Follow-up changed"), text=text), "none")
+
+
+def _overtaken(
+    page: FollowUpsPage, follow_up: FollowUp, refusal: lifecycle.TransitionRefused
+) -> HttpResponse:
+    """Somebody or something was faster; what was typed stays.
+
+    A colleague's values are shown beside it. What waits no longer stays as it is, and the form schedules
+    another one instead.
+    """
+    match refusal.code:
+        case Refusal.GONE:
+            return reswap(refused(page, follow_up.pk, str(refusal)), "none")
+        case Refusal.CHANGED:
+            form = EditForm(page.request.POST, follow_up=page.find(follow_up.pk), now=page.now)
+            form.full_clean()
+            return _show(page, form, status=409)
+    return schedule_instead(page.request, follow_up.conversation, refusal=str(refusal), now=page.now)
+
+
+def _begun(request: MemberRequest, follow_up: FollowUp) -> dict[str, Any]:
+    """Return the arguments of an ``EditForm``: what is decided, and what somebody has begun to choose.
+
+    The values are there for the follow-up's own template only.
+    """
+    chosen = begun(request)
+    if request.method == "POST":
+        return chosen
+    other = chosen["initial"]["template"] not in {"", str(follow_up.template_id)}
+    mine = {name: value for name, value in chosen["initial"].items() if value}
+    return {**chosen, "initial": as_it_is(follow_up, with_values=not other) | mine}
+
+
+def _show(page: FollowUpsPage, form: EditForm, *, status: int = 200) -> HttpResponse:
+    """Render the form alone after an error, with the dialog around it at first, or as a page."""
+    if not page.request.htmx:
+        template = "followups/edit.html"
+    elif form.is_bound:
+        template = "followups/_edit_form.html"
+    else:
+        template = "followups/_edit_dialog.html"
+    is_stale = status == 409
+    follow_up = form.follow_up
+    context = {
+        "section": "followups",
+        "form": form,
+        "form_url": reverse("followups:edit", args=[follow_up.pk]),
+        "check_url": reverse("followups:check_edit", args=[follow_up.pk]),
+        "follow_up": follow_up,
+        "conversation": follow_up.conversation,
+        "version": follow_up.version if is_stale else form["version"].value(),
+        "changed": follow_up.changes.select_related("by").last() if is_stale else None,
+        "dialog": bool(page.request.htmx),
+        "here": page.way_back,
+    }
+    return render(page.request, template, context, status=status)
 
 
 def _ask_when(page: FollowUpsPage, follow_up: FollowUp, form: MoveForm, *, status: int = 422) -> HttpResponse:

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from conversations.pages.template_form import TemplateForm
+from followups.contents import contents_of, difference
 from followups.pages.schedule_words import WORDS, words
 from followups.scheduling import (
     QUICK_OPTIONS,
@@ -23,6 +24,7 @@ from followups.scheduling import (
 )
 from followups.wanted import (
     CUSTOM,
+    KEEP,
     NOTE_LENGTH,
     Code,
     Field,
@@ -31,6 +33,8 @@ from followups.wanted import (
     problems_with,
     problems_with_moment,
 )
+from followups.wording.differences import Line, lines
+from templates_app.forms import field_name
 from templates_app.parameters import Problem
 
 if TYPE_CHECKING:
@@ -74,7 +78,7 @@ class WhenForm(forms.Form):
 
     when = forms.ChoiceField(
         required=False,
-        choices=[*((option.key, option.label) for option in QUICK_OPTIONS), (CUSTOM, CUSTOM)],
+        choices=[*((option.key, option.label) for option in QUICK_OPTIONS), (CUSTOM, CUSTOM), (KEEP, KEEP)],
         error_messages={"invalid_choice": WORDS[Code.UNKNOWN_CHOICE]},
     )
     date = forms.DateField(
@@ -98,10 +102,12 @@ class WhenForm(forms.Form):
         organization: Organization,
         now: dt.datetime,
         initial: dict[str, Any] | None = None,
+        kept: dt.datetime | None = None,
     ) -> None:
         super().__init__(data, initial=initial)
         self.organization = organization
         self.now = now
+        self.kept = kept
         self.moved = False
         self.options: list[QuickOption] = quick_options(now, organization.zone)
         zone = organization.zone
@@ -114,7 +120,9 @@ class WhenForm(forms.Form):
 
     @property
     def scheduled_for(self) -> dt.datetime | None:
-        """The moment chosen, once the form has been checked and it may be that one."""
+        """The moment chosen, once the form has been checked and it may be that one; before, the one kept."""
+        if not self.is_bound:
+            return self.kept
         if not hasattr(self, "cleaned_data") or self.errors.keys() & {"when", "date", "time"}:
             return None
         return self.cleaned_data.get("scheduled_for")
@@ -128,12 +136,15 @@ class WhenForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
         choice = cleaned.get("when")
-        if choice == CUSTOM:
-            self._read_custom(cleaned)
-        else:
+        if choice != CUSTOM:
             # What stands in the custom fields doesn't matter while they are not chosen.
             for name in ("date", "time"):
                 self.errors.pop(name, None)
+        if choice == CUSTOM:
+            self._read_custom(cleaned)
+        elif choice == KEEP:
+            cleaned["scheduled_for"] = self.kept
+        else:
             for option in self.options:
                 if option.key == choice:
                     self._read_quick(option, cleaned)
@@ -147,7 +158,8 @@ class WhenForm(forms.Form):
 
     def _problems(self, cleaned: dict[str, Any]) -> Iterable[Problem]:
         at = cleaned.get("scheduled_for")
-        return problems_with_moment(cleaned.get("when", ""), at, self.organization, now=self.now)
+        choice = cleaned.get("when", "")
+        return problems_with_moment(choice, at, self.organization, now=self.now, kept=self.kept)
 
     def _show(self, problem: Problem) -> None:
         """Show a problem beside its field, unless the field could not be read and says so already."""
@@ -239,6 +251,7 @@ class ScheduleForm(TemplateForm, WhenForm):
             scheduled_for=read.get("scheduled_for"),
             note=read.get("note", ""),
             cancel_on_reply=read["cancel_on_reply"],
+            kept=self.kept,
         )
 
     def made(self, follow_up: FollowUp) -> bool:
@@ -257,3 +270,71 @@ class ScheduleForm(TemplateForm, WhenForm):
         values = f"{Field.PARAMETERS}."
         problems = problems_with(self.wanted, now=self.now)
         return [problem for problem in problems if not problem.field.startswith(values)]
+
+
+def as_it_is(follow_up: FollowUp, *, with_values: bool = True) -> dict[str, Any]:
+    """Return what is decided about the follow-up as the fields of a form take it, all but when."""
+    values = follow_up.parameters if with_values else {}
+    return {
+        "template": str(follow_up.template_id),
+        **{field_name(key): value for key, value in values.items()},
+        "note": follow_up.note,
+        "cancel_on_reply": follow_up.cancel_on_reply,
+    }
+
+
+class EditForm(ScheduleForm):
+    """What is decided about a follow-up that waits, to be changed."""
+
+    button = gettext_lazy("Save changes")
+    # Without one nothing was shown, which is told like a change.
+    version = forms.IntegerField(required=False)
+
+    def __init__(
+        self,
+        data: Mapping[str, Any] | None = None,
+        *,
+        follow_up: FollowUp,
+        now: dt.datetime,
+        initial: dict[str, Any] | None = None,
+        **others: Any,
+    ) -> None:
+        self.follow_up = follow_up
+        self.draft = f"edit-{follow_up.pk}"
+        conversation, kept = follow_up.conversation, follow_up.scheduled_for
+        local = kept.astimezone(conversation.organization.zone)
+        begun = {
+            "when": KEEP,
+            "date": local.date(),
+            "time": local.time(),
+            "version": follow_up.version,
+            **(initial or {}),
+        }
+        super().__init__(data, conversation=conversation, now=now, initial=begun, kept=kept, **others)
+
+    def attention(self, count: int) -> str:
+        return ngettext(
+            "%(n)s field needs your attention before this can be saved.",
+            "%(n)s fields need your attention before this can be saved.",
+            count,
+        )
+
+    @property
+    def changes(self) -> list[Line]:
+        """What would be changed, in words; of a form that has not been checked nothing."""
+        if not hasattr(self, "cleaned_data"):
+            return []
+        follow_up, before = self.follow_up, contents_of(self.follow_up)
+        templates = {each.pk: each for each in (follow_up.template, self.chosen) if each}
+        found = difference(before, before | self._decided)
+        return lines(found, templates, own=follow_up.template_id, now=self.now)
+
+    @property
+    def _decided(self) -> dict[str, Any]:
+        """What the checked form asks for, as far as it could be read."""
+        wanted, found = self.wanted, {}
+        if self.parameters and self.chosen:
+            found = {"template_id": self.chosen.pk, "parameters": self.parameters.values}
+        if wanted.scheduled_for:
+            found["scheduled_for"] = wanted.scheduled_for
+        return {**found, "note": wanted.note, "cancel_on_reply": wanted.cancel_on_reply}

@@ -35,6 +35,7 @@ CHANGES: dict[str, tuple[Promise, Promise, str]] = {
     ChangeKind.HELD: (gettext_lazy("Put on hold"), gettext_lazy("Put on hold by %(person)s"), "circle-pause"),
     ChangeKind.KEPT: (gettext_lazy("Kept"), gettext_lazy("Kept by %(person)s"), "calendar-check"),
     ChangeKind.MOVED: (gettext_lazy("Moved"), gettext_lazy("Moved by %(person)s"), "calendar-clock"),
+    ChangeKind.EDITED: (gettext_lazy("Changed"), gettext_lazy("Changed by %(person)s"), "pencil"),
     ChangeKind.RELEASED: (gettext_lazy("Released"), gettext_lazy("Released by %(person)s"), "play"),
     ChangeKind.RESTORED: (gettext_lazy("Restored"), gettext_lazy("Restored by %(person)s"), "undo-2"),
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -70,8 +72,25 @@ def _submit(request: MemberRequest, conversation: Conversation) -> HttpResponse:
     return _scheduled(request, follow_up)
 
 
-def _show(request: MemberRequest, form: ScheduleForm, status: int = 200) -> HttpResponse:
-    """Render the form alone after an error, with the dialog around it at first, or as a page."""
+def schedule_instead(
+    request: MemberRequest, conversation: Conversation, *, refusal: str, now: dt.datetime
+) -> HttpResponse:
+    """Offer to schedule what was typed for a follow-up that can no longer be changed; when is chosen anew."""
+    typed = request.POST.copy()
+    typed.pop("when", None)
+    form = ScheduleForm(typed, conversation=conversation, now=now)
+    form.full_clean()
+    form.forgive_unfinished()
+    return _show(request, form, status=409, refusal=refusal)
+
+
+def _show(
+    request: MemberRequest, form: ScheduleForm, status: int = 200, *, refusal: str = ""
+) -> HttpResponse:
+    """Render the form alone after an error, with the dialog around it at first, or as a page.
+
+    ``refusal`` is why it is shown instead of what was asked for.
+    """
     if not request.htmx:
         template = "followups/schedule.html"
     elif form.is_bound:
@@ -83,6 +102,7 @@ def _show(request: MemberRequest, form: ScheduleForm, status: int = 200) -> Http
         "form": form,
         "form_url": reverse("followups:schedule", args=[form.conversation.pk]),
         "conversation": form.conversation,
+        "refusal": refusal,
         "waiting": first,
         "more": more,
         "dialog": bool(request.htmx),

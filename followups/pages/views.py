@@ -10,10 +10,12 @@ from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 from django_htmx.http import replace_url, trigger_client_event
 
+from followups import contents
 from followups.pages import history
 from followups.pages.page import FollowUpsPage
 from followups.sending import ticks
 from followups.wording import failures
+from templates_app.models import Template
 from trochai.accounts.access import MemberRequest
 from trochai.ui import toasts
 
@@ -80,6 +82,8 @@ def detail(request: MemberRequest, pk: int) -> HttpResponse:
     attempts = list(follow_up.attempts.order_by("requested_at", "pk"))
     changes = list(follow_up.changes.select_related("by"))
     templates = {follow_up.template_id: follow_up.template}
+    if others := contents.templates_named(change.values for change in changes) - templates.keys():
+        templates |= Template.objects.in_bulk(others)
     context = {
         "section": "followups",
         "row": row,

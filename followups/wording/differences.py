@@ -64,4 +64,4 @@ def _values(
 
 def _label(template: Template, key: str) -> str:
     """Return what the place is called, or its key where the template has it no longer."""
-    return next((each.title or each.label for each in template.parameters if each.key == key), key)
+    return next((each.label for each in template.parameters if each.key == key), key)

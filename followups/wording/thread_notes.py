@@ -23,6 +23,7 @@ class Said(StrEnum):
 
     SCHEDULED = "follow_up_scheduled"
     MOVED = "follow_up_moved"
+    EDITED = "follow_up_edited"
 
 
 @words_for(Said.SCHEDULED, icon="calendar-clock")
@@ -35,6 +36,12 @@ def scheduled(values: Mapping[str, Any]) -> Words:
 def moved(values: Mapping[str, Any]) -> Words:
     """Values: as for one that was scheduled."""
     return Words(_("%(by)s moved %(template)s to %(when)s") % _dated(values), _("See it"))
+
+
+@words_for(Said.EDITED, icon="pencil")
+def edited(values: Mapping[str, Any]) -> Words:
+    """Values: as for one that was scheduled."""
+    return Words(_("%(by)s changed %(template)s for %(when)s") % _dated(values), _("See it"))
 
 
 def _dated(values: Mapping[str, Any]) -> dict[str, str]:

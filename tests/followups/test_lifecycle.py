@@ -260,6 +260,19 @@ def test_the_same_submission_returns_the_first_row_although_it_could_not_be_sche
 
 # The table -----------------------------------------------------------------------------------------
 
+
+def edit(row, team):
+    wanted = Wanted(
+        conversation=row.conversation,
+        template=row.template,
+        parameters=row.parameters,
+        choice="custom",
+        scheduled_for=NOW + dt.timedelta(days=9),
+        note="another",
+    )
+    return lifecycle.edit(row, wanted, version=0, by=team.admin, now=NOW)
+
+
 VERBS = {
     "cancel": (Status.CANCELED, lambda row, team: lifecycle.cancel(row, by=team.admin, now=NOW)),
     "keep": (None, lambda row, team: lifecycle.keep(row, by=team.admin, now=NOW)),
@@ -269,6 +282,7 @@ VERBS = {
             row, choice="custom", to=NOW + dt.timedelta(days=9), version=0, by=team.admin, now=NOW
         ),
     ),
+    "edit": (None, edit),
     "retry": (Status.PENDING, lambda row, team: lifecycle.retry(row, by=team.admin, now=NOW)),
     "restore": (
         Status.PENDING,
@@ -280,6 +294,7 @@ ALLOWED = {
     ("cancel", Status.PENDING),
     ("keep", Status.PENDING),
     ("move", Status.PENDING),
+    ("edit", Status.PENDING),
     ("retry", Status.FAILED),
     ("restore", Status.CANCELED),
     ("delete", Status.FAILED),
