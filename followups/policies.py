@@ -15,6 +15,7 @@ class Action(StrEnum):
     KEEP = "keep"
     MOVE = "move"
     EDIT = "edit"
+    DUPLICATE = "duplicate"
     RETRY = "retry"
     RESTORE = "restore"
     RELEASE = "release"
@@ -25,7 +26,8 @@ def allowed_actions(membership: Membership, follow_up: FollowUp, now: dt.datetim
     """Return what this member may do with this follow-up in the state it is in.
 
     Everybody in the organization may view it. Agents may change what they scheduled themselves, admins
-    anything, viewers nothing; only admins delete. Nothing is allowed to another organization's member.
+    anything, viewers nothing; only admins delete. Whoever may schedule may duplicate any.
+    Nothing is allowed to another organization's member.
     """
     possible = _possible_actions(follow_up, now) | {Action.VIEW}
     return frozenset(action for action in possible if role_allows(membership, follow_up, action))
@@ -43,6 +45,8 @@ def role_allows(membership: Membership, follow_up: FollowUp, action: Action) -> 
             return True
         case Action.DELETE:
             return membership.is_admin
+        case Action.DUPLICATE:
+            return membership.can_write
     return _may_change(membership, follow_up)
 
 
@@ -56,6 +60,10 @@ def _possible_actions(follow_up: FollowUp, now: dt.datetime) -> frozenset[Action
     if follow_up.conversation.contact.erased_at is not None:
         final = {Status.FAILED, Status.CANCELED}
         return frozenset({Action.DELETE} if follow_up.status in final else ())
+    return _possible_in_state(follow_up, now) | {Action.DUPLICATE}
+
+
+def _possible_in_state(follow_up: FollowUp, now: dt.datetime) -> frozenset[Action]:
     match follow_up.status:
         case Status.PENDING:
             always = {Action.CANCEL, Action.KEEP, Action.MOVE, Action.EDIT}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -13,13 +11,13 @@ from django.views.decorators.http import require_http_methods, require_POST
 from django.views.decorators.vary import vary_on_headers
 from django_htmx.http import reswap, retarget
 
-from conversations.pages.template_views import begun, part_of
+from conversations.pages.template_views import part_of
 from followups import lifecycle
 from followups.models import FollowUp
 from followups.pages.action_views import check_role, done, not_possible, refused, words
-from followups.pages.forms import EditForm, MoveForm, as_it_is
+from followups.pages.forms import EditForm, MoveForm
 from followups.pages.page import FollowUpsPage
-from followups.pages.schedule_views import schedule_instead
+from followups.pages.schedule_views import begun_with, schedule_instead
 from followups.policies import Action
 from followups.wanted import CUSTOM
 from followups.wording.refusals import Refusal
@@ -58,7 +56,7 @@ def edit(request: MemberRequest, pk: int) -> HttpResponse:
         return _save(page, follow_up)
     if answer := not_possible(page, follow_up, Action.EDIT):
         return answer
-    form = EditForm(follow_up=follow_up, now=page.now, **_begun(request, follow_up))
+    form = EditForm(follow_up=follow_up, now=page.now, **begun_with(request, follow_up))
     return part_of(request, form) or _show(page, form)
 
 
@@ -128,19 +126,6 @@ def _overtaken(
     return schedule_instead(page.request, follow_up.conversation, refusal=str(refusal), now=page.now)
 
 
-def _begun(request: MemberRequest, follow_up: FollowUp) -> dict[str, Any]:
-    """Return the arguments of an ``EditForm``: what is decided, and what somebody has begun to choose.
-
-    The values are there for the follow-up's own template only.
-    """
-    chosen = begun(request)
-    if request.method == "POST":
-        return chosen
-    other = chosen["initial"]["template"] not in {"", str(follow_up.template_id)}
-    mine = {name: value for name, value in chosen["initial"].items() if value}
-    return {**chosen, "initial": as_it_is(follow_up, with_values=not other) | mine}
-
-
 def _show(page: FollowUpsPage, form: EditForm, *, status: int = 200) -> HttpResponse:
     """Render the form alone after an error, with the dialog around it at first, or as a page."""
     if not page.request.htmx:
@@ -154,7 +139,7 @@ def _show(page: FollowUpsPage, form: EditForm, *, status: int = 200) -> HttpResp
     context = {
         "section": "followups",
         "form": form,
-        "form_url": reverse("followups:edit", args=[follow_up.pk]),
+        "form_url": form.url,
         "check_url": reverse("followups:check_edit", args=[follow_up.pk]),
         "follow_up": follow_up,
         "conversation": follow_up.conversation,

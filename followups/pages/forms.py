@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -225,6 +226,11 @@ class ScheduleForm(TemplateForm, WhenForm):
         return is_offered(template, self.conversation)
 
     @property
+    def url(self) -> str:
+        """Where it is sent to."""
+        return reverse("followups:schedule", args=[self.conversation.pk])
+
+    @property
     def note_length(self) -> int:
         return len(str(self["note"].value() or "").replace("\r\n", "\n"))
 
@@ -283,6 +289,21 @@ def as_it_is(follow_up: FollowUp, *, with_values: bool = True) -> dict[str, Any]
     }
 
 
+class DuplicateForm(ScheduleForm):
+    """Another follow-up, begun with what was decided about ``follow_up``."""
+
+    def __init__(
+        self, data: Mapping[str, Any] | None = None, *, follow_up: FollowUp, now: dt.datetime, **others: Any
+    ) -> None:
+        self.follow_up = follow_up
+        self.draft = f"copy-{follow_up.pk}"
+        super().__init__(data, conversation=follow_up.conversation, now=now, **others)
+
+    @property
+    def url(self) -> str:
+        return reverse("followups:duplicate", args=[self.follow_up.pk])
+
+
 class EditForm(ScheduleForm):
     """What is decided about a follow-up that waits, to be changed."""
 
@@ -311,6 +332,10 @@ class EditForm(ScheduleForm):
             **(initial or {}),
         }
         super().__init__(data, conversation=conversation, now=now, initial=begun, kept=kept, **others)
+
+    @property
+    def url(self) -> str:
+        return reverse("followups:edit", args=[self.follow_up.pk])
 
     def attention(self, count: int) -> str:
         return ngettext(

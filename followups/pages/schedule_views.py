@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
@@ -18,8 +19,11 @@ from conversations.models import Conversation
 from conversations.pages.template_views import CONVERSATIONS, begun, part_of
 from followups import lifecycle
 from followups.models import FollowUp
+from followups.pages.action_views import check_role, not_possible
 from followups.pages.banner import first_waiting, waiting_for
-from followups.pages.forms import ScheduleForm, WhenForm
+from followups.pages.forms import DuplicateForm, ScheduleForm, WhenForm, as_it_is
+from followups.pages.page import FollowUpsPage
+from followups.policies import Action
 from trochai.accounts import access
 from trochai.accounts.access import MemberRequest
 from trochai.ui import formatting, toasts
@@ -35,9 +39,38 @@ def schedule(request: MemberRequest, conversation_id: int) -> HttpResponse:
     """
     conversation = find_conversation(request, CONVERSATIONS, conversation_id, needs=access.writer)
     if request.method == "POST" and "choose" not in request.POST:
-        return _submit(request, conversation)
+        form = ScheduleForm(request.POST, conversation=conversation, now=timezone.now())
+        return _submit(request, form)
     form = ScheduleForm(conversation=conversation, now=timezone.now(), **begun(request))
     return part_of(request, form) or _show(request, form)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@vary_on_headers("HX-Request", "HX-Target")
+def duplicate(request: MemberRequest, pk: int) -> HttpResponse:
+    """The same dialog for another one like a follow-up that there is; when is chosen anew."""
+    page = FollowUpsPage(request, now=timezone.now())
+    follow_up = page.find(pk)
+    check_role(page, follow_up, Action.DUPLICATE)
+    if answer := not_possible(page, follow_up, Action.DUPLICATE):
+        return answer
+    if request.method == "POST" and "choose" not in request.POST:
+        return _submit(request, DuplicateForm(request.POST, follow_up=follow_up, now=page.now))
+    form = DuplicateForm(follow_up=follow_up, now=page.now, **begun_with(request, follow_up))
+    return part_of(request, form) or _show(request, form)
+
+
+def begun_with(request: MemberRequest, follow_up: FollowUp) -> dict[str, Any]:
+    """Return the arguments of a form for what is decided, and what somebody has begun to choose.
+
+    The values are there for the follow-up's own template only.
+    """
+    chosen = begun(request)
+    if request.method == "POST":
+        return chosen
+    other = chosen["initial"]["template"] not in {"", str(follow_up.template_id)}
+    mine = {name: value for name, value in chosen["initial"].items() if value}
+    return {**chosen, "initial": as_it_is(follow_up, with_values=not other) | mine}
 
 
 @require_POST
@@ -55,14 +88,14 @@ def check(request: MemberRequest, conversation_id: int) -> HttpResponse:
     return render(request, f"followups/{name}.html", context)
 
 
-def _submit(request: MemberRequest, conversation: Conversation) -> HttpResponse:
-    now = timezone.now()
-    form = ScheduleForm(request.POST, conversation=conversation, now=now)
+def _submit(request: MemberRequest, form: ScheduleForm) -> HttpResponse:
     if not form.is_valid():
         return _show(request, form, status=422)
     submission = form.cleaned_data["submission"]
     try:
-        follow_up = lifecycle.schedule(form.wanted, submission=submission, by=request.membership, now=now)
+        follow_up = lifecycle.schedule(
+            form.wanted, submission=submission, by=request.membership, now=form.now
+        )
     except lifecycle.ScheduleRefused as refusal:
         form.show(refusal.problems)
         return _show(request, form, status=422)
@@ -100,7 +133,7 @@ def _show(
     first, more = first_waiting(waiting_for(form.conversation))
     context = {
         "form": form,
-        "form_url": reverse("followups:schedule", args=[form.conversation.pk]),
+        "form_url": form.url,
         "conversation": form.conversation,
         "refusal": refusal,
         "waiting": first,

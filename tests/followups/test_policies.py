@@ -47,10 +47,11 @@ PERMITTED: dict[str, tuple[set[Action], set[Action]]] = {
 
 def expected(role: Role, owner: str, state: str) -> set[Action]:
     changer, admin = PERMITTED[state]
-    if role == Role.ADMIN:
-        return {Action.VIEW} | changer | admin
-    if role == Role.AGENT and owner == "own":
-        return {Action.VIEW} | changer
+    match role:
+        case Role.ADMIN:
+            return {Action.VIEW, Action.DUPLICATE} | changer | admin
+        case Role.AGENT:
+            return {Action.VIEW, Action.DUPLICATE} | (changer if owner == "own" else set())
     return {Action.VIEW}
 
 
