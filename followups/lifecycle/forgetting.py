@@ -42,6 +42,8 @@ def forget(conversation_ids: Collection[int], *, by: User, now: dt.datetime) -> 
         FollowUpChange(follow_up_id=pk, kind=ChangeKind.CANCELED, by=by, at=now) for pk, _talk in waiting
     )
     theirs.update(parameters={}, note="", search_text="", failure_values={})
+    told = FollowUpChange.objects.filter(follow_up__in=theirs, kind__in=[ChangeKind.EDITED, ChangeKind.MOVED])
+    told.update(values={})
     FollowUpAttempt.objects.filter(follow_up__in=theirs).update(sent=None, details="")
     organizations = {*theirs.values_list("organization", flat=True)}
     addresses = [reverse("followups:detail", args=[pk]) for pk, _talk, _status in locked]

@@ -40,7 +40,9 @@ def test_opening_it_leaves_the_list_where_it_was(team, talk, open_page):
     now = timezone.now()
     for n in range(45):
         factories.ConversationFactory(
-            organization=team.organization, channel=team.channel, last_message_at=now - dt.timedelta(hours=n + 1)
+            organization=team.organization,
+            channel=team.channel,
+            last_message_at=now - dt.timedelta(hours=n + 1),
         )
     page = open_page(team.agent, talk)
     names = page.locator("#rows .name")

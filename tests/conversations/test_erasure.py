@@ -23,7 +23,7 @@ from conversations.models import (
     Upload,
 )
 from conversations.tasks import forget_erased
-from followups.models import FollowUp, FollowUpAttempt
+from followups.models import FollowUp, FollowUpAttempt, FollowUpChange
 from notifications.models import Notification
 from tests import factories
 from tests.conftest import signed_in
@@ -91,13 +91,17 @@ def everything_stored():
     """Return all that the database keeps of conversations, follow-ups and notices, as one text."""
     models = (Contact, Identity, Alias, Conversation, Message, Attachment, Upload, QueuedMessage)
     rows = [
-        row for model in (*models, FollowUp, FollowUpAttempt, Notification) for row in model.objects.values()
+        row
+        for model in (*models, FollowUp, FollowUpAttempt, FollowUpChange, Notification)
+        for row in model.objects.values()
     ]
     return repr(rows)
 
 
 def test_nothing_of_them_is_left(team, talk, media, django_capture_on_commit_callbacks):
-    follow_up(team, "pending")
+    edited = follow_up(team, "pending")
+    before_and_after = {"from": {"note": "Barrio Escalante"}, "to": {"parameters": {"body:1": NAME}}}
+    factories.ChangeFactory(follow_up=edited, kind="edited", values=before_and_after)
     follow_up(team, "sent")
     assert any(each in everything_stored() for each in SECRETS)
     with django_capture_on_commit_callbacks(execute=True):
