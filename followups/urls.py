@@ -2,12 +2,14 @@ from __future__ import annotations
 
 from django.urls import path
 
-from followups.pages import action_views, change_views, schedule_views, views
+from followups.pages import action_views, change_views, new_views, schedule_views, views
 
 app_name = "followups"
 
 urlpatterns = [
     path("", views.index, name="index"),
+    path("new/", new_views.new, name="new"),
+    path("new/check/", new_views.check, name="check_new"),
     path("rows/", views.rows, name="rows"),
     path("<int:pk>/", views.detail, name="detail"),
     path("<int:pk>/cancel/", action_views.cancel, name="cancel"),

@@ -37,11 +37,17 @@ def schedule(request: MemberRequest, conversation_id: int) -> HttpResponse:
     ``?template=`` chooses a template, ``?q=`` searches for one; POST with ``choose`` does it without
     JavaScript, keeping what was typed.
     """
-    conversation = find_conversation(request, CONVERSATIONS, conversation_id, needs=access.writer)
     if request.method == "POST" and "choose" not in request.POST:
+        conversation = find_conversation(request, CONVERSATIONS, conversation_id, needs=access.writer)
         form = ScheduleForm(request.POST, conversation=conversation, now=timezone.now())
         return _submit(request, form)
-    form = ScheduleForm(conversation=conversation, now=timezone.now(), **begun(request))
+    return schedule_for(request, conversation_id, **begun(request))
+
+
+def schedule_for(request: MemberRequest, conversation_id: int, **chosen: Any) -> HttpResponse:
+    """Show the form for the conversation; ``chosen`` is what somebody has begun to choose in it."""
+    conversation = find_conversation(request, CONVERSATIONS, conversation_id, needs=access.writer)
+    form = ScheduleForm(conversation=conversation, now=timezone.now(), **chosen)
     return part_of(request, form) or _show(request, form)
 
 

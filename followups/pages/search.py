@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from django.db.models import Q
 
-from conversations.models import Conversation
+from conversations.models import Conversation, ConversationQuerySet
 from followups.models import FollowUpQuerySet
 from trochai.accounts.models import Organization
 from trochai.search import fold_numbers, lookup
@@ -31,16 +31,20 @@ class Found:
     are_few: bool = False
 
 
+def whose(text: str, *, organization: Organization) -> ConversationQuerySet:
+    """Return the conversations in whose contact's name, number or username ``text`` is found."""
+    rows, folded = Conversation.objects.for_organization(organization), fold_numbers(text)
+    return rows.filter(**{f"contact__search_text__{lookup(folded)}": folded}) if folded else rows
+
+
 def search(rows: FollowUpQuerySet, text: str, *, organization: Organization) -> Found:
     """Return those of the organization's ``rows`` that ``text`` is found in, at most two queries later."""
     folded = fold_numbers(text)
     if not folded:
         return Found(rows)
     how = lookup(folded)
-    whose = Conversation.objects.for_organization(organization).filter(
-        **{f"contact__search_text__{how}": folded}
-    )
-    conversations = list(whose.values_list("pk", flat=True)[: HITS_CAP + 1])
+    theirs = whose(text, organization=organization)
+    conversations = list(theirs.values_list("pk", flat=True)[: HITS_CAP + 1])
     notes: list[int] = []
     if how == "contains":  # a row's text begins with its contact, who is found already
         noted = rows.exclude(note="").filter(search_text__contains=folded)

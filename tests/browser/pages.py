@@ -53,6 +53,7 @@ def every_page(team: Team, *, search: str, **follow_up: Any) -> list[str]:
         f"{talk}?sheet=contact",
         f"{talk}?sheet=files",
         follow_ups,
+        reverse("followups:new"),
         f"{follow_ups}?q={search}&status=canceled",
         reverse("followups:detail", args=[failed.pk]),
         reverse("followups:delete", args=[failed.pk]),
