@@ -59,6 +59,7 @@ BUNDLES: Mapping[str, tuple[str, ...]] = {
         "js/attach.js",
         "js/saved-replies.js",
         "js/writing.js",
+        "js/voice.js",
         "js/latest-answer.js",
         "js/schedule.js",
     ),

@@ -17,6 +17,9 @@ function replace(old, fresh, added) {
   if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
 }
 
+// Whoever listens to something is not interrupted, unless it is gone.
+const isBeingHeard = (old, child) => old.querySelector(":scope:not([data-keyed]) [data-begun]") && child.querySelector("audio");
+
 const areInPlace = (children, fresh) =>
   children.length === fresh.length && [...fresh].every(({ id }, n) => id && id === children[n].id);
 
@@ -30,7 +33,7 @@ function update(parent, fresh, added) {
 }
 
 function bringUpToDate(old, child, added) {
-  if (child.hasAttribute("data-keep") || old.isEqualNode(child)) return;
+  if (child.hasAttribute("data-keep") || old.isEqualNode(child) || isBeingHeard(old, child)) return;
   if (child.hasAttribute("data-keyed") && old.hasAttribute("data-keyed")) {
     copyAttributes(old, child);
     update(old, child, added);

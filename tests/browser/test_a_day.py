@@ -124,7 +124,7 @@ def the_team_sends_a_picture_a_document_and_a_voice_note(day):
     day.seen("Ficha.pdf")
     for page in day.both:
         expect(page.locator(".thread .bubble--out img[alt=Photo]")).to_be_visible()
-        expect(page.locator(".thread .bubble--out audio")).to_be_visible()
+        expect(page.locator(".thread .bubble--out .voice")).to_be_visible()
     expect(day.phone.locator(".thread .bubble--in img")).to_be_visible()
     expect(day.phone.locator(".thread")).to_contain_text("Ficha.pdf")
     expect(day.phone.locator(".thread .bubble--in audio")).to_be_visible()
@@ -145,7 +145,7 @@ def she_sends_hers_and_it_is_canceled(day, waiting):
     assert FollowUp.objects.get(pk=waiting.pk).status == "canceled"
     for page in day.both:
         expect(page.locator(".thread .bubble--in img[alt=Photo]")).to_be_visible()
-        expect(page.locator(".thread .bubble--in audio")).to_be_visible()
+        expect(page.locator(".thread .bubble--in .voice")).to_be_visible()
         expect(page.locator(".thread .bubble--in", has_text="Plano EC-204.pdf")).to_be_visible()
 
 
