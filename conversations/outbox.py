@@ -220,17 +220,7 @@ def send_template(
     existing = _existing(conversation, uuid)
     if existing is not None:
         return existing
-    contact, channel = conversation.contact, conversation.channel
-    if contact.is_opted_out:
-        raise WantsNoMessages
-    if contact.is_in_doubt:
-        raise InDoubt
-    if not contact.can_be_written_to(channel):
-        raise Unreachable
-    if channel.is_stopped:
-        raise ChannelStopped(channel.stop)
-    if not template.can_be_sent_on(channel) or template.problems_with(values, until=now):
-        raise TemplateRefused
+    refuse_template(conversation, template, values, now=now)
     frozen = Frozen(template.pk, template.shape, dict(values))
     message = template.render(frozen.values).as_dict()
     return _write(
@@ -245,6 +235,23 @@ def send_template(
         template_name=template.name,
         language=template.language,
     )
+
+
+def refuse_template(
+    conversation: Conversation, template: Template, values: Mapping[str, str], *, now: dt.datetime
+) -> None:
+    """Raise ``ReplyRefused`` if the template cannot be sent there now with these values."""
+    contact, channel = conversation.contact, conversation.channel
+    if contact.is_opted_out:
+        raise WantsNoMessages
+    if contact.is_in_doubt:
+        raise InDoubt
+    if not contact.can_be_written_to(channel):
+        raise Unreachable
+    if channel.is_stopped:
+        raise ChannelStopped(channel.stop)
+    if not template.can_be_sent_on(channel) or template.problems_with(values, until=now):
+        raise TemplateRefused
 
 
 def retry_reply(message: Message, *, by: User, now: dt.datetime, anyway: bool = False) -> Message:

@@ -397,6 +397,7 @@ class ChangeKind(models.TextChoices):
     KEPT = "kept", _("Kept")
     MOVED = "moved", _("Moved")
     EDITED = "edited", _("Changed")
+    SENT_NOW = "sent_now", _("Sent now")
 
 
 class FollowUpChange(models.Model):

@@ -16,6 +16,7 @@ class Action(StrEnum):
     MOVE = "move"
     EDIT = "edit"
     DUPLICATE = "duplicate"
+    SEND_NOW = "send_now"
     RETRY = "retry"
     RESTORE = "restore"
     RELEASE = "release"
@@ -67,7 +68,7 @@ def _possible_in_state(follow_up: FollowUp, now: dt.datetime) -> frozenset[Actio
     match follow_up.status:
         case Status.PENDING:
             always = {Action.CANCEL, Action.KEEP, Action.MOVE, Action.EDIT}
-            return frozenset(always | {Action.RELEASE} if follow_up.held_reason else always)
+            return frozenset(always | {Action.RELEASE if follow_up.held_reason else Action.SEND_NOW})
         case Status.FAILED:
             too_soon = follow_up.retry_allowed_at is not None and now < follow_up.retry_allowed_at
             return frozenset({Action.DELETE} if too_soon else {Action.RETRY, Action.DELETE})

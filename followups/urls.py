@@ -18,6 +18,7 @@ urlpatterns = [
     path("<int:pk>/edit/", change_views.edit, name="edit"),
     path("<int:pk>/edit/check/", change_views.check, name="check_edit"),
     path("<int:pk>/duplicate/", schedule_views.duplicate, name="duplicate"),
+    path("<int:pk>/send-now/", change_views.send_now, name="send_now"),
     path("<int:pk>/retry/", action_views.retry, name="retry"),
     path("<int:pk>/restore/", action_views.restore, name="restore"),
     path("<int:pk>/release/", action_views.release, name="release"),

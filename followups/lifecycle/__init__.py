@@ -36,6 +36,7 @@ from followups.lifecycle.people import (
     ScheduleRefused,
     cancel,
     cancel_by_system,
+    check_sendable,
     delete,
     edit,
     hold,
@@ -47,6 +48,7 @@ from followups.lifecycle.people import (
     restore,
     retry,
     schedule,
+    send_now,
 )
 from followups.lifecycle.recovery import give_up_on_unknown, release_expired, tidy_up
 
@@ -60,6 +62,7 @@ __all__ = [
     "TransitionRefused",
     "cancel",
     "cancel_by_system",
+    "check_sendable",
     "claim",
     "delete",
     "edit",
@@ -82,6 +85,7 @@ __all__ = [
     "restore",
     "retry",
     "schedule",
+    "send_now",
     "settle_all_sent",
     "settle_failed",
     "settle_retry",

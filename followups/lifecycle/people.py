@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, Q, QuerySet, Value
 from django.db.models.functions import Greatest
 
-from conversations import identity
+from conversations import identity, outbox
 from followups import announcements
 from followups.contents import contents_of, difference
 from followups.lifecycle import counts
@@ -148,7 +148,7 @@ def edit(
     problems = problems_with(wanted, now=now)
     if problems or wanted.template is None or wanted.scheduled_for is None:
         raise ScheduleRefused(problems)
-    decided = {
+    decided: dict[str, Any] = {
         "template_id": wanted.template.pk,
         "parameters": dict(wanted.parameters),
         "shape": wanted.template.shape,
@@ -170,6 +170,32 @@ def edit(
     )
 
 
+def check_sendable(follow_up: FollowUp, *, now: dt.datetime) -> None:
+    """Raise ``ReplyRefused`` if it could not be sent now."""
+    template = follow_up.template
+    outbox.refuse_template(follow_up.conversation, template, follow_up.parameters, now=now)
+    if not template.fits(follow_up.shape):
+        raise outbox.TemplateRefused
+
+
+def send_now(follow_up: FollowUp, *, version: int | None, by: Membership, now: dt.datetime) -> FollowUp:
+    """Let a pending row go out at once, as a template that is sent from its conversation does.
+
+    ``version`` is the row's that ``by`` was shown. Raises ``ReplyRefused`` if it cannot be sent now, by the
+    same rules; whoever calls it wakes a worker.
+    """
+    check_sendable(follow_up, now=now)
+    return _decide(
+        follow_up,
+        version,
+        kind=ChangeKind.SENT_NOW,
+        by=by.user,
+        now=now,
+        leaving=Q(held_reason=""),
+        scheduled_for=now,
+    )
+
+
 def _decide(
     follow_up: FollowUp,
     version: int | None,
@@ -177,10 +203,11 @@ def _decide(
     kind: ChangeKind,
     by: User,
     now: dt.datetime,
-    tell: Callable[[FollowUp], None],
+    tell: Callable[[FollowUp], None] | None = None,
+    leaving: Q | None = None,
     **decided: Any,
 ) -> FollowUp:
-    """Change what people decide about a pending row, if it is still the one that was shown.
+    """Change what people decide about a pending row, if it is still the one that was shown, and ``leaving``.
 
     The same decision again, of a form that was sent twice, changes nothing. Nobody is asked any more whether
     it goes out although the contact has written.
@@ -194,7 +221,7 @@ def _decide(
     try:
         return change(
             follow_up,
-            Q(status=Status.PENDING) & shown,
+            Q(status=Status.PENDING) & shown & (leaving or Q()),
             kind=kind,
             by=by,
             now=now,

@@ -11,17 +11,21 @@ from django.views.decorators.http import require_http_methods, require_POST
 from django.views.decorators.vary import vary_on_headers
 from django_htmx.http import reswap, retarget
 
+from conversations.outbox import ReplyRefused
+from conversations.pages.local_time import times_there
 from conversations.pages.template_views import part_of
 from followups import lifecycle
 from followups.models import FollowUp
 from followups.pages.action_views import check_role, done, not_possible, refused, words
-from followups.pages.forms import EditForm, MoveForm
+from followups.pages.forms import EditForm, MoveForm, ShownForm
 from followups.pages.page import FollowUpsPage
 from followups.pages.schedule_views import begun_with, schedule_instead
 from followups.policies import Action
+from followups.tasks import send_due_follow_ups
 from followups.wanted import CUSTOM
 from followups.wording.refusals import Refusal
 from trochai.accounts.access import MemberRequest
+from trochai.waking import waker
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -71,6 +75,42 @@ def check(request: MemberRequest, pk: int) -> HttpResponse:
     form.forgive_unfinished()
     context = {"form": form, "conversation": form.conversation, "oob": True}
     return render(request, "followups/_edit_check.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def send_now(request: MemberRequest, pk: int) -> HttpResponse:
+    """Ask once, with the message and the contact's local time; POST sends what waits."""
+    page = FollowUpsPage(request, now=timezone.now())
+    follow_up = page.find(pk)
+    check_role(page, follow_up, Action.SEND_NOW)
+    if answer := not_possible(page, follow_up, Action.SEND_NOW):
+        return answer
+    form = ShownForm(request.POST or None)
+    version = form.cleaned_data["version"] if form.is_valid() else None
+    try:
+        if request.method != "POST":
+            lifecycle.check_sendable(follow_up, now=page.now)
+            return _ask_to_send(page, follow_up)
+        sent = lifecycle.send_now(follow_up, version=version, by=page.membership, now=page.now)
+    except (lifecycle.TransitionRefused, ReplyRefused) as refusal:
+        return refused(page, pk, str(refusal))
+    waker.wake(send_due_follow_ups)
+    text = _("%(contact)s gets %(template)s in a moment.") % words(sent)
+    return done(page, pk, title=_("Follow-up on its way"), text=text)
+
+
+def _ask_to_send(page: FollowUpsPage, follow_up: FollowUp) -> HttpResponse:
+    context = {
+        "section": "followups",
+        "follow_up": follow_up,
+        "conversation": follow_up.conversation,
+        "rendered": follow_up.template.render(follow_up.parameters),
+        "times_there": times_there(follow_up.conversation.contact.phone, page.now),
+        "dialog": bool(page.request.htmx),
+        "here": page.way_back,
+    }
+    name = "_send_now_dialog" if page.request.htmx else "send_now"
+    return render(page.request, f"followups/{name}.html", context)
 
 
 def _move(page: FollowUpsPage, follow_up: FollowUp, form: MoveForm) -> HttpResponse:

@@ -45,6 +45,10 @@ if TYPE_CHECKING:
     from trochai.accounts.models import Organization
 
 
+# More no database takes.
+MOST_VERSIONS = 2**31 - 1
+
+
 class NoteField(forms.CharField):
     """A text in which a line break counts as one character.
 
@@ -196,11 +200,14 @@ class WhenForm(forms.Form):
             self.add_error("time", str(error))
 
 
-class MoveForm(WhenForm):
-    """Another moment for a follow-up whose ``version`` was shown."""
+class ShownForm(forms.Form):
+    """Which version of a follow-up was shown; without one nothing was, which is told like a change."""
 
-    # Without one nothing was shown, which is told like a change.
-    version = forms.IntegerField(required=False)
+    version = forms.IntegerField(required=False, max_value=MOST_VERSIONS)
+
+
+class MoveForm(WhenForm, ShownForm):
+    """Another moment for a follow-up."""
 
 
 class ScheduleForm(TemplateForm, WhenForm):
@@ -304,12 +311,10 @@ class DuplicateForm(ScheduleForm):
         return reverse("followups:duplicate", args=[self.follow_up.pk])
 
 
-class EditForm(ScheduleForm):
+class EditForm(ScheduleForm, ShownForm):
     """What is decided about a follow-up that waits, to be changed."""
 
     button = gettext_lazy("Save changes")
-    # Without one nothing was shown, which is told like a change.
-    version = forms.IntegerField(required=False)
 
     def __init__(
         self,

@@ -36,6 +36,11 @@ CHANGES: dict[str, tuple[Promise, Promise, str]] = {
     ChangeKind.KEPT: (gettext_lazy("Kept"), gettext_lazy("Kept by %(person)s"), "calendar-check"),
     ChangeKind.MOVED: (gettext_lazy("Moved"), gettext_lazy("Moved by %(person)s"), "calendar-clock"),
     ChangeKind.EDITED: (gettext_lazy("Changed"), gettext_lazy("Changed by %(person)s"), "pencil"),
+    ChangeKind.SENT_NOW: (
+        gettext_lazy("Sent now"),
+        gettext_lazy("Sent now by %(person)s"),
+        "send-horizontal",
+    ),
     ChangeKind.RELEASED: (gettext_lazy("Released"), gettext_lazy("Released by %(person)s"), "play"),
     ChangeKind.RESTORED: (gettext_lazy("Restored"), gettext_lazy("Restored by %(person)s"), "undo-2"),
 }

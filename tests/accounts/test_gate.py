@@ -31,7 +31,19 @@ OF_ONE_CONVERSATION = (
     "wants",
     "writing",
 )
-VERBS = ("cancel", "keep", "move", "edit", "check_edit", "duplicate", "retry", "restore", "release", "delete")
+VERBS = (
+    "cancel",
+    "keep",
+    "move",
+    "edit",
+    "check_edit",
+    "duplicate",
+    "send_now",
+    "retry",
+    "restore",
+    "release",
+    "delete",
+)
 OF_A_FOLLOW_UP = [f"followups:{name}" for name in ("detail", *VERBS)]
 
 

@@ -124,6 +124,23 @@ def test_another_date_is_said_in_words_before_enter_moves_it_there(team, open_pa
     assert follow_up.scheduled_for.astimezone(team.organization.zone).date() == day
 
 
+def test_send_now_asks_once_and_the_row_falls_due(team, open_page):
+    follow_up = make(team)
+    page = open_page(team.agent, "/followups/?status=pending")
+    row = page.locator(f"#followup-{follow_up.pk}")
+    row.get_by_role("button", name="More for the follow-up to Tom Becker").click()
+    row.get_by_role("link", name="Send now").click()
+    dialog = page.get_by_role("dialog", name="Send this follow-up now?")
+    expect(dialog.get_by_role("button", name="Back")).to_be_focused()
+    expect(dialog.locator(".bubble")).to_contain_text("Casa EC-204")
+    assert FollowUp.objects.get().scheduled_for == follow_up.scheduled_for
+    dialog.get_by_role("button", name="Send now").click()
+    expect(dialog).to_have_count(0)
+    expect(page.locator("#toasts")).to_contain_text("Follow-up on its way")
+    follow_up.refresh_from_db()
+    assert follow_up.next_attempt_at <= timezone.now()
+
+
 def test_back_and_escape_leave_everything_and_return_the_focus(team, open_page):
     make(team)
     page = open_page(team.agent, "/followups/")

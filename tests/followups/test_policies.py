@@ -32,7 +32,7 @@ STATES: dict[str, dict[str, object]] = {
 
 # What the state permits: to whoever may change it, and to admins besides.
 PERMITTED: dict[str, tuple[set[Action], set[Action]]] = {
-    "pending": ({Action.CANCEL, Action.KEEP, Action.MOVE, Action.EDIT}, set()),
+    "pending": ({Action.CANCEL, Action.KEEP, Action.MOVE, Action.EDIT, Action.SEND_NOW}, set()),
     "processing": (set(), set()),
     "sent": (set(), set()),
     "failed": ({Action.RETRY}, {Action.DELETE}),
