@@ -171,6 +171,12 @@ def learn_wa_id(channel: Channel, *, sent_to: str, wa_id: str) -> None:
         _keep(channel, "", name, sent_to, until=None)
 
 
+def rename(contact: Contact, name: str) -> None:
+    """Call the contact as a member does from now on."""
+    with transaction.atomic():
+        _write(contact, {"name": name})
+
+
 def trust(contact: Contact) -> None:
     """A person has decided that the contact is found under its number."""
     Contact.objects.filter(pk=contact.pk).update(in_doubt_since=None)

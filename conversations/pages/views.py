@@ -21,6 +21,7 @@ from django_htmx.http import HttpResponseClientRedirect, reswap
 
 from conversations import (
     consent,
+    identity,
     internal_notes,
     merging,
     notices,
@@ -31,13 +32,12 @@ from conversations import (
     window,
 )
 from conversations.media import unsent, uploads
-from conversations.models import Contact, Conversation, ConversationStatus, Message, OptOutSource, Tag
+from conversations.models import Conversation, ConversationStatus, Message, OptOutSource, Tag
 from conversations.pages import listing, sheet, thread
 from conversations.pages.banners import banners_of
 from conversations.pages.forms import ContactForm, NoteForm, ReplyForm, TagForm, TriageForm, assignable
 from conversations.pages.listing import Filters, Listing, Sheet, tags_of
 from conversations.sending import queue
-from conversations.signals import contact_changed
 from trochai import changes
 from trochai.accounts import access
 from trochai.accounts.access import MemberRequest
@@ -209,10 +209,7 @@ def contact(request: MemberRequest, pk: int) -> HttpResponse:
         words = " ".join(map(str, form.errors["name"]))
         return toasts.say(request, _done(request, opened), title=_("Not changed"), text=words, tone="error")
     if "name" in form.data and form.cleaned_data["name"] != opened.contact.name:
-        opened.contact.name = form.cleaned_data["name"]
-        with transaction.atomic():
-            opened.contact.save(update_fields=["name", "search_text"])
-            contact_changed.send(sender=Contact, contact=opened.contact)
+        identity.rename(opened.contact, form.cleaned_data["name"])
     return _done(request, opened)
 
 

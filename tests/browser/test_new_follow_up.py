@@ -50,6 +50,8 @@ def test_a_number_is_checked_while_it_is_typed_and_leads_to_the_same_dialog(team
     number.press_sequentially("8712 449")
     expect(dialog).to_contain_text("A number in Costa Rica has 8 digits; this has 7.")
     number.press("Enter")
+    # The answer brings the field anew, with what was typed.
+    expect(number).to_have_attribute("aria-invalid", "true")
     expect(dialog).to_contain_text("A number in Costa Rica has 8 digits; this has 7.")
     number.fill("8712 4490")
     expect(dialog).to_contain_text("+506 8712 4490, a mobile number in Costa Rica")
