@@ -121,6 +121,8 @@ def the_team_sends_a_picture_a_document_and_a_voice_note(day):
     expect(tray.get_by_role("listitem")).to_have_count(3)
     expect(tray.locator("progress")).to_have_count(0)
     day.andres.get_by_role("button", name="Send", exact=True).click()
+    # Written: there is something for the workers to do.
+    expect(day.andres.locator(".thread")).to_contain_text("Ficha.pdf")
     day.seen("Ficha.pdf")
     for page in day.both:
         expect(page.locator(".thread .bubble--out img[alt=Photo]")).to_be_visible()
