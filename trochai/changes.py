@@ -61,10 +61,17 @@ def changed(organization_ids: Iterable[int], kinds: Collection[Kind] = LASTING) 
     transaction.on_commit(tell)
 
 
+_untold: set[Callable[..., Any]] = set()
+
+
 def untold(view: Callable[..., Any]) -> Callable[..., Any]:
     """Mark a view that changes nothing though it is sent something, or tells of it by itself."""
-    view.tells_by_itself = True  # type: ignore[attr-defined]
+    _untold.add(view)
     return view
+
+
+def is_untold(view: Callable[..., Any]) -> bool:
+    return view in _untold
 
 
 class Viewer(Protocol):

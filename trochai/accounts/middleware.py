@@ -77,7 +77,7 @@ class MembershipMiddleware:
             raise PermissionDenied(_("You are not a member of any organization."))
         member = cast("MemberRequest", request)
         member.membership, member.memberships = membership, memberships
-        member.may_change = request.method not in UNCHANGING and not getattr(view, "tells_by_itself", False)
+        member.may_change = request.method not in UNCHANGING and not changes.is_untold(view)
         timezone.activate(membership.organization.zone)
 
 
