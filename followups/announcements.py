@@ -12,7 +12,7 @@ from django.db.models import Exists, OuterRef, prefetch_related_objects
 from django.urls import reverse
 
 from conversations import notes
-from followups.models import CancelCause, FollowUp
+from followups.models import FollowUp
 from followups.ownership import colleague_of
 from followups.wording.notices import Kind
 from followups.wording.thread_notes import Said
@@ -23,6 +23,7 @@ from trochai.accounts.models import Membership, Organization
 if TYPE_CHECKING:
     from conversations.models import Contact
     from templates_app.models import Template
+    from trochai.accounts.models import User
     from trochai.whatsapp.models import Channel, UnknownNumber
     from trochai.whatsapp.webhooks.parsing import AccountEvent
 
@@ -62,12 +63,19 @@ def announce_scheduled(follow_up: FollowUp, *, by: str, now: dt.datetime) -> Non
     _tell_thread(follow_up, Said.SCHEDULED, {"by": by, **_dated(follow_up, now)}, now)
 
 
-def announce_moved_to(follow_up: FollowUp, *, by: str, now: dt.datetime) -> None:
-    _tell_thread(follow_up, Said.MOVED, {"by": by, **_dated(follow_up, now)}, now)
+def announce_moved_to(follow_up: FollowUp, *, by: User, now: dt.datetime) -> None:
+    _announce_changed(follow_up, Kind.FOLLOW_UP_MOVED, by, now)
 
 
-def announce_edited(follow_up: FollowUp, *, by: str, now: dt.datetime) -> None:
-    _tell_thread(follow_up, Said.EDITED, {"by": by, **_dated(follow_up, now)}, now)
+def announce_edited(follow_up: FollowUp, *, by: User, now: dt.datetime) -> None:
+    _announce_changed(follow_up, Kind.FOLLOW_UP_EDITED, by, now)
+
+
+def _announce_changed(follow_up: FollowUp, kind: Kind, by: User, now: dt.datetime) -> None:
+    """Say it in the thread; whoever scheduled it also hears what a colleague has done with it."""
+    values = {"by": str(by), **_dated(follow_up, now)}
+    _tell_creator(follow_up, kind, values, now, but=by.pk)
+    _tell_thread(follow_up, kind, values, now)
 
 
 def _dated(follow_up: FollowUp, now: dt.datetime) -> dict[str, str]:
@@ -85,8 +93,7 @@ def announce_canceled(follow_up: FollowUp, *, now: dt.datetime) -> None:
     """Whoever canceled it need not be told; the thread says it to the others."""
     by = follow_up.canceled_by.name if follow_up.canceled_by else ""
     values = {"cause": follow_up.cancel_cause, "by": by}
-    if follow_up.cancel_cause != CancelCause.MEMBER:
-        _tell_creator(follow_up, Kind.FOLLOW_UP_CANCELED, values, now)
+    _tell_creator(follow_up, Kind.FOLLOW_UP_CANCELED, values, now, but=follow_up.canceled_by_id)
     _tell_thread(follow_up, Kind.FOLLOW_UP_CANCELED, values, now)
 
 
@@ -201,10 +208,16 @@ def _names(follow_up: FollowUp) -> dict[str, str]:
     }
 
 
-def _tell_creator(follow_up: FollowUp, kind: Kind, values: Mapping[str, Any], now: dt.datetime) -> None:
+def _tell_creator(
+    follow_up: FollowUp, kind: Kind, values: Mapping[str, Any], now: dt.datetime, *, but: int | None = None
+) -> None:
+    """Tell whoever scheduled it; ``but`` is the id of a user whose own doing it was."""
+    if but is not None and but == follow_up.created_by_id:
+        return
+    recipients = recipients_for(follow_up.organization, follow_up.created_by_id)
     notify(
         organization=follow_up.organization,
-        recipients=recipients_for(follow_up.organization, follow_up.created_by_id),
+        recipients=[recipient for recipient in recipients if recipient != but],
         kind=kind,
         values={**_names(follow_up), **values},
         url=_conversation_url(follow_up),

@@ -133,7 +133,7 @@ def move(
         kind=ChangeKind.MOVED,
         by=by.user,
         now=now,
-        tell=lambda moved: announcements.announce_moved_to(moved, by=str(by.user), now=now),
+        tell=lambda moved: announcements.announce_moved_to(moved, by=by.user, now=now),
         scheduled_for=to,
     )
 
@@ -164,7 +164,7 @@ def edit(
         kind=ChangeKind.EDITED,
         by=by.user,
         now=now,
-        tell=lambda edited: announcements.announce_edited(edited, by=str(by.user), now=now),
+        tell=lambda edited: announcements.announce_edited(edited, by=by.user, now=now),
         search_text=search_text(*wanted.conversation.contact.known_as, wanted.note),
         **decided,
     )

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Any
 
+from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -25,6 +26,7 @@ from trochai.whatsapp.json_reading import mapping, mappings, text_or_number
 from trochai.whatsapp.webhooks.parsing import CAPABILITY
 
 CAUSES: Mapping[str, Promise] = {
+    CancelCause.MEMBER: gettext_lazy("canceled by %(by)s."),
     CancelCause.REPLY: gettext_lazy("the contact replied. You can restore it on the Follow-ups page."),
     CancelCause.OPT_OUT: gettext_lazy("the contact no longer wants messages."),
 }
@@ -35,6 +37,8 @@ class Kind(StrEnum):
     FOLLOW_UP_FAILED = "follow_up_failed"
     FOLLOW_UP_CANCELED = "follow_up_canceled"
     FOLLOW_UP_HELD = "follow_up_held"
+    FOLLOW_UP_MOVED = "follow_up_moved"
+    FOLLOW_UP_EDITED = "follow_up_edited"
     CONTACT_MOVED = "contact_moved"
     CONTACTS_ALIKE = "contacts_alike"
     TEMPLATE_UNUSABLE = "template_unusable"
@@ -63,11 +67,9 @@ def failed(values: Mapping[str, Any]) -> Words:
 
 @words_for(Kind.FOLLOW_UP_CANCELED, icon="circle-slash", tone="mute")
 def canceled(values: Mapping[str, Any]) -> Words:
-    """Values: contact, template, cause (a CancelCause)."""
-    text = _("for %(contact)s (%(template)s): %(cause)s") % {
-        **_names(values),
-        "cause": CAUSES[values["cause"]],
-    }
+    """Values: contact, template, cause (a CancelCause), by (the name of the member whose doing it was)."""
+    cause = str(CAUSES[values["cause"]]) % {"by": isolated(values.get("by", ""))}
+    text = _("for %(contact)s (%(template)s): %(cause)s") % {**_names(values), "cause": cause}
     return Words(_("Follow-up canceled"), text)
 
 
@@ -79,6 +81,20 @@ def held(values: Mapping[str, Any]) -> Words:
         "another contact’s here. Cancel the follow-up, or release it on the Follow-ups page."
     )
     return Words(_("Follow-up on hold"), text % _names(values))
+
+
+@words_for(Kind.FOLLOW_UP_MOVED, icon="calendar-clock")
+def rescheduled(values: Mapping[str, Any]) -> Words:
+    """Values: contact, template, by (a member's name), at and made (when it is sent, when that was said)."""
+    text = _("for %(contact)s (%(template)s): moved to %(when)s by %(by)s.")
+    return Words(_("Follow-up moved"), text % {**_names(values), **by_and_when(values)})
+
+
+@words_for(Kind.FOLLOW_UP_EDITED, icon="pencil")
+def edited(values: Mapping[str, Any]) -> Words:
+    """Values: as for one that was moved."""
+    text = _("for %(contact)s (%(template)s): changed for %(when)s by %(by)s.")
+    return Words(_("Follow-up changed"), text % {**_names(values), **by_and_when(values)})
 
 
 @words_for(Kind.CONTACT_MOVED, icon="contact")
@@ -186,3 +202,9 @@ def _details(details: object) -> Iterator[str]:
 
 def _names(values: Mapping[str, Any]) -> dict[str, str]:
     return {"contact": isolated(values["contact"]) or _("WhatsApp user"), "template": values["template"]}
+
+
+def by_and_when(values: Mapping[str, Any]) -> dict[str, str]:
+    """Word the member's name ``by``, and ``at`` as it was called when it was ``made`` (both UTC, ISO)."""
+    at, made = (timezone.localtime(dt.datetime.fromisoformat(values[name])) for name in ("at", "made"))
+    return {"by": isolated(values["by"]), "when": day_time(at, made)}

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from conversations.notes import Words, words_for
 from followups.models import CancelCause, FailureKind
 from followups.wording import failures
-from followups.wording.notices import Kind
-from trochai.ui.formatting import day_time, isolated
+from followups.wording.notices import Kind, by_and_when
 from trochai.whatsapp.cloud_api.failures import Failure
 
 
@@ -22,8 +19,6 @@ class Said(StrEnum):
     """What is told in the thread alone. Stored, so never renamed."""
 
     SCHEDULED = "follow_up_scheduled"
-    MOVED = "follow_up_moved"
-    EDITED = "follow_up_edited"
 
 
 @words_for(Said.SCHEDULED, icon="calendar-clock")
@@ -32,21 +27,20 @@ def scheduled(values: Mapping[str, Any]) -> Words:
     return Words(_("%(by)s scheduled %(template)s for %(when)s") % _dated(values), _("See it"))
 
 
-@words_for(Said.MOVED, icon="calendar-clock")
+@words_for(Kind.FOLLOW_UP_MOVED, icon="calendar-clock")
 def moved(values: Mapping[str, Any]) -> Words:
     """Values: as for one that was scheduled."""
     return Words(_("%(by)s moved %(template)s to %(when)s") % _dated(values), _("See it"))
 
 
-@words_for(Said.EDITED, icon="pencil")
+@words_for(Kind.FOLLOW_UP_EDITED, icon="pencil")
 def edited(values: Mapping[str, Any]) -> Words:
     """Values: as for one that was scheduled."""
     return Words(_("%(by)s changed %(template)s for %(when)s") % _dated(values), _("See it"))
 
 
 def _dated(values: Mapping[str, Any]) -> dict[str, str]:
-    at, made = (timezone.localtime(dt.datetime.fromisoformat(values[name])) for name in ("at", "made"))
-    return {"by": isolated(values["by"]), "template": values["template"], "when": day_time(at, made)}
+    return {"template": values["template"], **by_and_when(values)}
 
 
 @words_for(Kind.FOLLOW_UP_FAILED, icon="circle-alert", tone="bad")
