@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import threading
 from typing import Any
 
 import pytest
@@ -294,71 +293,6 @@ def test_opening_and_saving_cost_a_bounded_number_of_queries(team, follow_up, dj
         client.get(path, headers=HTMX)
     with django_assert_max_num_queries(24):
         client.post(path, as_shown(follow_up, note="Later"), headers=HTMX)
-
-
-# Against the worker -------------------------------------------------------------------------------
-
-
-def test_of_an_edit_and_a_claim_at_once_exactly_one_comes_first(team, in_threads, pytestconfig):
-    """Either the worker has what the edit decided, or the edit hears that it is being sent.
-
-    Each on a connection of its own, row by row. A claim asks more before it takes a row, so the edit gives it
-    more and less of a start, in questions of its own. A thousand times with --long.
-    """
-    team.channel.messages_per_second = 1000
-    team.channel.save()
-    rounds = 1000 if pytestconfig.getoption("long", default=False) else 100
-    rows = [
-        factories.FollowUpFactory(
-            organization=team.organization,
-            conversation=factories.ConversationFactory(organization=team.organization, channel=team.channel),
-            template=team.template,
-            created_by=team.agent.user,
-            scheduled_for=NOW + dt.timedelta(seconds=number),
-            note="before",
-        )
-        for number in range(rounds)
-    ]
-    both = threading.Barrier(2, timeout=60)
-
-    def edits() -> dict[int, str]:
-        heard = {}
-        for number, row in enumerate(rows):
-            both.wait()
-            for _question in range(number % 20):
-                FollowUp.objects.filter(pk=row.pk).exists()
-            try:
-                heard[row.pk] = lifecycle.edit(
-                    row, with_note(row, "after"), version=0, by=team.agent, now=NOW
-                ).note
-            except lifecycle.TransitionRefused as refusal:
-                heard[row.pk] = refusal.code
-        return heard
-
-    def claims() -> dict[int, str]:
-        claimed: dict[int, str] = {}
-
-        def claim(now: dt.datetime) -> None:
-            claimed.update({each.pk: each.note for each in lifecycle.claim(limit=5, now=now).rows})
-
-        for row in rows:
-            both.wait()
-            claim(row.scheduled_for)
-        while len(claimed) < rounds:  # an edit, or the line, has kept it from some of them
-            claim(rows[-1].scheduled_for)
-        return claimed
-
-    def race(number: int) -> tuple[dict[int, str], dict[int, str]]:
-        found = (edits, claims)[number]()
-        both.wait()
-        return found, dict(FollowUp.objects.values_list("pk", "note"))
-
-    (heard, stored), (claimed, _stored) = in_threads(race, 2)
-    assert claimed == stored
-    assert {pk: note for pk, note in heard.items() if note == "after"} == {
-        pk: note for pk, note in stored.items() if note == "after"
-    }
-    assert set(heard.values()) == {"after", "processing"}
 
 
 def with_note(row: FollowUp, note: str) -> Wanted:

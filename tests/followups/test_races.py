@@ -1,0 +1,107 @@
+"""What people do with a follow-up at the moment at which a worker takes it, on connections of their own."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+
+import pytest
+
+from followups import lifecycle
+from followups.models import FollowUp, Status
+from followups.wanted import CUSTOM
+from tests import factories
+from tests.followups.test_editing import with_note
+from trochai.accounts.models import Membership
+
+pytestmark = pytest.mark.django_db
+
+NOW = dt.datetime(2026, 11, 20, 15, 0, tzinfo=dt.UTC)
+
+
+@pytest.fixture(autouse=True)
+def clock(time_machine):
+    time_machine.move_to(NOW, tick=False)
+
+
+def edit(row: FollowUp, by: Membership) -> None:
+    lifecycle.edit(row, with_note(row, "They come by bus"), version=0, by=by, now=NOW)
+
+
+def move(row: FollowUp, by: Membership) -> None:
+    lifecycle.move(row, choice=CUSTOM, to=NOW + dt.timedelta(days=14), version=0, by=by, now=NOW)
+
+
+def send_now(row: FollowUp, by: Membership) -> None:
+    lifecycle.send_now(row, version=0, by=by, now=NOW)
+
+
+def cancel(row: FollowUp, by: Membership) -> None:
+    lifecycle.cancel(row, by=by, now=NOW)
+
+
+@pytest.mark.parametrize("change", [edit, move, send_now, cancel])
+def test_of_a_change_and_a_claim_at_once_exactly_one_comes_first(team, in_threads, pytestconfig, change):
+    """Either the worker has what was decided, or whoever decided hears that it is being sent.
+
+    Row by row. A claim asks more before it takes a row, so the change gives it more and less of a start, in
+    questions of its own. A thousand times with --long.
+    """
+    team.channel.messages_per_second = 1000
+    team.channel.save()
+    rounds = 1000 if pytestconfig.getoption("long", default=False) else 60
+    rows = [
+        factories.FollowUpFactory(
+            organization=team.organization,
+            conversation=factories.ConversationFactory(organization=team.organization, channel=team.channel),
+            template=team.template,
+            created_by=team.agent.user,
+            scheduled_for=NOW + dt.timedelta(seconds=number + 1),
+        )
+        for number in range(rounds)
+    ]
+    lifecycle.recount()
+    both = threading.Barrier(2, timeout=60)
+
+    def changes() -> dict[int, str]:
+        heard = {}
+        for number, row in enumerate(rows):
+            both.wait()
+            for _question in range(number % 20):
+                FollowUp.objects.filter(pk=row.pk).exists()
+            try:
+                change(row, team.agent)
+                heard[row.pk] = "done"
+            except lifecycle.TransitionRefused as refusal:
+                heard[row.pk] = refusal.code
+        return heard
+
+    def claims() -> dict[int, int]:
+        """The version of each row that the worker has."""
+        claimed = {}
+
+        def claim(now: dt.datetime) -> None:
+            claimed.update({each.pk: each.version for each in lifecycle.claim(limit=5, now=now).rows})
+
+        for row in rows:
+            both.wait()
+            claim(row.scheduled_for)
+        while FollowUp.objects.due(rows[-1].scheduled_for).exists():  # the line has kept it from some of them
+            claim(rows[-1].scheduled_for)
+        return claimed
+
+    def race(number: int) -> tuple[dict[int, str] | dict[int, int], dict[int, FollowUp]]:
+        found = changes() if number == 0 else claims()
+        both.wait()
+        return found, FollowUp.objects.in_bulk()
+
+    (heard, stored), (claimed, _stored) = in_threads(race, 2)
+    for pk, answer in heard.items():
+        if answer == "done":
+            assert stored[pk].version == 1 or stored[pk].status == Status.CANCELED
+            assert claimed.get(pk) in {None, stored[pk].version}
+            assert (pk in claimed) is (stored[pk].status == Status.PROCESSING)
+        else:
+            assert answer == "processing"
+            assert (claimed[pk], stored[pk].version, stored[pk].status) == (0, 0, Status.PROCESSING)
+    assert set(heard.values()) == {"done", "processing"}
