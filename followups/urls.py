@@ -15,6 +15,7 @@ urlpatterns = [
     path("<int:pk>/cancel/", action_views.cancel, name="cancel"),
     path("<int:pk>/keep/", action_views.keep, name="keep"),
     path("<int:pk>/move/", change_views.move, name="move"),
+    path("<int:pk>/move/undo/", change_views.undo_move, name="undo_move"),
     path("<int:pk>/edit/", change_views.edit, name="edit"),
     path("<int:pk>/edit/check/", change_views.check, name="check_edit"),
     path("<int:pk>/duplicate/", schedule_views.duplicate, name="duplicate"),

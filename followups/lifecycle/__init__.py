@@ -49,6 +49,7 @@ from followups.lifecycle.people import (
     retry,
     schedule,
     send_now,
+    undo_move,
 )
 from followups.lifecycle.recovery import give_up_on_unknown, release_expired, tidy_up
 
@@ -92,6 +93,7 @@ __all__ = [
     "settle_sent",
     "settle_unknown",
     "tidy_up",
+    "undo_move",
     "what_is_sent",
     "withdraw",
 ]

@@ -127,6 +127,12 @@ def move(
     problems = list(problems_with_moment(choice, to, follow_up.organization, now=now))
     if problems or to is None:
         raise ScheduleRefused(problems)
+    return _reschedule(follow_up, to, version=version, by=by, now=now)
+
+
+def _reschedule(
+    follow_up: FollowUp, to: dt.datetime, *, version: int | None, by: Membership, now: dt.datetime
+) -> FollowUp:
     return _decide(
         follow_up,
         version,
@@ -136,6 +142,22 @@ def move(
         tell=lambda moved: announcements.announce_moved_to(moved, by=by.user, now=now),
         scheduled_for=to,
     )
+
+
+def undo_move(follow_up: FollowUp, *, version: int | None, by: Membership, now: dt.datetime) -> FollowUp:
+    """Let a row that ``by`` has just moved go out when it would have before.
+
+    That moment was chosen by the rules of its time, so it need not lie in the window. ``version`` is the
+    row's since the move. Raises ``TransitionRefused`` if that move is no longer the last thing done with the
+    row, or the moment has passed.
+    """
+    last = follow_up.changes.last()
+    if last is None or (last.kind, last.by_id) != (ChangeKind.MOVED, by.user_id) or not last.values:
+        raise TransitionRefused(Refusal.CHANGED)
+    before = dt.datetime.fromisoformat(last.values["from"]["scheduled_for"])
+    if before <= now:
+        raise TransitionRefused(Refusal.PASSED)
+    return _reschedule(follow_up, before, version=version, by=by, now=now)
 
 
 def edit(

@@ -190,10 +190,13 @@ def not_possible(page: FollowUpsPage, follow_up: FollowUp, action: Action) -> Ht
     return refused(page, follow_up.pk, _("It is %(status)s now.") % {"status": status})
 
 
-def done(page: FollowUpsPage, pk: int, *, title: str, text: str) -> HttpResponse:
+def done(page: FollowUpsPage, pk: int, *, title: str, text: str, undo_url: str = "") -> HttpResponse:
     """Show what has become of the row, and say what happened."""
     response = _swap_in(page, pk) if page.request.htmx else redirect(page.way_back)
-    return say(page.request, response, title=title, text=text)
+    offered = _("Undo")
+    return say(
+        page.request, response, title=title, text=text, url=undo_url, link=offered, posts=bool(undo_url)
+    )
 
 
 def _forbidden(membership: Membership, action: Action) -> str:

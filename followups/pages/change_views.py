@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -44,6 +46,22 @@ def move(request: MemberRequest, pk: int) -> HttpResponse:
     initial = {"when": CUSTOM, "date": local.date(), "time": local.time()}
     form = MoveForm(organization=organization, now=page.now, initial=initial)
     return _ask_when(page, follow_up, form)
+
+
+@require_POST
+def undo_move(request: MemberRequest, pk: int) -> HttpResponse:
+    """Undo the move that this member has just made; ``?version=`` is the row's since then."""
+    page = FollowUpsPage(request, now=timezone.now())
+    follow_up = page.find(pk)
+    check_role(page, follow_up, Action.MOVE)
+    form = ShownForm(request.GET)
+    version = form.cleaned_data["version"] if form.is_valid() else None
+    try:
+        moved = lifecycle.undo_move(follow_up, version=version, by=page.membership, now=page.now)
+    except lifecycle.TransitionRefused as refusal:
+        return refused(page, pk, str(refusal))
+    text = _("%(contact)s will get %(template)s on %(when)s.") % words(moved)
+    return done(page, pk, title=_("Follow-up moved back"), text=text)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -128,7 +146,9 @@ def _move(page: FollowUpsPage, follow_up: FollowUp, form: MoveForm) -> HttpRespo
             return _ask_when(page, page.find(follow_up.pk), form, status=409)
         return refused(page, follow_up.pk, str(refusal))
     text = _("%(contact)s will get %(template)s on %(when)s.") % words(moved)
-    return done(page, moved.pk, title=_("Follow-up moved"), text=text)
+    undo = urlencode({"version": moved.version, "next": page.way_back})
+    undo_url = f"{reverse('followups:undo_move', args=[moved.pk])}?{undo}"
+    return done(page, moved.pk, title=_("Follow-up moved"), text=text, undo_url=undo_url)
 
 
 def _save(page: FollowUpsPage, follow_up: FollowUp) -> HttpResponse:

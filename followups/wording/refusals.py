@@ -18,6 +18,7 @@ class Refusal(StrEnum):
     TOO_SOON = "too_soon"
     TOO_MANY = "too_many"
     CHANGED = "changed"
+    PASSED = "passed"
     PENDING = Status.PENDING.value
     PROCESSING = Status.PROCESSING.value
     SENT = Status.SENT.value
@@ -30,6 +31,7 @@ REFUSALS: Mapping[Refusal, Promise] = {
     Refusal.TOO_SOON: _("WhatsApp allows another try only 24 hours after it refused this one."),
     Refusal.TOO_MANY: _("Too many follow-ups are waiting for this contact. Cancel one of them first."),
     Refusal.CHANGED: _("It was changed in the meantime."),
+    Refusal.PASSED: _("The time at which it would have been sent has passed."),
     Refusal.PENDING: _("It is waiting to be sent."),
     Refusal.PROCESSING: _("It is already being sent."),
     Refusal.SENT: _("It has already been sent."),

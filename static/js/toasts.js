@@ -22,13 +22,23 @@ function raise() {
   return moves;
 }
 
-function show({ title, text = "", tone = "ok", url = "", link = "" }) {
+function show({ title, text = "", tone = "ok", url = "", link = "", posts = false }) {
   const toast = document.getElementById(tone === "error" ? "toast-error" : "toast-ok").content
     .firstElementChild.cloneNode(true);
   toast.querySelector("b").textContent = title;
   toast.querySelector("p span").textContent = text;
   const anchor = toast.querySelector("a");
-  if (url.startsWith("/") && !url.startsWith("//")) {
+  const form = toast.querySelector("form");
+  const isOurs = url.startsWith("/") && !url.startsWith("//");
+  if (isOurs && posts) {
+    form.action = url;
+    form.setAttribute("hx-post", url);
+    form.querySelector("button").textContent = link;
+    htmx.process(form);
+  } else {
+    form.remove();
+  }
+  if (isOurs && !posts) {
     anchor.href = url;
     anchor.textContent = link;
   } else {
@@ -45,6 +55,8 @@ document.addEventListener("toast", (event) => show(event.detail));
 document.addEventListener("click", (event) => {
   if (event.target.closest("[data-dismiss]")) event.target.closest("[data-toast]").remove();
 });
+// What it offered is done.
+document.addEventListener("htmx:afterRequest", (event) => event.target.closest("[data-toast]")?.remove());
 // Before js/dialogs.js takes the closed dialog out of the page, and all in it.
 document.addEventListener("close", (event) => {
   if (event.target.contains(region)) raise();

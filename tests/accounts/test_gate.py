@@ -35,6 +35,7 @@ VERBS = (
     "cancel",
     "keep",
     "move",
+    "undo_move",
     "edit",
     "check_edit",
     "duplicate",

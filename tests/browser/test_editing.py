@@ -136,6 +136,20 @@ def test_what_was_typed_into_an_older_one_is_not_saved_over_a_colleagues_change(
     expect(dialog.get_by_role("alert")).to_contain_text(f"{team.admin.user} changed it at")
 
 
+@pytest.mark.parametrize("width", [1440, 390])
+def test_a_move_is_one_click_and_undone_with_another(team, follow_up, open_page, width):
+    page = open_page(team.agent, "/followups/?status=pending", width=width)
+    row = page.locator(f"#followup-{follow_up.pk}")
+    before = row.locator(".when time").get_attribute("datetime")
+    row.get_by_title("Reschedule").click()
+    page.get_by_role("button", name="In 1 week 9:00 AM").click()
+    expect(row.locator(".when")).to_contain_text("in 7 days")
+    page.locator("#toasts").get_by_role("button", name="Undo").press("Enter")
+    expect(page.locator("#toasts")).to_contain_text("Follow-up moved back")
+    expect(page.locator("#toasts").get_by_role("button", name="Undo")).to_have_count(0)
+    expect(row.locator(".when time")).to_have_attribute("datetime", before)
+
+
 def test_without_javascript_the_page_changes_it(team, follow_up, open_page):
     page = open_page(team.agent, f"/followups/{follow_up.pk}/", java_script_enabled=False)
     page.get_by_role("link", name="Edit", exact=True).click()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
+from html import unescape
 from typing import Any
 
 import pytest
@@ -120,3 +122,67 @@ def test_an_open_page_hears_that_a_row_was_moved_within_the_same_day(team, follo
     move(team.admin, follow_up, date="2026-11-27", time="09:01")
     answer = signed_in(team.agent).get("/followups/rows/", {"seen": row}, headers=HTMX)
     assert "Fri 27 Nov, 9:01 AM" in html_of(answer)
+
+
+# Undo ---------------------------------------------------------------------------------------------
+
+
+def undo_of(answer: Any) -> str:
+    toast = json.loads(answer["HX-Trigger"])["toast"]
+    assert (toast["link"], toast["posts"]) == ("Undo", True)
+    return toast["url"]
+
+
+def test_a_move_can_be_undone_from_what_says_it_also_to_a_day_before_the_window(team, follow_up):
+    FollowUp.objects.update(
+        scheduled_for=NOW + dt.timedelta(days=1), next_attempt_at=NOW + dt.timedelta(days=1)
+    )
+    follow_up.refresh_from_db()
+    url = undo_of(move(team.agent, follow_up))
+    answer = signed_in(team.agent).post(url, headers=HTMX)
+    assert answer.status_code == 200
+    assert "Follow-up moved back" in answer["HX-Trigger"]
+    follow_up.refresh_from_db()
+    assert follow_up.scheduled_for == follow_up.next_attempt_at == NOW + dt.timedelta(days=1)
+    assert follow_up.changes.filter(kind="moved").count() == 2
+
+
+def test_without_scripts_undo_is_a_form_that_leads_back(team, follow_up):
+    client = signed_in(team.agent)
+    data = {"version": 0, **LATER, "next": "/followups/?status=pending"}
+    client.post(f"/followups/{follow_up.pk}/move/", data)
+    html = html_of(client.get("/followups/?status=pending"))
+    url = f"/followups/{follow_up.pk}/move/undo/?version=1&amp;next=%2Ffollowups%2F%3Fstatus%3Dpending"
+    assert f'<form method="post" action="{url}"' in html
+    assert client.post(unescape(url))["Location"] == "/followups/?status=pending"
+    follow_up.refresh_from_db()
+    assert follow_up.scheduled_for == FRIDAY
+
+
+def test_undo_undoes_nothing_of_a_colleagues(team, follow_up):
+    url = undo_of(move(team.agent, follow_up))
+    follow_up.refresh_from_db()
+    move(team.admin, follow_up, date="2026-12-11")
+    for member in (team.agent, team.admin):
+        answer = signed_in(member).post(url, headers=HTMX)
+        assert answer.status_code == 409
+        assert "It was changed in the meantime." in answer["HX-Trigger"]
+    assert signed_in(team.other_agent).post(url, headers=HTMX).status_code == 403
+    follow_up.refresh_from_db()
+    assert follow_up.scheduled_for == dt.datetime(2026, 12, 11, 16, 30, tzinfo=dt.UTC)
+
+
+def test_undo_twice_moves_nothing_forth_again(team, follow_up):
+    url = undo_of(move(team.agent, follow_up))
+    signed_in(team.agent).post(url, headers=HTMX)
+    assert signed_in(team.agent).post(url, headers=HTMX).status_code == 409
+    follow_up.refresh_from_db()
+    assert follow_up.scheduled_for == FRIDAY
+
+
+def test_undo_does_not_send_at_once_what_would_have_gone_by_now(team, follow_up, time_machine):
+    url = undo_of(move(team.agent, follow_up))
+    time_machine.move_to(FRIDAY, tick=False)
+    answer = signed_in(team.agent).post(url, headers=HTMX)
+    assert answer.status_code == 409
+    assert "has passed" in answer["HX-Trigger"]

@@ -12,13 +12,14 @@ from django_htmx.http import trigger_client_event
 
 @dataclass(frozen=True)
 class Toast:
-    """``tone`` is ok or error. ``url`` and ``link`` (its words) go together."""
+    """``tone`` is ok or error. ``url`` and ``link`` (its words) go together; ``posts``: a form."""
 
     title: str
     text: str = ""
     tone: str = "ok"
     url: str = ""
     link: str = ""
+    posts: bool = False
 
 
 def say(
@@ -30,9 +31,10 @@ def say(
     tone: str = "ok",
     url: str = "",
     link: str = "",
+    posts: bool = False,
 ) -> HttpResponse:
     """Show a toast to the person who made ``request``, with this response or on the next page."""
-    toast = Toast(title=title, text=text, tone=tone, url=url, link=link)
+    toast = Toast(title=title, text=text, tone=tone, url=url, link=link, posts=posts)
     if getattr(request, "htmx", False):
         return trigger_client_event(response, "toast", asdict(toast))
     messages.info(request, json.dumps(asdict(toast)))
