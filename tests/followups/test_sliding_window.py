@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
 import time
 from dataclasses import replace
 
@@ -24,7 +25,7 @@ from trochai.whatsapp.cloud_api import transport
 from trochai.whatsapp.cloud_api.client import Accepted
 from trochai.whatsapp.cloud_api.errors import ChannelError
 from trochai.whatsapp.models import Channel
-from trochai.whatsapp.sending import dispatch, settlement
+from trochai.whatsapp.sending import dispatch, settlement, sliding_window
 from trochai.whatsapp.sending.work import Call
 
 
@@ -103,6 +104,32 @@ def test_what_is_marked_is_called_although_the_next_mark_fails(meta, due, team, 
     assert [refreshed(row).requested_at for row in rows if refreshed(row).status == Status.PROCESSING] == [
         None
     ]
+
+
+@pytest.mark.parametrize("step", ["mark", "mark_again"])
+def test_a_call_that_begins_although_the_worker_is_told_to_stop_is_written_down(meta, due, step, monkeypatch):
+    """Told so while the row is marked, or marked once more after it has missed its moment."""
+    row = due()
+    mark, slowly = FollowUps.mark, getattr(FollowUps, step)
+    told = threading.Event()
+    monkeypatch.setattr(dispatch, "stopping", told)
+
+    def miss_the_moment(self, jobs, **options):
+        marked = mark(self, jobs, **options)
+        return [replace(each, job=replace(each.job, at=each.job.at - 600)) for each in marked]
+
+    def be_told(self, marked, **options):
+        done = slowly(self, marked, **options)
+        told.set()
+        # Until the run has looked up.
+        time.sleep(2 * sliding_window.LOOK_UP_EVERY)
+        return done
+
+    monkeypatch.setattr(FollowUps, "mark", miss_the_moment)
+    monkeypatch.setattr(FollowUps, step, be_told)
+    tick()
+    assert len(meta.requests) == 1
+    assert refreshed(row).status == Status.SENT
 
 
 # Lines ---------------------------------------------------------------------------------------------

@@ -132,6 +132,11 @@ class SlidingWindow(Generic[RowT, AttemptT]):
         return self._more
 
     @property
+    def _goes_on(self) -> bool:
+        """Whether calls are under way or may still begin: what is marked is called and settled anyway."""
+        return not self._no_more_claims or bool(self._being_marked or self._in_flight)
+
+    @property
     def _is_idle(self) -> bool:
         return not any(True for _row in self._held())
 
@@ -195,7 +200,7 @@ class SlidingWindow(Generic[RowT, AttemptT]):
 
     async def _mark_and_call(self) -> None:
         """Mark the rows whose moments have nearly come, and begin their calls."""
-        while self._in_flight or not self._no_more_claims:
+        while self._goes_on:
             if self._missed:
                 await self._call_again()
                 continue
@@ -227,6 +232,7 @@ class SlidingWindow(Generic[RowT, AttemptT]):
         except Exception as error:
             self._failure = error
         self._being_marked = []
+        self._may_settle.set()
 
     def _mark_in_database(
         self, jobs: list[Job[RowT]]
@@ -304,9 +310,11 @@ class SlidingWindow(Generic[RowT, AttemptT]):
     async def _call_again(self) -> None:
         """Give new moments to those that were marked in time but did not leave in time."""
         missed, self._missed = self._missed, []
+        renewed = await sync_to_async(self._mark_again)(missed)
+        # Until here they are under way: the run must not end without them.
         for each in missed:
             del self._in_flight[each.reference]
-        self._begin(await sync_to_async(self._mark_again)(missed))
+        self._begin(renewed)
         self._may_settle.set()
 
     def _mark_again(self, missed: list[Marked[RowT, AttemptT]]) -> list[Marked[RowT, AttemptT]]:
@@ -327,9 +335,9 @@ class SlidingWindow(Generic[RowT, AttemptT]):
     async def _settle(self) -> None:
         """Write down how calls ended, in groups; patiently if the database is away."""
         give_up_at = math.inf
-        while self._in_flight or self._unsettled or not self._no_more_claims:
+        while self._goes_on or self._unsettled:
             now = time.monotonic()
-            if self._no_more_claims and not self._in_flight:
+            if not self._goes_on:
                 give_up_at = min(give_up_at, now + SETTLE_PATIENCE)
             if now >= give_up_at:
                 for call in self._unsettled:
