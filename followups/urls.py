@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from followups.pages import action_views, change_views, new_views, schedule_views, views
+from followups.pages import action_views, change_views, export_views, new_views, schedule_views, views
 
 app_name = "followups"
 
@@ -10,6 +10,7 @@ urlpatterns = [
     path("", views.index, name="index"),
     path("new/", new_views.new, name="new"),
     path("new/check/", new_views.check, name="check_new"),
+    path("export/", export_views.export_rows, name="export"),
     path("rows/", views.rows, name="rows"),
     path("<int:pk>/", views.detail, name="detail"),
     path("<int:pk>/cancel/", action_views.cancel, name="cancel"),

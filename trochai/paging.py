@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Self, TypeVar
 from urllib.parse import quote, unquote
@@ -135,6 +135,24 @@ def page_of(
     shown = found[:size]
     previous = order.after(shown[0]) if after is not None else None
     return Page(shown, previous, order.after(shown[-1]) if len(found) > size else None)
+
+
+def chunks_of(
+    rows: QuerySet[M], order: Order, *, size: int, joined: Callable[[QuerySet[M]], QuerySet[M]]
+) -> Iterator[list[M]]:
+    """Yield all of ``rows`` in order, ``size`` at a time, by a query each; ``joined`` as in ``page_of``.
+
+    Nothing is kept between two of them: a row that changes its place meanwhile may be met twice, or not.
+    """
+    cursor = None
+    while True:
+        found = order.beyond(rows, cursor)[:size]
+        chunk = list(order.sort(joined(rows.model._default_manager.filter(pk__in=found.values("pk")))))
+        if chunk:
+            yield chunk
+        if len(chunk) < size:
+            return
+        cursor = order.after(chunk[-1])
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ Each order and each filter has an index on ``FollowUp``, and no count goes on pa
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, cast
@@ -294,6 +294,14 @@ def page_of(found: Found, filters: Filters) -> Page[FollowUp]:
         before=filters.before,
         joined=with_row,
     )
+
+
+def chunks_of(
+    found: Found, filters: Filters, *, size: int, joined: Callable[[QuerySet[FollowUp]], QuerySet[FollowUp]]
+) -> Iterator[list[FollowUp]]:
+    """Yield all that was found, whatever page the filters' cursors ask for."""
+    order = replace(filters.tab.order, of_few=found.are_few)
+    return paging.chunks_of(found.rows, order, size=size, joined=joined)
 
 
 def waiting_on(channel: Channel) -> Count:

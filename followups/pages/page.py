@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from django.db.models import QuerySet
 from django.http import QueryDict
 from django.urls import reverse
 
@@ -89,6 +90,12 @@ class FollowUpsPage:
         """Of what the page shows (``trochai.changes``); to be asked for before anything else."""
         return changes.version(self.membership, changes.TABLE, now=self.now)
 
+    def chunks(
+        self, size: int, joined: Callable[[QuerySet[FollowUp]], QuerySet[FollowUp]]
+    ) -> Iterator[list[FollowUp]]:
+        """Return all that the filters find, ``size`` at a time; what they look up is looked up at once."""
+        return listing.chunks_of(self._found, self._filters, size=size, joined=joined)
+
     def changes(self, seen: Sequence[str]) -> Changes:
         """Return what is different by now from the rows on the screen.
 
@@ -135,6 +142,7 @@ class FollowUpsPage:
             "form": self._form,
             "here": _url(filters),
             "clear_url": _url(filters.cleared()),
+            "export_url": reverse("followups:export") + filters.with_tab(filters.tab).query,
             "rows": [self.row(follow_up) for follow_up in page.rows],
             "page": page,
             "previous_url": page.previous and _url(filters.short_of(page.previous)),
