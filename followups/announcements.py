@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 
 def announce_sent(follow_ups: Sequence[FollowUp], *, now: dt.datetime) -> None:
-    """Tell creators, and colleagues who have the conversations, of any number, in a handful of statements."""
-    recipients = recipients_for_all({(each.organization_id, each.created_by_id) for each in follow_ups})
+    """Tell those in charge, and colleagues who have the conversations, in a handful of statements for all."""
+    recipients = recipients_for_all({(each.organization_id, each.in_charge_id) for each in follow_ups})
     theirs = {each: colleague for each in follow_ups if (colleague := colleague_of(each)) is not None}
     # A worker has not read who scheduled them.
     prefetch_related_objects(list(theirs), "created_by")
@@ -43,7 +43,7 @@ def announce_sent(follow_ups: Sequence[FollowUp], *, now: dt.datetime) -> None:
             url=_conversation_url(follow_up),
         )
         for follow_up in follow_ups
-        for recipient_id in recipients[follow_up.organization_id, follow_up.created_by_id]
+        for recipient_id in recipients[follow_up.organization_id, follow_up.in_charge_id]
     ]
     notices += [
         Notice(
@@ -72,9 +72,9 @@ def announce_edited(follow_up: FollowUp, *, by: User, now: dt.datetime) -> None:
 
 
 def _announce_changed(follow_up: FollowUp, kind: Kind, by: User, now: dt.datetime) -> None:
-    """Say it in the thread; whoever scheduled it also hears what a colleague has done with it."""
+    """Say it in the thread; whoever is in charge also hears what a colleague has done with it."""
     values = {"by": str(by), **_dated(follow_up, now)}
-    _tell_creator(follow_up, kind, values, now, but=by.pk)
+    _tell_in_charge(follow_up, kind, values, now, but=by.pk)
     _tell_thread(follow_up, kind, values, now)
 
 
@@ -85,7 +85,7 @@ def _dated(follow_up: FollowUp, now: dt.datetime) -> dict[str, str]:
 
 def announce_failed(follow_up: FollowUp, *, now: dt.datetime) -> None:
     failure = {"kind": follow_up.failure_kind, "failure": asdict(follow_up.failure)}
-    _tell_creator(follow_up, Kind.FOLLOW_UP_FAILED, failure, now)
+    _tell_in_charge(follow_up, Kind.FOLLOW_UP_FAILED, failure, now)
     _tell_thread(follow_up, Kind.FOLLOW_UP_FAILED, failure, now)
 
 
@@ -93,28 +93,33 @@ def announce_canceled(follow_up: FollowUp, *, now: dt.datetime) -> None:
     """Whoever canceled it need not be told; the thread says it to the others."""
     by = follow_up.canceled_by.name if follow_up.canceled_by else ""
     values = {"cause": follow_up.cancel_cause, "by": by}
-    _tell_creator(follow_up, Kind.FOLLOW_UP_CANCELED, values, now, but=follow_up.canceled_by_id)
+    _tell_in_charge(follow_up, Kind.FOLLOW_UP_CANCELED, values, now, but=follow_up.canceled_by_id)
     _tell_thread(follow_up, Kind.FOLLOW_UP_CANCELED, values, now)
 
 
 def announce_held(follow_up: FollowUp, *, now: dt.datetime) -> None:
-    _tell_creator(follow_up, Kind.FOLLOW_UP_HELD, {"reason": follow_up.held_reason}, now)
+    _tell_in_charge(follow_up, Kind.FOLLOW_UP_HELD, {"reason": follow_up.held_reason}, now)
     _tell_thread(follow_up, Kind.FOLLOW_UP_HELD, {"reason": follow_up.held_reason}, now)
 
 
+def announce_handed_over(follow_up: FollowUp, *, by: str, now: dt.datetime) -> None:
+    """Tell whoever is in charge of it from now on."""
+    _tell_in_charge(follow_up, Kind.FOLLOW_UP_HANDED_OVER, {"by": by}, now)
+
+
 def announce_moved(follow_ups: Sequence[FollowUp], before: str, *, now: dt.datetime) -> None:
-    """Tell each creator once that what waits for a contact goes to another number."""
-    creators = {follow_up.created_by_id: follow_up for follow_up in follow_ups}
-    for follow_up in creators.values():
+    """Tell each of those in charge once that what waits for a contact goes to another number."""
+    in_charge = {follow_up.in_charge_id: follow_up for follow_up in follow_ups}
+    for follow_up in in_charge.values():
         contact = follow_up.conversation.contact
         numbers = {"before": before, "number": contact.display_phone}
-        _tell_creator(follow_up, Kind.CONTACT_MOVED, numbers, now)
+        _tell_in_charge(follow_up, Kind.CONTACT_MOVED, numbers, now)
 
 
 def announce_template_unusable(template: Template, follow_ups: list[FollowUp], *, now: dt.datetime) -> None:
-    """Tell each creator, before the send date, how many of their follow-ups wait on the template."""
+    """Tell each of those in charge, before the send date, how many of theirs wait on the template."""
     organization = template.channel.organization
-    waiting = Counter((organization.pk, follow_up.created_by_id) for follow_up in follow_ups)
+    waiting = Counter((organization.pk, follow_up.in_charge_id) for follow_up in follow_ups)
     recipients = recipients_for_all(waiting)
     notices = [
         Notice(
@@ -124,8 +129,8 @@ def announce_template_unusable(template: Template, follow_ups: list[FollowUp], *
             values={"template": template.name, "status": template.status, "count": count},
             url=f"{reverse('followups:index')}?status=pending",
         )
-        for creator, count in waiting.items()
-        for recipient_id in recipients[creator]
+        for person, count in waiting.items()
+        for recipient_id in recipients[person]
     ]
     notify_all(notices, now=now)
 
@@ -208,13 +213,13 @@ def _names(follow_up: FollowUp) -> dict[str, str]:
     }
 
 
-def _tell_creator(
+def _tell_in_charge(
     follow_up: FollowUp, kind: Kind, values: Mapping[str, Any], now: dt.datetime, *, but: int | None = None
 ) -> None:
-    """Tell whoever scheduled it; ``but`` is the id of a user whose own doing it was."""
-    if but is not None and but == follow_up.created_by_id:
+    """Tell whoever is in charge; ``but`` is the id of a user whose own doing it was."""
+    if but is not None and but == follow_up.in_charge_id:
         return
-    recipients = recipients_for(follow_up.organization, follow_up.created_by_id)
+    recipients = recipients_for(follow_up.organization, follow_up.in_charge_id)
     notify(
         organization=follow_up.organization,
         recipients=[recipient for recipient in recipients if recipient != but],

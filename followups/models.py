@@ -18,7 +18,7 @@ from trochai.whatsapp.cloud_api.failures import Failure
 from trochai.whatsapp.models import has_unread
 
 if TYPE_CHECKING:
-    from trochai.accounts.models import Organization
+    from trochai.accounts.models import Organization, User
 
 
 # How long a webhook that nobody could look at may keep an outcome open.
@@ -128,6 +128,10 @@ class FollowUp(models.Model):
     kept_after_reply = models.BooleanField(default=False, db_default=False)
     created_by = models.ForeignKey(
         "accounts.User", on_delete=models.SET_NULL, null=True, related_name="follow_ups", db_index=False
+    )
+    # Whom an admin has put in charge instead of its creator.
+    owner = models.ForeignKey(
+        "accounts.User", on_delete=models.SET_NULL, null=True, related_name="+", db_index=False
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     # From the dialog: the same submission twice makes one row.
@@ -326,6 +330,12 @@ class FollowUp(models.Model):
                 condition=Q(canceled_by__isnull=False),
                 name="follow_up_canceled_by",
             ),
+            # The removal of an account.
+            models.Index(
+                fields=["owner"],
+                condition=Q(owner__isnull=False),
+                name="follow_up_owner",
+            ),
             # backlog.BacklogCollector: how many wait for a retry.
             models.Index(
                 fields=["next_attempt_at"],
@@ -349,6 +359,16 @@ class FollowUp(models.Model):
     @property
     def failure(self) -> Failure:
         return Failure.of(self, "failure")
+
+    @property
+    def in_charge(self) -> User | None:
+        """Whose it is: the owner, or whoever scheduled it while it has none."""
+        return self.owner or self.created_by
+
+    @property
+    def in_charge_id(self) -> int | None:
+        """The same person's id, without reading who that is."""
+        return self.owner_id or self.created_by_id
 
 
 class Outcome(models.TextChoices):
@@ -398,6 +418,7 @@ class ChangeKind(models.TextChoices):
     MOVED = "moved", _("Moved")
     EDITED = "edited", _("Changed")
     SENT_NOW = "sent_now", _("Sent now")
+    HANDED_OVER = "handed", _("Handed over")
 
 
 class FollowUpChange(models.Model):
@@ -410,7 +431,7 @@ class FollowUpChange(models.Model):
     by = models.ForeignKey("accounts.User", on_delete=models.SET_NULL, null=True, related_name="+")
     at = models.DateTimeField()
     # What the kind needs besides, as JSON: the cause of a cancellation by the system; what was decided before
-    # and after (followups.contents).
+    # and after (followups.contents); the names of those in charge before and after.
     values = models.JSONField(default=dict, blank=True)
 
     class Meta:

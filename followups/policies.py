@@ -20,14 +20,15 @@ class Action(StrEnum):
     RETRY = "retry"
     RESTORE = "restore"
     RELEASE = "release"
+    HAND_OVER = "hand_over"
     DELETE = "delete"
 
 
 def allowed_actions(membership: Membership, follow_up: FollowUp, now: dt.datetime) -> frozenset[Action]:
     """Return what this member may do with this follow-up in the state it is in.
 
-    Everybody in the organization may view it. Agents may change what they scheduled themselves, admins
-    anything, viewers nothing; only admins delete. Whoever may schedule may duplicate any.
+    Everybody in the organization may view it. Agents may change what they are in charge of, admins
+    anything, viewers nothing; only admins delete and hand over. Whoever may schedule may duplicate any.
     Nothing is allowed to another organization's member.
     """
     possible = _possible_actions(follow_up, now) | {Action.VIEW}
@@ -44,7 +45,7 @@ def role_allows(membership: Membership, follow_up: FollowUp, action: Action) -> 
     match action:
         case Action.VIEW:
             return True
-        case Action.DELETE:
+        case Action.DELETE | Action.HAND_OVER:
             return membership.is_admin
         case Action.DUPLICATE:
             return membership.can_write
@@ -52,7 +53,7 @@ def role_allows(membership: Membership, follow_up: FollowUp, action: Action) -> 
 
 
 def _may_change(membership: Membership, follow_up: FollowUp) -> bool:
-    is_own = follow_up.created_by_id is not None and follow_up.created_by_id == membership.user_id
+    is_own = follow_up.in_charge_id is not None and follow_up.in_charge_id == membership.user_id
     return membership.is_admin or (membership.can_write and is_own)
 
 
@@ -67,11 +68,12 @@ def _possible_actions(follow_up: FollowUp, now: dt.datetime) -> frozenset[Action
 def _possible_in_state(follow_up: FollowUp, now: dt.datetime) -> frozenset[Action]:
     match follow_up.status:
         case Status.PENDING:
-            always = {Action.CANCEL, Action.KEEP, Action.MOVE, Action.EDIT}
+            always = {Action.CANCEL, Action.KEEP, Action.MOVE, Action.EDIT, Action.HAND_OVER}
             return frozenset(always | {Action.RELEASE if follow_up.held_reason else Action.SEND_NOW})
         case Status.FAILED:
             too_soon = follow_up.retry_allowed_at is not None and now < follow_up.retry_allowed_at
-            return frozenset({Action.DELETE} if too_soon else {Action.RETRY, Action.DELETE})
+            always = {Action.DELETE, Action.HAND_OVER}
+            return frozenset(always if too_soon else always | {Action.RETRY})
         case Status.CANCELED:
             # Only the system's cancel-on-reply can be undone, while the date is still ahead.
             undoable = follow_up.cancel_cause == CancelCause.REPLY and follow_up.scheduled_for > now

@@ -149,13 +149,13 @@ def refresh_search_text(contact: Contact, **_signal: Any) -> None:
 
 @receiver(template_changed)
 def warn_about_template(template: Template, changed: set[str], **_signal: Any) -> None:
-    """Tell the creators before the send date that their follow-ups would fail."""
+    """Tell those in charge before the send date that their follow-ups would fail."""
     if not changed & (WHILE_APPROVED if template.is_approved else {"status"}):
         return
     waiting = FollowUp.objects.visible().filter(template=template, status=Status.PENDING)
     unsendable = [
         follow_up
-        for follow_up in waiting.only("pk", "created_by_id", "shape")
+        for follow_up in waiting.only("pk", "created_by_id", "owner_id", "shape")
         if not template.is_approved or not template.fits(follow_up.shape)
     ]
     announcements.announce_template_unusable(template, unsendable, now=timezone.now())

@@ -2,7 +2,15 @@ from __future__ import annotations
 
 from django.urls import path
 
-from followups.pages import action_views, change_views, export_views, new_views, schedule_views, views
+from followups.pages import (
+    action_views,
+    change_views,
+    export_views,
+    hand_over_views,
+    new_views,
+    schedule_views,
+    views,
+)
 
 app_name = "followups"
 
@@ -21,6 +29,7 @@ urlpatterns = [
     path("<int:pk>/edit/check/", change_views.check, name="check_edit"),
     path("<int:pk>/duplicate/", schedule_views.duplicate, name="duplicate"),
     path("<int:pk>/send-now/", change_views.send_now, name="send_now"),
+    path("<int:pk>/hand-over/", hand_over_views.hand_over, name="hand_over"),
     path("<int:pk>/retry/", action_views.retry, name="retry"),
     path("<int:pk>/restore/", action_views.restore, name="restore"),
     path("<int:pk>/release/", action_views.release, name="release"),

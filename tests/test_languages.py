@@ -271,6 +271,7 @@ def test_every_notification_is_in_the_readers_language(team, pseudo_locale):
         announcements.announce_held(waiting, now=now)
         announcements.announce_moved_to(waiting, by=team.agent.user, now=now)
         announcements.announce_edited(waiting, by=team.agent.user, now=now)
+        announcements.announce_handed_over(waiting, by="María", now=now)
         announcements.announce_moved([waiting], "+506 8888 1111", now=now)
         announcements.announce_alike(follow_up.conversation.contact, waiting.conversation.contact, now=now)
         announcements.announce_account_event(team.channel, AccountEvent("ACCOUNT_RESTRICTION", {}), now=now)

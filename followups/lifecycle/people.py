@@ -267,6 +267,36 @@ def _is_decided(follow_up: FollowUp, decided: Mapping[str, Any]) -> bool:
     return all(getattr(follow_up, name) == value for name, value in decided.items())
 
 
+def hand_over(follow_up: FollowUp, *, to: User, by: Membership, now: dt.datetime) -> FollowUp:
+    """Put another member in charge of a pending or failed row, who is told. Who has scheduled it stays.
+
+    The same person again changes nothing.
+    """
+    if follow_up.in_charge_id == to.pk:
+        return follow_up
+    unchanged = Q(status__in=[Status.PENDING, Status.FAILED], owner=follow_up.owner_id)
+
+    def tell(handed_over: FollowUp) -> None:
+        if to != by.user:
+            announcements.announce_handed_over(handed_over, by=str(by.user), now=now)
+
+    try:
+        return change(
+            follow_up,
+            unchanged,
+            kind=ChangeKind.HANDED_OVER,
+            by=by.user,
+            now=now,
+            tell=tell,
+            values={"from": {"in_charge": str(follow_up.in_charge or "")}, "to": {"in_charge": str(to)}},
+            owner=to,
+        )
+    except TransitionRefused as refused:
+        if refused.code not in {Refusal.PENDING, Refusal.FAILED}:
+            raise
+        raise TransitionRefused(Refusal.CHANGED) from None
+
+
 def retry(follow_up: FollowUp, *, by: Membership, now: dt.datetime) -> FollowUp:
     """failed → pending, due in 5 minutes, with a fresh set of three automatic retries."""
     due_at = now + MANUAL_RETRY_DELAY

@@ -204,7 +204,9 @@ def _forbidden(membership: Membership, action: Action) -> str:
         return _("Viewers can look, but not change anything.")
     if action is Action.DELETE:
         return _("Only admins can delete follow-ups.")
-    return _("Agents can change only the follow-ups they scheduled themselves.")
+    if action is Action.HAND_OVER:
+        return _("Only admins can hand over follow-ups.")
+    return _("Agents can change only the follow-ups they are in charge of.")
 
 
 def words(follow_up: FollowUp) -> dict[str, str]:

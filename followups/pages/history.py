@@ -41,6 +41,11 @@ CHANGES: dict[str, tuple[Promise, Promise, str]] = {
         gettext_lazy("Sent now by %(person)s"),
         "send-horizontal",
     ),
+    ChangeKind.HANDED_OVER: (
+        gettext_lazy("Handed over"),
+        gettext_lazy("Handed over by %(person)s"),
+        "user-round-check",
+    ),
     ChangeKind.RELEASED: (gettext_lazy("Released"), gettext_lazy("Released by %(person)s"), "play"),
     ChangeKind.RESTORED: (gettext_lazy("Restored"), gettext_lazy("Restored by %(person)s"), "undo-2"),
 }

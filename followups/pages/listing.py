@@ -242,6 +242,7 @@ SHOWN = (
     "shape",
     "note",
     "created_by_id",
+    "owner_id",
     "status",
     "scheduled_for",
     "next_attempt_at",
@@ -279,7 +280,7 @@ def with_row(rows: QuerySet[FollowUp]) -> QuerySet[FollowUp]:
     """
     return (
         rows.select_related("conversation__contact", "message", "created_by")
-        .prefetch_related("template", "canceled_by")
+        .prefetch_related("template", "canceled_by", "owner")
         .only(*SHOWN)
     )
 

@@ -59,7 +59,8 @@ def row_for(
     lines = _lines(follow_up, follow_up.channel_id in stopped, now)
     relative = formatting.relative(follow_up.scheduled_for, now)
     delivery = follow_up.message.delivery if follow_up.message else ""
-    looks = (follow_up.status, follow_up.version, delivery, relative, lines, sorted(actions))
+    decided = (follow_up.version, follow_up.owner_id)
+    looks = (follow_up.status, *decided, delivery, relative, lines, sorted(actions))
     return Row(
         follow_up=follow_up,
         actions=actions,

@@ -24,7 +24,8 @@ class Line(NamedTuple):
 def lines(
     values: Mapping[str, Any], templates: Mapping[int, Template], *, own: int, now: dt.datetime
 ) -> list[Line]:
-    """Return a line for each that differs; ``values`` as ``followups.contents.difference`` makes them.
+    """Return a line for each that differs; ``values`` as ``followups.contents.difference`` makes them,
+    or the names of who was in charge.
 
     ``templates`` by id, of all that they name; ``own`` is the one that the values are of where none is named.
     """
@@ -45,6 +46,8 @@ def lines(
             case "cancel_on_reply":
                 said = {True: _("It is canceled"), False: _("It is sent all the same")}
                 found.append(Line(_("If they reply"), said[before[name]], said[after[name]]))
+            case "in_charge":
+                found.append(Line(_("In charge"), before[name], after[name]))
     return found
 
 

@@ -39,6 +39,7 @@ class Kind(StrEnum):
     FOLLOW_UP_HELD = "follow_up_held"
     FOLLOW_UP_MOVED = "follow_up_moved"
     FOLLOW_UP_EDITED = "follow_up_edited"
+    FOLLOW_UP_HANDED_OVER = "follow_up_handed_over"
     CONTACT_MOVED = "contact_moved"
     CONTACTS_ALIKE = "contacts_alike"
     TEMPLATE_UNUSABLE = "template_unusable"
@@ -95,6 +96,16 @@ def edited(values: Mapping[str, Any]) -> Words:
     """Values: as for one that was moved."""
     text = _("for %(contact)s (%(template)s): changed for %(when)s by %(by)s.")
     return Words(_("Follow-up changed"), text % {**_names(values), **by_and_when(values)})
+
+
+@words_for(Kind.FOLLOW_UP_HANDED_OVER, icon="user-round-check")
+def handed_over(values: Mapping[str, Any]) -> Words:
+    """Values: contact, template, by (a member's name)."""
+    text = _("%(template)s to %(contact)s is yours now, says %(by)s") % {
+        **_names(values),
+        "by": isolated(values["by"]),
+    }
+    return Words(_("Follow-up handed over to you"), text)
 
 
 @words_for(Kind.CONTACT_MOVED, icon="contact")

@@ -40,6 +40,7 @@ VERBS = (
     "check_edit",
     "duplicate",
     "send_now",
+    "hand_over",
     "retry",
     "restore",
     "release",

@@ -61,6 +61,7 @@ def every_page(team: Team, *, search: str, **follow_up: Any) -> list[str]:
         reverse("followups:move", args=[pending.pk]),
         reverse("followups:edit", args=[pending.pk]),
         reverse("followups:send_now", args=[pending.pk]),
+        reverse("followups:hand_over", args=[pending.pk]),
         reverse("followups:duplicate", args=[failed.pk]),
         reverse("followups:schedule", args=[team.conversation.pk]) + f"?template={team.template.pk}",
         reverse("conversations:send_template", args=[team.conversation.pk]),

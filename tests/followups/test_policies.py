@@ -32,12 +32,15 @@ STATES: dict[str, dict[str, object]] = {
 
 # What the state permits: to whoever may change it, and to admins besides.
 PERMITTED: dict[str, tuple[set[Action], set[Action]]] = {
-    "pending": ({Action.CANCEL, Action.KEEP, Action.MOVE, Action.EDIT, Action.SEND_NOW}, set()),
+    "pending": (
+        {Action.CANCEL, Action.KEEP, Action.MOVE, Action.EDIT, Action.SEND_NOW},
+        {Action.HAND_OVER},
+    ),
     "processing": (set(), set()),
     "sent": (set(), set()),
-    "failed": ({Action.RETRY}, {Action.DELETE}),
-    "failed, retry from now": ({Action.RETRY}, {Action.DELETE}),
-    "failed, retry tomorrow": (set(), {Action.DELETE}),
+    "failed": ({Action.RETRY}, {Action.DELETE, Action.HAND_OVER}),
+    "failed, retry from now": ({Action.RETRY}, {Action.DELETE, Action.HAND_OVER}),
+    "failed, retry tomorrow": (set(), {Action.DELETE, Action.HAND_OVER}),
     "canceled by a member": (set(), {Action.DELETE}),
     "canceled by opt-out": (set(), {Action.DELETE}),
     "canceled by reply, ahead": ({Action.RESTORE}, {Action.DELETE}),
@@ -75,6 +78,13 @@ def test_only_admins_delete_agents_change_their_own_and_viewers_look(
     creator = {"own": 1, "other's": 2, "of somebody who left": None}[owner]
     follow_up = follow_up_of(creator, **STATES[state])
     assert allowed_actions(member, follow_up, NOW) == expected(role, owner, state)
+
+
+def test_what_was_handed_over_is_the_owners_own_and_no_longer_its_creators() -> None:
+    follow_up = follow_up_of(1, status=Status.PENDING, owner_id=2)
+    creator, owner = (Membership(user_id=each, organization_id=10, role=Role.AGENT) for each in (1, 2))
+    assert Action.CANCEL in allowed_actions(owner, follow_up, NOW)
+    assert Action.CANCEL not in allowed_actions(creator, follow_up, NOW)
 
 
 @pytest.mark.parametrize("role", Role)

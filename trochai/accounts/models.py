@@ -139,6 +139,10 @@ class MembershipQuerySet(models.QuerySet["Membership"]):
     def active(self) -> Self:
         return self.filter(user__is_active=True)
 
+    def writers(self) -> Self:
+        """Those who may reply and schedule."""
+        return self.active().filter(role__in=[Role.ADMIN, Role.AGENT])
+
     def admins(self) -> Self:
         return self.active().filter(role=Role.ADMIN)
 

@@ -1,4 +1,4 @@
-"""Whoever scheduled a follow-up hears in the bell what a colleague does with it."""
+"""Whoever is in charge of a follow-up hears in the bell what a colleague does with it."""
 
 from __future__ import annotations
 
