@@ -50,6 +50,13 @@ def opt_in(contact: Contact, *, at: dt.datetime) -> bool:
     return True
 
 
+def agree(contact: Contact, *, with_member: User, at: dt.datetime) -> None:
+    """A member says that the contact has agreed to get messages; who said so first stays."""
+    said = {"agreed_at": at, "agreed_with": with_member}
+    if Contact.objects.filter(pk=contact.pk, agreed_at=None).update(**said):
+        _show(contact, said)
+
+
 def _show(contact: Contact, said: Mapping[str, object]) -> None:
     for name, value in said.items():
         setattr(contact, name, value)

@@ -72,7 +72,14 @@ def erase(contact: Contact, *, by: User, now: dt.datetime) -> None:
         )
         _forget_names(contact)
         Contact.objects.filter(Q(pk=contact.pk) | Q(merged_into=contact)).update(
-            erased_at=now, name="", profile_name="", phone="", user_ids="", search_text="", opted_out_by=None
+            erased_at=now,
+            name="",
+            profile_name="",
+            phone="",
+            user_ids="",
+            search_text="",
+            opted_out_by=None,
+            agreed_with=None,
         )
         transaction.on_commit(lambda: waker.wake(forget_erased))
 

@@ -50,6 +50,8 @@ def merge(kept: Contact, gone: Contact, *, now: dt.datetime) -> bool:
             setattr(kept, name, getattr(kept, name) or value)
         if kept.first_seen_at is not None:
             kept.first_seen_at = gone.first_seen_at and min(kept.first_seen_at, gone.first_seen_at)
+        if gone.agreed_at is not None and (kept.agreed_at is None or gone.agreed_at < kept.agreed_at):
+            kept.agreed_at, kept.agreed_with = gone.agreed_at, gone.agreed_with
         kept.user_ids, kept.in_doubt_since = kept.ids_of_identities(), None
         kept.save()
         for conversation in gone.conversations.select_for_update().order_by("pk"):

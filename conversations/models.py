@@ -92,6 +92,17 @@ class Contact(models.Model):
     )
     # When the contact last said whether messages are wanted. See conversations.consent.
     consent_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # When a member first said that they have agreed to get messages, and who. WhatsApp asks for it.
+    agreed_at = models.DateTimeField(null=True, editable=False)
+    agreed_with = models.ForeignKey(
+        "accounts.User",
+        on_delete=models.SET_NULL,
+        null=True,
+        editable=False,
+        related_name="+",
+        # Below: those who have written first need nobody's word.
+        db_index=False,
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     # By Meta's clock: since when somebody is known whom a webhook brought; empty for whom people entered.
     first_seen_at = models.DateTimeField(null=True, editable=False)
@@ -127,6 +138,9 @@ class Contact(models.Model):
             # The removal of an account.
             models.Index(
                 fields=["opted_out_by"], condition=Q(opted_out_by__isnull=False), name="contact_opted_out_by"
+            ),
+            models.Index(
+                fields=["agreed_with"], condition=Q(agreed_with__isnull=False), name="contact_agreed_with"
             ),
         ]
 

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from django.db import IntegrityError, transaction
 
+from conversations import consent
 from conversations.models import Contact, Conversation
 
 if TYPE_CHECKING:
+    from trochai.accounts.models import User
     from trochai.whatsapp.models import Channel
 
 
@@ -22,16 +24,22 @@ def known(channel: Channel, phone: str) -> Conversation | None:
     return rows.filter(channel=channel, contact=contact).first()
 
 
-def start(channel: Channel, phone: str, *, name: str, now: dt.datetime) -> Conversation:
+def start(
+    channel: Channel, phone: str, *, name: str, now: dt.datetime, agreed_with: User | None = None
+) -> Conversation:
     """Return the conversation on the channel with this number (E.164); made, with its contact, if need be.
 
-    ``name`` is for a contact that has none.
+    ``name`` is for a contact that has none. ``agreed_with`` is the member who says that they agreed to get
+    messages.
     """
     try:
         with transaction.atomic():
-            return _start(channel, phone, name, now)
+            conversation = _start(channel, phone, name, now)
     except IntegrityError:  # a colleague or a webhook made one of them meanwhile
-        return _start(channel, phone, name, now)
+        conversation = _start(channel, phone, name, now)
+    if agreed_with is not None:
+        consent.agree(conversation.contact, with_member=agreed_with, at=now)
+    return conversation
 
 
 def _start(channel: Channel, phone: str, name: str, now: dt.datetime) -> Conversation:

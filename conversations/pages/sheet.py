@@ -48,6 +48,7 @@ class ContactSheet:
     identity: Identity | None
     local_time: str
     since: str
+    agreed: str
     opted_out: str
     asks_number_with: Template | None
     notes: list[Message]
@@ -81,6 +82,7 @@ def contact_sheet(request: MemberRequest, conversation: Conversation, now: dt.da
         identity=identity,
         local_time=_local_time(contact.phone, now),
         since=_since(conversation, now),
+        agreed=_agreed(conversation, now),
         opted_out=_opted_out(conversation, now),
         asks_number_with=None if contact.phone else _that_asks(conversation),
         notes=_notes(conversation),
@@ -122,6 +124,17 @@ def _since(conversation: Conversation, now: dt.datetime) -> str:
     if contact.first_seen_at is not None:
         return _("Customer since %(month)s") % {"month": formatting.month(contact.first_seen_at, now)}
     return _("Added in %(month)s") % {"month": formatting.month(contact.created_at, now)}
+
+
+def _agreed(conversation: Conversation, now: dt.datetime) -> str:
+    """Who says that the contact agreed to get messages, and since when; nothing if nobody was asked."""
+    contact = conversation.contact
+    if contact.agreed_at is None:
+        return ""
+    day = formatting.day(contact.agreed_at, now)
+    if contact.agreed_with is None:
+        return _("Since %(day)s") % {"day": day}
+    return _("Says %(member)s, %(day)s") % {"member": isolated(str(contact.agreed_with)), "day": day}
 
 
 def _opted_out(conversation: Conversation, now: dt.datetime) -> str:

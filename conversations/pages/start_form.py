@@ -121,3 +121,19 @@ class StartForm(forms.Form):
         country = self.names.get(error.country, error.country)
         words = _("A number in %(country)s has %(lengths)s digits; this has %(n)d.")
         return words % {"country": country, "lengths": lengths, "n": error.digits}
+
+
+class NewContactForm(StartForm):
+    """The same, for somebody who is written to first: whoever asks says that they have agreed to it."""
+
+    agreed = forms.BooleanField(
+        required=False, widget=forms.CheckboxInput(attrs={"aria-describedby": "agreed-error"})
+    )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        # Asked for by the columns that are clean: what is wrong with the number comes first.
+        self.cleaned_data = cleaned
+        if self.number and not self.known and not cleaned["agreed"]:
+            self.add_error("agreed", _("WhatsApp asks for it: write only to who has agreed."))
+        return cleaned

@@ -11,7 +11,7 @@ from django_htmx.http import reswap, retarget
 
 from conversations import starting
 from conversations.pages.listing import ORDER
-from conversations.pages.start_form import StartForm
+from conversations.pages.start_form import NewContactForm, StartForm
 from followups.pages.schedule_views import schedule_for
 from followups.pages.search import whose
 from trochai.accounts import access
@@ -36,13 +36,18 @@ SHOWN = (
 def new(request: MemberRequest) -> HttpResponse:
     """The contacts that ``?q=`` finds, or the last ones, and a number to type; POST goes on with that."""
     access.writer(request.membership)
-    form = StartForm(request.POST or None, organization=request.membership.organization)
+    form = NewContactForm(request.POST or None, organization=request.membership.organization)
     # The search comes first.
     form.fields["phone"].widget.attrs.pop("autofocus")
     if not form.is_bound or not form.is_valid() or form.number is None or form.on is None:
         return _show(request, form)
-    now, name = timezone.now(), form.cleaned_data["name"]
-    conversation = form.known or starting.start(form.on, form.number.phone, name=name, now=now)
+    conversation = form.known or starting.start(
+        form.on,
+        form.number.phone,
+        name=form.cleaned_data["name"],
+        agreed_with=request.membership.user,
+        now=timezone.now(),
+    )
     if not request.htmx:
         return redirect("followups:schedule", conversation.pk)
     return schedule_for(request, conversation.pk)

@@ -57,6 +57,9 @@ def test_a_number_is_checked_while_it_is_typed_and_leads_to_the_same_dialog(team
     expect(dialog).to_contain_text("+506 8712 4490, a mobile number in Costa Rica")
     dialog.get_by_label("Name").fill("Esteban Quirós")
     dialog.get_by_role("button", name="Continue").click()
+    expect(dialog).to_contain_text("write only to who has agreed")
+    dialog.get_by_label("This person agreed to get WhatsApp messages").check()
+    dialog.get_by_role("button", name="Continue").click()
     page.get_by_role("dialog", name="Schedule a follow-up").get_by_label("Hola [1]").fill("Esteban")
     schedule(page)
     assert FollowUp.objects.get().conversation.contact.phone == "+50687124490"

@@ -36,7 +36,7 @@ def page(member: Any, path: str = "/followups/new/", headers: dict[str, str] | N
 
 
 def post(member: Any, phone: str, *, htmx: bool = True, **data: Any) -> Any:
-    data = {"phone": phone, "country": "CR", **data}
+    data = {"phone": phone, "country": "CR", "agreed": "on", **data}
     return signed_in(member).post("/followups/new/", data, headers=HTMX if htmx else {})
 
 
@@ -94,6 +94,28 @@ def test_a_new_number_leads_to_the_dialog_with_its_contact(team):
     assert "Schedule a follow-up" in html
     assert f'action="/followups/schedule/{contact.conversations.get().pk}/"' in html
     assert "Esteban Quirós" in html
+
+
+@pytest.mark.parametrize("htmx", [True, False])
+def test_nobody_is_written_to_first_who_is_not_said_to_have_agreed(team, htmx):
+    answer = post(team.agent, "8712 4490", htmx=htmx, agreed="")
+    assert answer.status_code == 422
+    assert "write only to who has agreed" in html_of(answer)
+    assert 'value="8712 4490"' in html_of(answer)
+    assert not Contact.objects.filter(phone="+50687124490").exists()
+
+
+def test_who_said_that_they_agreed_and_when_is_kept_beside_the_contact(team):
+    post(team.agent, "8712 4490")
+    contact = Contact.objects.get(phone="+50687124490")
+    assert (contact.agreed_with, contact.agreed_at) == (team.agent.user, NOW)
+    sheet = page(team.viewer, f"/inbox/{contact.conversations.get().pk}/?sheet=contact")
+    assert f"Says {team.agent.user}, Fri 20 Nov" in sheet.replace("\u2068", "").replace("\u2069", "")
+
+
+def test_who_has_a_conversation_already_is_not_asked_for_again(team):
+    known = someone(team, "José Pablo Vargas", phone="+50687124490")
+    assert f'action="/followups/schedule/{known.pk}/"' in html_of(post(team.agent, "87124490", agreed=""))
 
 
 def test_without_scripts_it_leads_to_the_page_that_schedules(team):

@@ -9,7 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from conversations import merging, recording
+from conversations import consent, merging, recording
 from conversations.models import Contact, Conversation, Message
 from followups import lifecycle
 from followups.models import FollowUp, Status
@@ -69,6 +69,15 @@ def test_an_opt_out_of_either_wins_and_cancels_what_waits_for_the_other(team, kn
     waiting.refresh_from_db()
     assert Contact.objects.get(pk=known.contact_id).is_opted_out
     assert (waiting.status, waiting.cancel_cause) == (Status.CANCELED, "opt_out")
+
+
+def test_the_first_word_that_they_agreed_to_messages_stays(team, known, hidden):
+    first = timezone.now() - dt.timedelta(days=9)
+    consent.agree(hidden.contact, with_member=team.other_agent.user, at=first)
+    consent.agree(known.contact, with_member=team.agent.user, at=timezone.now())
+    both_names(team)
+    kept = Contact.objects.get(pk=known.contact_id)
+    assert (kept.agreed_at, kept.agreed_with) == (first, team.other_agent.user)
 
 
 def test_two_with_numbers_are_left_to_a_person_who_is_told_once(team, known):
