@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from followups.models import FollowUp, FollowUpAttempt, FollowUpChange
+from followups.models import FollowUp, FollowUpAttempt, FollowUpChange, Hold
 from trochai.ui.admin import ReadOnly
 
 
@@ -43,3 +43,22 @@ class FollowUpAdmin(ReadOnly, admin.ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[FollowUp]:
         return super().get_queryset(request).select_related("organization")
+
+
+@admin.register(Hold)
+class HoldAdmin(ReadOnly, admin.ModelAdmin):
+    """All there have been; ``manage.py hold`` begins and releases them."""
+
+    list_display = [
+        "since",
+        "scope",
+        "organization",
+        "channel",
+        "reason",
+        "cause",
+        "by",
+        "released_at",
+        "late",
+    ]
+    list_filter = ["scope", "cause", ("released_at", admin.EmptyFieldListFilter)]
+    list_select_related = ["organization", "channel", "by"]

@@ -12,7 +12,7 @@ from django.db.models import Exists, OuterRef, prefetch_related_objects
 from django.urls import reverse
 
 from conversations import notes
-from followups.models import FollowUp
+from followups.models import FollowUp, FollowUpQuerySet, Hold
 from followups.ownership import colleague_of
 from followups.wording.notices import Kind
 from followups.wording.thread_notes import Said
@@ -178,6 +178,35 @@ def _tell_all_admins(
     )
 
 
+def announce_hold(hold: Hold, *, now: dt.datetime) -> None:
+    """Tell the admins of whom it concerns, but for whoever began it."""
+    values = {"scope": hold.scope, "cause": hold.cause, "by": str(hold.by or ""), "reason": hold.reason}
+    _tell_of_hold(hold, Kind.SENDING_HELD, values, but=hold.by_id, now=now)
+
+
+def _tell_of_hold(
+    hold: Hold, kind: Kind, values: Mapping[str, Any], *, but: int | None, now: dt.datetime
+) -> None:
+    admins = Membership.objects.admins().select_related("organization")
+    if hold.organization_id is not None:
+        admins = admins.filter(organization=hold.organization_id)
+    else:
+        admins = admins.filter(Exists(_waiting_of(OuterRef("organization"))))
+    channel = hold.channel.name if hold.channel else ""
+    notices = [
+        Notice(
+            organization=admin.organization,
+            recipient_id=admin.user_id,
+            kind=kind,
+            values={**values, "channel": channel},
+            url=f"{reverse('followups:index')}?status=pending",
+        )
+        for admin in admins.order_by("pk")
+        if admin.user_id != but
+    ]
+    notify_all(notices, now=now)
+
+
 def announce_silence(*, since: dt.datetime, now: dt.datetime) -> None:
     """Tell the admins of every organization with follow-ups waiting that nothing is being sent."""
     _tell_waiting_organizations(since=since, is_over=False, now=now)
@@ -189,7 +218,7 @@ def announce_sending_again(*, since: dt.datetime, now: dt.datetime) -> None:
 
 
 def _tell_waiting_organizations(*, since: dt.datetime, is_over: bool, now: dt.datetime) -> None:
-    waiting = FollowUp.objects.visible().unsettled().filter(organization=OuterRef("organization"))
+    waiting = _waiting_of(OuterRef("organization"))
     admins = Membership.objects.admins().filter(Exists(waiting)).select_related("organization")
     moments = {"since": since.astimezone(dt.UTC).isoformat(), "at": now.astimezone(dt.UTC).isoformat()}
     notices = [
@@ -203,6 +232,10 @@ def _tell_waiting_organizations(*, since: dt.datetime, is_over: bool, now: dt.da
         for admin in admins.order_by("pk")
     ]
     notify_all(notices, now=now)
+
+
+def _waiting_of(organization: OuterRef) -> FollowUpQuerySet:
+    return FollowUp.objects.visible().unsettled().filter(organization=organization)
 
 
 def _names(follow_up: FollowUp) -> dict[str, str]:

@@ -18,7 +18,7 @@ from django.utils.translation import trans_real
 
 from conversations import recording
 from followups import announcements
-from followups.models import CancelCause, FailureKind, FollowUp, Outcome
+from followups.models import CancelCause, FailureKind, FollowUp, Hold, Outcome
 from followups.wording.failures import Cause
 from followups.wording.notices import Kind
 from notifications.models import Notification
@@ -278,6 +278,10 @@ def test_every_notification_is_in_the_readers_language(team, pseudo_locale):
         announcements.announce_number_unknown(team.channel, UnknownNumber(phone_number_id="9"), now=now)
         announcements.announce_silence(since=now - dt.timedelta(hours=1), now=now)
         announcements.announce_sending_again(since=now - dt.timedelta(hours=1), now=now)
+        number = {"organization": team.organization, "channel": team.channel}
+        for scope in ({"scope": "channel", **number}, {"scope": "everything"}):
+            hold = Hold(reason="1", cause="silence", **scope)
+            announcements.announce_hold(hold, now=now)
         Notification.objects.update(recipient=team.admin.user)
         factories.NotificationFactory(
             organization=team.organization, recipient=team.admin.user, kind="of tomorrow", values={}

@@ -20,6 +20,7 @@ from followups.lifecycle.claims import (
     hand_back,
     request,
     request_again,
+    take_back,
     withdraw,
 )
 from followups.lifecycle.counts import recount
@@ -94,6 +95,7 @@ __all__ = [
     "settle_retry",
     "settle_sent",
     "settle_unknown",
+    "take_back",
     "tidy_up",
     "undo_move",
     "what_is_sent",

@@ -11,10 +11,11 @@ from django.db import transaction
 from django.db.models import OuterRef, Q, Subquery
 
 from conversations.models import load_ids
+from followups.holds.brake import now_held
 from followups.lifecycle.changes import RELEASED
 from followups.models import FailureKind, FollowUp, FollowUpAttempt, Status
 from trochai.whatsapp import rate
-from trochai.whatsapp.models import Channel
+from trochai.whatsapp.models import Channel, ChannelQuerySet
 from trochai.whatsapp.sending import claiming
 from trochai.whatsapp.sending.work import Claim
 
@@ -28,7 +29,7 @@ def claim(*, limit: int, now: dt.datetime) -> Claim[FollowUp]:
     """pending → processing for up to ``limit`` due rows, fair between channels.
 
     Of a stopped channel only rows that met the stop themselves are claimed: their retries after 5, 15 and 60
-    minutes find out whether it works again.
+    minutes find out whether it works again. Of a channel on hold none is.
     """
     return claiming.claim(_Due(), limit=limit, now=now)
 
@@ -43,8 +44,9 @@ class _Due:
         """
         due = FollowUp.objects.due(now).filter(channel=OuterRef("pk")).order_by("next_attempt_at", "pk")
         met_a_stop = due.filter(failure_kind=FailureKind.CHANNEL)
-        working = Channel.objects.filter(stopped_at__isnull=True).alias(first=Subquery(due.values("pk")[:1]))
-        stopped = Channel.objects.filter(stopped_at__isnull=False)
+        free = now_held().free(Channel.objects.all())
+        working = free.filter(stopped_at__isnull=True).alias(first=Subquery(due.values("pk")[:1]))
+        stopped = free.filter(stopped_at__isnull=False)
         stopped = stopped.alias(first=Subquery(met_a_stop.values("pk")[:1]))
         return [
             pk
@@ -95,18 +97,33 @@ def hand_back(follow_ups: Iterable[FollowUp], *, token: uuid.UUID, due_at: dt.da
     ).update(status=Status.PENDING, **later, **RELEASED)
 
 
+def take_back(channels: ChannelQuerySet) -> int:
+    """processing → pending for what workers have claimed from ``channels`` and not begun to call.
+
+    Row by row, so that it never holds one while it waits for another: where a worker is just marking a row as
+    requested, that comes first. Returns how many rows it took back.
+    """
+    claimed = FollowUp.objects.filter(status=Status.PROCESSING, requested_at__isnull=True)
+    ids = claimed.filter(channel__in=channels).order_by().values_list("pk", flat=True)
+    return sum(claimed.filter(pk=pk).update(status=Status.PENDING, **RELEASED) for pk in list(ids))
+
+
 def request_again(attempts: Sequence[FollowUpAttempt], *, now: dt.datetime) -> set[uuid.UUID]:
     """Mark attempts again whose calls this worker knows it has not made; return those that it still holds.
 
-    The others must not be called: this process was away for so long that their rows were given up.
+    The others must not be called: this process was away for so long that their rows were given up, or they
+    are on hold by now and wait again.
     """
     by_row = {attempt.follow_up_id: attempt for attempt in attempts}
     with transaction.atomic():
         requested = FollowUp.objects.filter(
             pk__in=by_row, status=Status.PROCESSING, reconcile_until__gt=now
         ).select_for_update()
-        tokens = dict(requested.values_list("pk", "claim_token"))
-        held = [pk for pk, token in tokens.items() if token == by_row[pk].claim_token]
+        rows = list(requested.only("pk", "claim_token", "channel_id", "organization_id"))
+        mine = [row for row in rows if row.claim_token == by_row[row.pk].claim_token]
+        brake = now_held()
+        withdraw([by_row[row.pk] for row in mine if brake.holds(row)])
+        held = [row.pk for row in mine if not brake.holds(row)]
         FollowUp.objects.filter(pk__in=held).update(requested_at=now, reconcile_until=now + RECONCILIATION)
     return {by_row[pk].pk for pk in held}
 
@@ -132,7 +149,8 @@ def request(
 
     ``sent`` has ``what_is_sent`` by the same ids.
     Rows that this worker no longer holds, or whose lease has run out, are left out: they must not be
-    called. A requested row is never claimed again, so this must be committed before the call.
+    called. So are those that are on hold by now, which wait again at once. A requested row is never claimed
+    again, so this must be committed before the call.
     """
     with transaction.atomic():
         held = FollowUp.objects.filter(
@@ -142,7 +160,10 @@ def request(
             requested_at__isnull=True,
             lease_expires_at__gt=now,
         ).select_for_update()
-        ids = list(held.values_list("pk", flat=True))
+        rows = list(held.only("pk", "channel_id", "organization_id"))
+        brake = now_held()
+        hand_back([row for row in rows if brake.holds(row)], token=token)
+        ids = [row.pk for row in rows if not brake.holds(row)]
         FollowUp.objects.filter(pk__in=ids).update(requested_at=now, reconcile_until=now + RECONCILIATION)
         attempts = FollowUpAttempt.objects.bulk_create(
             FollowUpAttempt(follow_up_id=pk, claim_token=token, requested_at=now, sent=sent[pk]) for pk in ids

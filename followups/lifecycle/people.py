@@ -15,6 +15,7 @@ from django.db.models.functions import Greatest
 from conversations import identity, outbox
 from followups import announcements
 from followups.contents import contents_of, difference
+from followups.holds.brake import now_held
 from followups.lifecycle import counts
 from followups.lifecycle.ceiling import count_waiting
 from followups.lifecycle.changes import NO_FAILURE, TransitionRefused, change, loaded, record
@@ -193,18 +194,21 @@ def edit(
 
 
 def check_sendable(follow_up: FollowUp, *, now: dt.datetime) -> None:
-    """Raise ``ReplyRefused`` if it could not be sent now."""
+    """Raise ``ReplyRefused`` if it could not be sent now, and ``TransitionRefused`` while it is on hold."""
     template = follow_up.template
     outbox.refuse_template(follow_up.conversation, template, follow_up.parameters, now=now)
     if not template.fits(follow_up.shape):
         raise outbox.TemplateRefused
+    if now_held().holds(follow_up):
+        raise TransitionRefused(Refusal.ON_HOLD)
 
 
 def send_now(follow_up: FollowUp, *, version: int | None, by: Membership, now: dt.datetime) -> FollowUp:
     """Let a pending row go out at once, as a template that is sent from its conversation does.
 
-    ``version`` is the row's that ``by`` was shown. Raises ``ReplyRefused`` if it cannot be sent now, by the
-    same rules; whoever calls it wakes a worker.
+    ``version`` is the row's that ``by`` was shown. Raises ``ReplyRefused`` or ``TransitionRefused`` if it
+    cannot be sent now, by the same rules; whoever calls it wakes a worker. Where a hold begins at the same
+    moment, it is due and waits for the release.
     """
     check_sendable(follow_up, now=now)
     return _decide(

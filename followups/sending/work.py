@@ -13,6 +13,7 @@ from django.db import transaction
 from conversations import consent, identity
 from conversations.models import OptOutSource
 from followups import lifecycle
+from followups.holds.brake import now_held
 from followups.models import FailureKind, FollowUp, FollowUpAttempt, Outcome
 from followups.sending.recheck import contact_free_at, problem_with
 from followups.wording.failures import Cause
@@ -74,6 +75,10 @@ class FollowUps:
             return None
         problem = problem_with(row, now)
         if problem is not None:
+            if now_held().holds(row):
+                # It may still be sent: what is too late is asked about when the hold is released.
+                lifecycle.hand_back([row], token=token)
+                return None
             kind, failure = problem
             lifecycle.fail_unsent(row, token=token, kind=kind, failure=failure, now=now)
             metrics.UNSENT.labels(kind).inc()

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from followups.models import CancelCause
-from followups.wording import failures
+from followups.wording import failures, holds
 from notifications.wording import Words, words_for
 from templates_app.models import Template, TemplateStatus
 from trochai.ui.formatting import day_time, isolated
@@ -45,6 +45,7 @@ class Kind(StrEnum):
     TEMPLATE_UNUSABLE = "template_unusable"
     CHANNEL_STOPPED = "channel_stopped"
     SENDING_INTERRUPTED = "sending_interrupted"
+    SENDING_HELD = "sending_held"
     ACCOUNT_EVENT = "account_event"
     NUMBER_UNKNOWN = "number_unknown"
 
@@ -167,6 +168,17 @@ def sending_interrupted(values: Mapping[str, Any]) -> Words:
         "Trochai should look after its beat and worker processes."
     )
     return Words(_("Nothing is being sent"), text % moments)
+
+
+@words_for(Kind.SENDING_HELD, icon="circle-pause", tone="bad")
+def sending_held(values: Mapping[str, Any]) -> Words:
+    """Values: scope, cause and by (as ``followups.wording.holds`` has them), reason, channel (its name)."""
+    who = holds.who(values["cause"], isolated(values["by"]))
+    text = _("%(who)s: “%(reason)s” Follow-ups wait until somebody releases them; replies still go out.")
+    return Words(
+        holds.title(values["scope"], isolated(values["channel"])),
+        text % {"who": who, "reason": isolated(values["reason"])},
+    )
 
 
 # Meta’s events of an account that say by themselves what they mean; any other is shown by its name.

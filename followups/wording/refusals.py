@@ -19,6 +19,7 @@ class Refusal(StrEnum):
     TOO_MANY = "too_many"
     CHANGED = "changed"
     PASSED = "passed"
+    ON_HOLD = "on_hold"
     PENDING = Status.PENDING.value
     PROCESSING = Status.PROCESSING.value
     SENT = Status.SENT.value
@@ -32,6 +33,7 @@ REFUSALS: Mapping[Refusal, Promise] = {
     Refusal.TOO_MANY: _("Too many follow-ups are waiting for this contact. Cancel one of them first."),
     Refusal.CHANGED: _("It was changed in the meantime."),
     Refusal.PASSED: _("The time at which it would have been sent has passed."),
+    Refusal.ON_HOLD: _("Sending is on hold. It waits until an admin releases it."),
     Refusal.PENDING: _("It is waiting to be sent."),
     Refusal.PROCESSING: _("It is already being sent."),
     Refusal.SENT: _("It has already been sent."),

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
+from followups.models import Hold
 from tests import factories
 from tests.html import html_of
 
@@ -35,3 +37,10 @@ def test_an_operator_can_neither_add_nor_change_nor_delete(operator):
     follow_up.refresh_from_db()
     assert follow_up.status == "pending"
     assert 'name="status"' not in html_of(operator.get(change))
+
+
+def test_an_operator_sees_what_was_held_and_why(operator):
+    hold = Hold.objects.create(scope="everything", reason="Restore", cause="operator", since=timezone.now())
+    assert "Restore" in html_of(operator.get(reverse("admin:followups_hold_changelist")))
+    assert "Restore" in html_of(operator.get(reverse("admin:followups_hold_change", args=[hold.pk])))
+    assert operator.get(reverse("admin:followups_hold_add")).status_code == 403

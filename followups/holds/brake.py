@@ -1,0 +1,75 @@
+"""What is on hold at this moment: asked for with each claim and each mark, so it is one small query."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from django.db.models import Q, QuerySet
+
+from followups.models import Hold, HoldScope
+from trochai.whatsapp.models import Channel, ChannelQuerySet
+
+Rows = TypeVar("Rows", bound=QuerySet[Any])
+
+
+class OfChannel(Protocol):
+    channel_id: Any
+    organization_id: Any
+
+
+@dataclass(frozen=True)
+class Brake:
+    """The organizations and channels whose follow-ups are on hold; falsy where nothing is."""
+
+    everything: bool = False
+    organizations: frozenset[int] = frozenset()
+    channels: frozenset[int] = frozenset()
+
+    def __bool__(self) -> bool:
+        return bool(self.everything or self.organizations or self.channels)
+
+    def holds(self, follow_up: OfChannel) -> bool:
+        return (
+            self.everything
+            or follow_up.organization_id in self.organizations
+            or follow_up.channel_id in self.channels
+        )
+
+    def among(self, channels: ChannelQuerySet) -> ChannelQuerySet:
+        """Return those of ``channels`` that are on hold."""
+        if self.everything:
+            return channels
+        return channels.filter(Q(pk__in=self.channels) | Q(organization__in=self.organizations))
+
+    def free(self, channels: ChannelQuerySet) -> ChannelQuerySet:
+        """Return those of ``channels`` that are not."""
+        if self.everything:
+            return channels.none()
+        if self:
+            return channels.exclude(Q(pk__in=self.channels) | Q(organization__in=self.organizations))
+        return channels
+
+
+def now_held() -> Brake:
+    """Return what is on hold."""
+    return brake_of(Hold.objects.in_force())
+
+
+def brake_of(holds: QuerySet[Hold]) -> Brake:
+    scopes = list(holds.order_by().values_list("scope", "organization", "channel"))
+    return Brake(
+        everything=any(scope == HoldScope.EVERYTHING for scope, _organization, _channel in scopes),
+        organizations=frozenset(pk for scope, pk, _channel in scopes if scope == HoldScope.ORGANIZATION),
+        channels=frozenset(pk for scope, _organization, pk in scopes if scope == HoldScope.CHANNEL),
+    )
+
+
+def channels_of(hold: Hold) -> ChannelQuerySet:
+    """Return the channels in the hold's scope."""
+    match hold.scope:
+        case HoldScope.CHANNEL:
+            return Channel.objects.filter(holds=hold)
+        case HoldScope.ORGANIZATION:
+            return Channel.objects.filter(organization=hold.organization_id)
+    return Channel.objects.all()
