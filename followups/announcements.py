@@ -184,6 +184,12 @@ def announce_hold(hold: Hold, *, now: dt.datetime) -> None:
     _tell_of_hold(hold, Kind.SENDING_HELD, values, but=hold.by_id, now=now)
 
 
+def announce_hold_released(hold: Hold, *, now: dt.datetime) -> None:
+    """Tell the same people, but for whoever released it."""
+    values = {"scope": hold.scope, "by": str(hold.released_by or ""), "late": hold.late}
+    _tell_of_hold(hold, Kind.SENDING_RELEASED, values, but=hold.released_by_id, now=now)
+
+
 def _tell_of_hold(
     hold: Hold, kind: Kind, values: Mapping[str, Any], *, but: int | None, now: dt.datetime
 ) -> None:

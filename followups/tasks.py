@@ -10,9 +10,12 @@ from django.conf import settings
 from kombu.exceptions import OperationalError
 
 from followups import lifecycle
+from followups.holds import releasing
+from followups.models import Hold
 from followups.sending import ticks
 from followups.sending.work import dispatcher
 from trochai.clock import database_now
+from trochai.waking import waker
 from trochai.whatsapp.sending.dispatch import stopping
 
 logger = structlog.get_logger(__name__)
@@ -32,6 +35,9 @@ def send_due_follow_ups(*, wake_others: bool = True, **_future: Any) -> None:
     if silence is not None:
         logger.warning("sending_again", seconds_without_ticks=round(silence.total_seconds()))
     lifecycle.tidy_up(now=now)
+    if Hold.objects.being_released().exists():
+        # Somebody has just asked for it, or the task that did it was lost.
+        waker.wake(release_holds)
     _send(wake_others=wake_others)
 
 
@@ -47,6 +53,15 @@ def help_to_send(*, passes: int = 0, **_future: Any) -> None:
             _wake(passes=passes - 1)
         return
     _send(wake_others=False)
+
+
+@shared_task(ignore_result=True)
+def release_holds(**_future: Any) -> None:
+    """Release what somebody has asked for, once what is late has been dealt with, and have it sent."""
+    holds = Hold.objects.being_released().select_related("released_by", "channel")
+    over = [releasing.release(hold, now=database_now(), stop=stopping.is_set) for hold in holds]
+    if any(over):
+        waker.wake(send_due_follow_ups)
 
 
 def _send(*, wake_others: bool) -> None:

@@ -282,6 +282,8 @@ def test_every_notification_is_in_the_readers_language(team, pseudo_locale):
         for scope in ({"scope": "channel", **number}, {"scope": "everything"}):
             hold = Hold(reason="1", cause="silence", **scope)
             announcements.announce_hold(hold, now=now)
+            hold.late = "tomorrow"
+            announcements.announce_hold_released(hold, now=now)
         Notification.objects.update(recipient=team.admin.user)
         factories.NotificationFactory(
             organization=team.organization, recipient=team.admin.user, kind="of tomorrow", values={}

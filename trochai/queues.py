@@ -14,6 +14,7 @@ QUEUES = (SENDING, INTERACTIVE, WEBHOOKS, MEDIA, HOUSEKEEPING)
 ROUTES: Mapping[str, Mapping[str, str]] = {
     "followups.tasks.send_due_follow_ups": {"queue": SENDING},
     "followups.tasks.help_to_send": {"queue": SENDING},
+    "followups.tasks.release_holds": {"queue": SENDING},
     "conversations.tasks.send_replies": {"queue": INTERACTIVE},
     "templates_app.tasks.sync_requested": {"queue": INTERACTIVE},
     "trochai.whatsapp.tasks.process_waiting_webhooks": {"queue": WEBHOOKS},

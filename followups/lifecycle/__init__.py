@@ -31,6 +31,7 @@ from followups.lifecycle.failure import (
     settle_unknown,
 )
 from followups.lifecycle.forgetting import forget
+from followups.lifecycle.late import move_late, send_late, spare
 from followups.lifecycle.people import (
     KEEP_DELETED,
     MANUAL_RETRY_DELAY,
@@ -79,6 +80,7 @@ __all__ = [
     "hold_claimed",
     "keep",
     "move",
+    "move_late",
     "purge_deleted",
     "record_undelivered",
     "recount",
@@ -89,12 +91,14 @@ __all__ = [
     "restore",
     "retry",
     "schedule",
+    "send_late",
     "send_now",
     "settle_all_sent",
     "settle_failed",
     "settle_retry",
     "settle_sent",
     "settle_unknown",
+    "spare",
     "take_back",
     "tidy_up",
     "undo_move",

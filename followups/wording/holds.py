@@ -1,10 +1,24 @@
-"""What is said of a hold: what is held, and by whom."""
+"""What is said of a hold: what is held, by whom, and what becomes of what is late."""
 
 from __future__ import annotations
 
-from django.utils.translation import gettext as _
+import datetime as dt
+from collections.abc import Mapping
 
-from followups.models import HoldCause, HoldScope
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from followups.models import Hold, HoldCause, HoldScope, Late
+from trochai.ui import formatting
+
+# After a release.
+LATE: Mapping[str, Promise] = {
+    Late.SEND: gettext_lazy("What was late is sent now as well."),
+    Late.TOMORROW: gettext_lazy("What was late goes out tomorrow at 9:00 AM."),
+    Late.LEAVE: gettext_lazy("What was too late fails as missed."),
+}
 
 
 def title(scope: str, channel: str) -> str:
@@ -22,3 +36,16 @@ def who(cause: str, name: str) -> str:
         case HoldCause.SILENCE:
             return _("Trochai")
     return name or _("Somebody who left")
+
+
+def headline(hold: Hold, now: dt.datetime) -> str:
+    """Sending is on hold since 8:40 AM by Daniela; with the day, if it was not today."""
+    same_day = timezone.localdate(hold.since) == timezone.localdate(now)
+    since = formatting.clock_time(hold.since) if same_day else formatting.day_time(hold.since, now)
+    name = formatting.isolated(hold.by.first_name or str(hold.by)) if hold.by else ""
+    what = title(hold.scope, formatting.isolated(hold.channel.name) if hold.channel else "")
+    return _("%(what)s since %(since)s by %(who)s") % {
+        "what": what,
+        "since": since,
+        "who": who(hold.cause, name),
+    }

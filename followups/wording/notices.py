@@ -46,6 +46,7 @@ class Kind(StrEnum):
     CHANNEL_STOPPED = "channel_stopped"
     SENDING_INTERRUPTED = "sending_interrupted"
     SENDING_HELD = "sending_held"
+    SENDING_RELEASED = "sending_released"
     ACCOUNT_EVENT = "account_event"
     NUMBER_UNKNOWN = "number_unknown"
 
@@ -179,6 +180,15 @@ def sending_held(values: Mapping[str, Any]) -> Words:
         holds.title(values["scope"], isolated(values["channel"])),
         text % {"who": who, "reason": isolated(values["reason"])},
     )
+
+
+@words_for(Kind.SENDING_RELEASED, icon="play")
+def sending_released(values: Mapping[str, Any]) -> Words:
+    """Values: scope, channel (its name), by (a member's name, or nothing), late (a ``Late``)."""
+    told = {"what": isolated(values["channel"]), "by": isolated(values["by"])}
+    title = _("Sending from %(what)s goes on") if values["channel"] else _("Sending goes on")
+    by = _("Released by %(by)s.") if values["by"] else _("Released by Trochai’s operator.")
+    return Words(title % told, " ".join([by % told, str(holds.LATE[values["late"]])]))
 
 
 # Meta’s events of an account that say by themselves what they mean; any other is shown by its name.
