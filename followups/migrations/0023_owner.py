@@ -22,7 +22,7 @@ KINDS = [
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("followups", "0020_sent_now"),
+        ("followups", "0021_holds"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
