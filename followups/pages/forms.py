@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -23,6 +24,7 @@ from followups.scheduling import (
     latest,
     quick_options,
 )
+from followups.typed_dates import MOST_TYPED, understand
 from followups.wanted import (
     CUSTOM,
     KEEP,
@@ -37,6 +39,7 @@ from followups.wanted import (
 from followups.wording.differences import Line, lines
 from templates_app.forms import field_name
 from templates_app.parameters import Problem
+from trochai.ui import formatting
 
 if TYPE_CHECKING:
     from conversations.models import Conversation
@@ -45,6 +48,8 @@ if TYPE_CHECKING:
     from trochai.accounts.models import Organization
 
 
+# In which a moment is chosen.
+MOMENT_FIELDS = {"when", "typed", "date", "time"}
 # More no database takes.
 MOST_VERSIONS = 2**31 - 1
 
@@ -76,15 +81,34 @@ class NoteField(forms.CharField):
 class WhenForm(forms.Form):
     """When to send: one of the quick options, or a custom date and time in the organization's zone.
 
-    For each quick option the form carries the moment that it showed, in ``shown_<key>``. After
-    ``is_valid()``, ``scheduled_for`` is the moment; ``moved`` says that a quick option now means a
-    different day from the one that was shown.
+    The custom one is picked, or typed as people say it. What was typed counts once it has been shown: date
+    and time are filled in with what it means, and come back with it. For each quick option
+    the form carries the moment that it showed, in ``shown_<key>``. After ``is_valid()``, ``scheduled_for``
+    is the moment; ``moved`` says that a quick option now means a different day from the one that was shown.
     """
 
     when = forms.ChoiceField(
         required=False,
         choices=[*((option.key, option.label) for option in QUICK_OPTIONS), (CUSTOM, CUSTOM), (KEEP, KEEP)],
         error_messages={"invalid_choice": WORDS[Code.UNKNOWN_CHOICE]},
+    )
+    typed = forms.CharField(
+        required=False,
+        max_length=MOST_TYPED,
+        error_messages={
+            "max_length": gettext_lazy(
+                "Say it in %(limit_value)d characters or fewer. Try fri 10am or 4 dec 14:00."
+            )
+        },
+        widget=forms.TextInput(
+            attrs={
+                "class": "input",
+                "autocomplete": "off",
+                "autocapitalize": "none",
+                "placeholder": gettext_lazy("fri 10am, in 3 weeks, 15 dec 14:00"),
+                "aria-describedby": "schedule-typed-error schedule-date-hint",
+            }
+        ),
     )
     date = forms.DateField(
         required=False,
@@ -114,6 +138,7 @@ class WhenForm(forms.Form):
         self.now = now
         self.kept = kept
         self.moved = False
+        self.is_understood = False
         self.options: list[QuickOption] = quick_options(now, organization.zone)
         zone = organization.zone
         self.fields["date"].widget.attrs |= {
@@ -128,13 +153,19 @@ class WhenForm(forms.Form):
         """The moment chosen, once the form has been checked and it may be that one; before, the one kept."""
         if not self.is_bound:
             return self.kept
-        if not hasattr(self, "cleaned_data") or self.errors.keys() & {"when", "date", "time"}:
+        if not hasattr(self, "cleaned_data") or self.errors.keys() & MOMENT_FIELDS:
             return None
         return self.cleaned_data.get("scheduled_for")
 
     def forgive_unfinished(self) -> None:
         """Drop the errors about what has only not been filled in yet: for checks while people choose."""
-        for name, code in (("when", Code.NO_MOMENT), ("date", "required"), ("time", "required")):
+        missing = (
+            ("when", Code.NO_MOMENT),
+            ("date", "required"),
+            ("time", "required"),
+            ("typed", "not_shown"),
+        )
+        for name, code in missing:
             if self.has_error(name, code):
                 del self.errors[name]
 
@@ -143,9 +174,11 @@ class WhenForm(forms.Form):
         choice = cleaned.get("when")
         if choice != CUSTOM:
             # What stands in the custom fields doesn't matter while they are not chosen.
-            for name in ("date", "time"):
+            for name in ("typed", "date", "time"):
                 self.errors.pop(name, None)
-        if choice == CUSTOM:
+        if choice == CUSTOM and (cleaned.get("typed") or "typed" in self.errors):
+            self._read_typed(cleaned)
+        elif choice == CUSTOM:
             self._read_custom(cleaned)
         elif choice == KEEP:
             cleaned["scheduled_for"] = self.kept
@@ -154,6 +187,8 @@ class WhenForm(forms.Form):
                 if option.key == choice:
                     self._read_quick(option, cleaned)
         self.show(self._problems(cleaned))
+        if self.is_understood:
+            self._fill_in(cleaned)
         return cleaned
 
     def show(self, problems: Iterable[Problem]) -> None:
@@ -170,12 +205,13 @@ class WhenForm(forms.Form):
         """Show a problem beside its field, unless the field could not be read and says so already."""
         custom_is_chosen = self.cleaned_data.get("when") == CUSTOM
         name: str | None = problem.field
-        about = [problem.field]
+        about: Collection[str] = {problem.field}
         match problem.field:
             case Field.CONTACT:
-                name, about = None, []
+                name, about = None, set()
             case Field.MOMENT:
-                name, about = ("date" if custom_is_chosen else "when"), ["when", "date", "time"]
+                said = "typed" if self.cleaned_data.get("typed") else "date"
+                name, about = (said if custom_is_chosen else "when"), MOMENT_FIELDS
         if not self.errors.keys() & about:
             error = forms.ValidationError(words(problem, self.organization), code=problem.code)
             self.add_error(name, error)
@@ -198,6 +234,36 @@ class WhenForm(forms.Form):
             cleaned["scheduled_for"] = custom(cleaned["date"], cleaned["time"], self.organization.zone)
         except SchedulingError as error:
             self.add_error("time", str(error))
+
+    def _read_typed(self, cleaned: dict[str, Any]) -> None:
+        for name in ("date", "time"):
+            self.errors.pop(name, None)
+        if "typed" in self.errors:
+            return
+        try:
+            at = understand(cleaned["typed"], now=self.now, zone=self.organization.zone)
+        except SchedulingError as error:
+            self.add_error("typed", str(error))
+            return
+        if at is None:
+            self.add_error("typed", _("I can’t read that as a date. Try fri 10am or 4 dec 14:00."))
+            return
+        cleaned["scheduled_for"] = at
+        self.is_understood = True
+
+    def _fill_in(self, cleaned: dict[str, Any]) -> None:
+        """Fill in date and time with what was typed, and ask whether it is meant if they were others."""
+        local = cleaned["scheduled_for"].astimezone(self.organization.zone)
+        shown = (cleaned.get("date"), cleaned.get("time"))
+        data: Any = copy(self.data)
+        data["date"], data["time"], data["typed"] = f"{local:%Y-%m-%d}", f"{local:%H:%M}", ""
+        self.data = data
+        if shown != (local.date(), local.time()) and not self.errors.keys() & MOMENT_FIELDS:
+            meaning = _("“%(typed)s” means %(when)s. Check it, then press the button again.") % {
+                "typed": cleaned["typed"],
+                "when": formatting.long_day_time(local, self.now),
+            }
+            self.add_error("typed", forms.ValidationError(meaning, code="not_shown"))
 
 
 class ShownForm(forms.Form):
@@ -243,7 +309,7 @@ class ScheduleForm(TemplateForm, WhenForm):
 
     @property
     def shown(self) -> list[str]:
-        return [*super().shown, "when", "date", "time", "note"]
+        return [*super().shown, "when", "typed", "date", "time", "note"]
 
     def attention(self, count: int) -> str:
         return ngettext(

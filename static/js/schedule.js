@@ -70,12 +70,20 @@ document.addEventListener("keydown", (event) => {
   closePicker(picker);
 });
 
-// The check swaps the messages beside date and time, not the fields that somebody is typing into.
+// What is picked takes the place of what was typed, before the draft is kept.
+document.addEventListener("input", ({ target }) => {
+  if (target.matches('.custom :is([name="date"], [name="time"])')) target.form.elements.typed.value = "";
+}, { capture: true });
+
+// The check swaps the messages beside the fields, not those that somebody is typing into: what it has understood
+// is filled in here.
 document.addEventListener("htmx:oobAfterSwap", ({ detail }) => {
   if (detail.target.id !== "schedule-custom") return;
-  for (const name of ["date", "time"]) {
+  const understood = document.getElementById("schedule-custom").dataset;
+  for (const name of ["typed", "date", "time"]) {
     const wrong = document.getElementById(`schedule-${name}-error`) !== null;
     const field = document.querySelector(`.schedule [name="${name}"]`);
+    if (understood[name]) field.value = understood[name];
     if (wrong) field.setAttribute("aria-invalid", "true");
     else field.removeAttribute("aria-invalid");
   }

@@ -154,6 +154,39 @@ def test_the_banners_cancel_asks_once_and_the_banner_goes(team: Team, open_page:
     assert FollowUp.objects.get().status == Status.CANCELED
 
 
+def test_a_date_is_typed_as_people_say_it(team: Team, open_page: Any) -> None:
+    page, dialog = open_dialog(open_page, team)
+    choose_template(dialog)
+    dialog.get_by_label("a [2]").fill("Casa EC-204")
+    dialog.get_by_label("el [3]").fill("sábado 28")
+    dialog.locator(".choice--custom").click()
+    typed, date = (
+        dialog.get_by_label("Date and time, as you would say it"),
+        dialog.get_by_label("Date", exact=True),
+    )
+    typed.press_sequentially("whenever")
+    expect(dialog.locator("#schedule-typed-error")).to_contain_text("I can’t read that as a date.")
+    expect(typed).to_have_attribute("aria-invalid", "true")
+    typed.fill("dentro de 2 semanas a las 10")
+    expect(dialog.locator("#schedule-custom .understood")).to_contain_text("at 10:00 AM")
+    expect(typed).to_be_focused()
+    expect(typed).not_to_have_attribute("aria-invalid", "true")
+    expect(date).to_have_value(local_day(14).isoformat())
+    expect(dialog.get_by_label("Time", exact=True)).to_have_value("10:00")
+    # What is picked afterwards takes its place.
+    date.fill(local_day(20).isoformat())
+    expect(typed).to_have_value("")
+    expect(dialog.locator("#schedule-custom")).to_contain_text("in 20 days")
+    typed.fill("in 3 weeks at 10:30")
+    # Faster than the answer: what it means is shown first.
+    typed.press("Enter")
+    expect(dialog.locator("#schedule-custom")).to_contain_text("Check it, then press the button again.")
+    dialog.get_by_role("button", name="Schedule", exact=True).click()
+    expect(page.get_by_text("Follow-up scheduled")).to_be_visible()
+    at = FollowUp.objects.get().scheduled_for.astimezone(team.organization.zone)
+    assert (at.date(), f"{at:%H:%M}") == (local_day(21), "10:30")
+
+
 def test_a_date_too_near_is_refused_while_choosing_and_at_the_submit(team: Team, open_page: Any) -> None:
     _page, dialog = open_dialog(open_page, team)
     choose_template(dialog)
