@@ -709,8 +709,12 @@ def test_an_open_page_costs_few_queries(team, django_assert_num_queries):
         client.get(path, {"seen": seen}, headers=htmx())
 
 
-def test_a_question_costs_few_queries(team, django_assert_num_queries):
-    path = reverse("followups:cancel", args=[make(team).pk])
-    client = signed_in(team.agent)
-    with django_assert_num_queries(4):
+@pytest.mark.parametrize(
+    ("name", "queries"),
+    [("cancel", 4), ("move", 4), ("send_now", 6), ("duplicate", 8), ("edit", 7), ("hand_over", 6)],
+)
+def test_a_question_costs_few_queries(team, django_assert_num_queries, name, queries):
+    path = reverse(f"followups:{name}", args=[make(team).pk])
+    client = signed_in(team.admin)
+    with django_assert_num_queries(queries):
         client.get(path, headers=htmx())
