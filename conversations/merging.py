@@ -91,6 +91,7 @@ def find_conversation(
         found = access.get_for_member(request, rows, found.merged_into_id, needs=needs)
     if found.erased_at is not None:
         raise Http404
+    found.organization = request.membership.organization
     return found
 
 

@@ -21,10 +21,20 @@ if TYPE_CHECKING:
 
 
 class Sidebar:
-    """Asks the database only for what a template shows: a fragment without the frame costs nothing."""
+    """Asks the database only for what a template shows: a fragment without the frame costs nothing.
 
-    def __init__(self, membership: Membership, memberships: Sequence[Membership]) -> None:
+    ``unread``: how many conversations are unread, where the page has counted them.
+    """
+
+    def __init__(
+        self,
+        membership: Membership,
+        memberships: Sequence[Membership],
+        *,
+        unread: paging.Count | None = None,
+    ) -> None:
         self._membership, self._memberships = membership, memberships
+        self._counted = unread
 
     @property
     def has_streams(self) -> bool:
@@ -33,7 +43,7 @@ class Sidebar:
 
     @property
     def unread_conversations(self) -> paging.Count:
-        return self._unread["conversations"]
+        return self._unread["conversations"] if self._counted is None else self._counted
 
     @property
     def unread_notifications(self) -> paging.Count:
@@ -41,11 +51,12 @@ class Sidebar:
 
     @cached_property
     def _unread(self) -> dict[str, paging.Count]:
-        conversations = Conversation.objects.for_organization(self._membership.organization)
         lists: dict[str, QuerySet[Any]] = {
-            "conversations": conversations.filter(unread_count__gt=0),
-            "notifications": Notification.objects.for_member(self._membership).unread(),
+            "notifications": Notification.objects.for_member(self._membership).unread()
         }
+        if self._counted is None:
+            conversations = Conversation.objects.for_organization(self._membership.organization).current()
+            lists["conversations"] = conversations.filter(unread_count__gt=0)
         mine = Membership.objects.filter(pk=self._membership.pk)
         return paging.counts_of(lists, paging.BADGE_CAP, of=mine)
 

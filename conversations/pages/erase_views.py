@@ -22,7 +22,7 @@ from trochai.ui import toasts
 @vary_on_headers("HX-Request")
 def erase(request: MemberRequest, pk: int) -> HttpResponse:
     """Ask; POST with the contact's name as ``typed`` removes the contact and all that was said, for good."""
-    rows = Conversation.objects.select_related("contact", "organization")
+    rows = Conversation.objects.select_related("contact")
     opened = find_conversation(request, rows, pk, needs=access.admin)
     form = EraseForm(opened.contact, request.POST or None)
     if form.is_valid():

@@ -45,8 +45,7 @@ def upload(request: MemberRequest, pk: int) -> HttpResponseBase:
 
 @csrf_protect
 def _upload(request: MemberRequest, pk: int) -> HttpResponseBase:
-    rows = Conversation.objects.select_related("organization")
-    opened = merging.find_conversation(request, rows, pk, needs=access.writer)
+    opened = merging.find_conversation(request, Conversation.objects.all(), pk, needs=access.writer)
     file = request.FILES.get("file")
     try:
         if not isinstance(file, UploadedFile):

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from conversations.models import Message
 
 SEARCH_LENGTH = 100
-CONVERSATIONS = Conversation.objects.select_related("contact", "channel", "organization").defer(
+CONVERSATIONS = Conversation.objects.select_related("contact", "channel").defer(
     "channel__access_token", "channel__app_secret", "channel__verify_token"
 )
 

@@ -38,6 +38,7 @@ from conversations.pages.banners import banners_of
 from conversations.pages.forms import ContactForm, NoteForm, ReplyForm, TagForm, TriageForm, assignable
 from conversations.pages.listing import Filters, Listing, Sheet, tags_of
 from conversations.sending import queue
+from conversations.sidebar import Sidebar
 from trochai import changes
 from trochai.accounts import access
 from trochai.accounts.access import MemberRequest
@@ -276,7 +277,7 @@ def tag(request: MemberRequest, pk: int) -> HttpResponse:
 def _find(
     request: MemberRequest, pk: int, *, needs: Callable[[Membership], None] | None = None
 ) -> Conversation:
-    rows = Conversation.objects.select_related("contact", "channel", "assignee", "organization")
+    rows = Conversation.objects.select_related("contact", "channel", "assignee")
     return merging.find_conversation(request, rows, pk, needs=needs)
 
 
@@ -334,6 +335,7 @@ def _page(
         "query": found.query,
         "here": here,
         "membership": request.membership,
+        "sidebar": Sidebar(request.membership, request.memberships, unread=found.unread),
         "can_write": request.membership.can_write,
         "can_manage_tags": request.membership.is_admin,
         "thread": None,
@@ -346,10 +348,10 @@ def _page(
         if form is not None:
             ids, by = form.cleaned_data.get("attached", []), request.membership.user
             context["uploads"] = uploads.again(ids, conversation=opened, by=by)
+    # Those in Jinja come as plain text, escaped all the same. Without the request they have no form's token,
+    # which would be another one each time.
     live: dict[str, str] = {
-        # Those in Jinja come as plain text, escaped all the same.
-        name: SafeString(render_to_string(f"conversations/_{name}.html", context, request))
-        for name in LIVE
+        name: SafeString(render_to_string(f"conversations/_{name}.html", context)) for name in LIVE
     }
     live["banners"] = _banners(request, opened, context["thread"], now) if opened else ""
     live["writing"] = _writing(request, opened, now) if opened else ""
@@ -392,14 +394,14 @@ def _banners(
 ) -> SafeString:
     # Further up, what was said last is not known.
     standby = shown.is_in_standby and "to" not in request.GET
-    own = render_to_string("conversations/_standby.html", request=request) if standby else ""
+    own = render_to_string("conversations/_standby.html") if standby else ""
     return SafeString(own) + banners_of(request, opened, now)
 
 
 def _writing(request: MemberRequest, opened: Conversation, now: dt.datetime) -> SafeString:
     names = presence.writing(opened.pk, but=request.membership.user, now=now)
     context = {"conversation": opened, "names": names, "lasts": presence.LASTS}
-    return SafeString(render_to_string("conversations/_writing.html", context, request))
+    return SafeString(render_to_string("conversations/_writing.html", context))
 
 
 def _sheet(
@@ -414,8 +416,7 @@ def _sheet(
         parts = ["sheet_contact", "sheet_notes", "sheet_media"]
     shown["is_admin"] = request.membership.is_admin
     return {
-        name: SafeString(render_to_string(f"conversations/_{name}.html", context | shown, request))
-        for name in parts
+        name: SafeString(render_to_string(f"conversations/_{name}.html", context | shown)) for name in parts
     }
 
 

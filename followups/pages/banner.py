@@ -33,6 +33,8 @@ def first_waiting(rows: FollowUpQuerySet) -> tuple[FollowUp | None, Count]:
 def scheduled(request: MemberRequest, conversation: Conversation, now: dt.datetime) -> str:
     waiting = waiting_for(conversation).filter(conversation=conversation).select_related("created_by")
     first, more = first_waiting(waiting)
+    if first is not None:
+        first.conversation = conversation
     allowed = allowed_actions(request.membership, first, now) if first is not None else frozenset()
     context = {
         "conversation": conversation,

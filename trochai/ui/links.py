@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from django.utils.html import Urlizer
+from django.utils.html import Urlizer, escape
 from django.utils.safestring import SafeString
 
 
@@ -24,4 +24,6 @@ _links = _Links()
 
 def linked(text: str) -> SafeString:
     """Return ``text`` escaped, with its addresses as links."""
+    if "://" not in text:
+        return escape(text)
     return SafeString(_links(text, autoescape=True))

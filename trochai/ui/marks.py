@@ -47,6 +47,9 @@ def _inside(part: Marked) -> str:
 
 
 def _parsed(text: str, marks: str) -> list[str | Marked]:
+    marks = "".join(mark for mark in marks if mark in text)
+    if not marks:
+        return [text] if text else []
     ends = {mark: _ends(text, mark) for mark in marks}
     breaks = [place for place, character in enumerate(text) if character == "\n"]
     parts: list[str | Marked] = []

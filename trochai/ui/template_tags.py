@@ -61,6 +61,11 @@ def moment(value: dt.datetime | None, style: str = "day_time", css: str = "") ->
         return ""
     words = formatting.clock_time(value) if style == "time" else FORMATS[style](value, timezone.now())
     local = timezone.localtime(value).isoformat(timespec="minutes")
+    return _time_element(local, words, css)
+
+
+@lru_cache(maxsize=20_000)
+def _time_element(local: str, words: str, css: str) -> SafeString:
     if css:
         return format_html('<time class="{}" datetime="{}">{}</time>', css, local, words)
     return format_html('<time datetime="{}">{}</time>', local, words)
@@ -90,7 +95,12 @@ def initials(name: str) -> str:
 def avatar(name: str, pk: int | None, size: str = "") -> SafeString:
     """``{% avatar user.name user.pk "md" %}``: somebody's initials, in one of six tints."""
     css = f"avatar avatar--{tint(pk)}" + (f" avatar--{size}" if size else "")
-    return format_html('<span class="{}" aria-hidden="true">{}</span>', css, initials(name))
+    return _avatar_element(css, initials(name))
+
+
+@lru_cache(maxsize=5_000)
+def _avatar_element(css: str, letters: str) -> SafeString:
+    return format_html('<span class="{}" aria-hidden="true">{}</span>', css, letters)
 
 
 @register.simple_tag(takes_context=True)
