@@ -16,8 +16,22 @@ function openNew(requester) {
   const dialog = document.querySelector("dialog[data-open='']");
   if (!dialog) return;
   dialog.dataset.open = "once";
-  opener ??= lasting(requester ?? document.activeElement);
+  const asker = lasting(requester ?? document.activeElement);
+  opener ??= asker;
   dialog.showModal();
+  if (dialog.matches(".dialog--beside") && asker) place(dialog, asker.getBoundingClientRect());
+}
+
+// Below what asked for it, or above it, or over it, wherever there is room; the style sheet says when that counts.
+const GAP = 8; // px
+function place(dialog, at) {
+  const { offsetWidth, offsetHeight, style } = dialog;
+  const lowest = innerHeight - offsetHeight - GAP;
+  const above = at.top - offsetHeight - GAP / 2;
+  const below = at.bottom + GAP / 2;
+  const top = below > lowest && above >= GAP ? above : Math.max(GAP, Math.min(below, lowest));
+  style.setProperty("--top", `${top}px`);
+  style.setProperty("--left", `${Math.max(GAP, Math.min(at.left, innerWidth - offsetWidth - GAP))}px`);
 }
 
 document.addEventListener("htmx:afterSwap", (event) => openNew(event.detail.requestConfig?.elt));

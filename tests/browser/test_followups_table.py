@@ -104,21 +104,39 @@ def test_the_date_opens_reschedule_where_a_quick_option_is_one_click(team, open_
     assert is_same_document(page)
 
 
+@pytest.mark.parametrize("width", [1440, 390])
+def test_reschedule_stands_beside_its_date_and_a_click_elsewhere_closes_it(team, open_page, width):
+    make(team, scheduled_for=timezone.now() + dt.timedelta(days=20))
+    page = open_page(team.agent, "/followups/?status=pending", width=width)
+    date = page.get_by_title("Reschedule")
+    date.click()
+    dialog = page.get_by_role("dialog", name="Reschedule")
+    shown, about = dialog.bounding_box(), date.bounding_box()
+    if width > 390:
+        assert shown["x"] == about["x"]
+        assert 0 <= shown["y"] - about["y"] - about["height"] < 8
+    else:
+        assert (shown["x"], shown["width"], shown["y"] + shown["height"]) == (0, width, 844)
+    page.mouse.click(5, 5)
+    expect(dialog).to_have_count(0)
+    expect(date).to_be_focused()
+
+
 def test_another_date_is_said_in_words_before_enter_moves_it_there(team, open_page):
     follow_up = make(team, scheduled_for=timezone.now() + dt.timedelta(days=20))
     page = open_page(team.agent, "/followups/?status=pending")
     page.locator(f"#followup-{follow_up.pk}").get_by_title("Reschedule").click()
     dialog = page.get_by_role("dialog", name="Reschedule")
     day = timezone.localdate(timezone=team.organization.zone) + dt.timedelta(days=2)
-    dialog.get_by_label("Date").fill(day.isoformat())
-    dialog.get_by_label("Time").fill("10:30")
-    dialog.get_by_label("Time").blur()
+    dialog.get_by_label("Date", exact=True).fill(day.isoformat())
+    dialog.get_by_label("Time", exact=True).fill("10:30")
+    dialog.get_by_label("Time", exact=True).blur()
     expect(dialog.locator(".error")).to_contain_text("Choose a time from")
     day += dt.timedelta(days=8)
-    dialog.get_by_label("Date").fill(day.isoformat())
-    dialog.get_by_label("Date").blur()
+    dialog.get_by_label("Date", exact=True).fill(day.isoformat())
+    dialog.get_by_label("Date", exact=True).blur()
     expect(dialog.locator(".found")).to_contain_text("at 10:30 AM")
-    dialog.get_by_label("Time").press("Enter")
+    dialog.get_by_label("Time", exact=True).press("Enter")
     expect(dialog).to_have_count(0)
     follow_up.refresh_from_db()
     assert follow_up.scheduled_for.astimezone(team.organization.zone).date() == day
