@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from conversations.models import Contact
     from templates_app.models import Template
     from trochai.accounts.models import User
+    from trochai.paging import Count
     from trochai.whatsapp.models import Channel, UnknownNumber
     from trochai.whatsapp.webhooks.parsing import AccountEvent
 
@@ -107,6 +108,24 @@ def announce_handed_over(follow_up: FollowUp, *, by: str, now: dt.datetime) -> N
     _tell_in_charge(follow_up, Kind.FOLLOW_UP_HANDED_OVER, {"by": by}, now)
 
 
+def announce_restored(held: Mapping[tuple[int, int | None], int], *, now: dt.datetime) -> None:
+    """Tell whoever is in charge how many of theirs are held; ``held`` by ids of organization and user."""
+    organizations = Organization.objects.in_bulk({organization for organization, _user in held})
+    recipients = recipients_for_all(held)
+    notices = [
+        Notice(
+            organization=organizations[whose[0]],
+            recipient_id=recipient_id,
+            kind=Kind.FOLLOW_UPS_RESTORED,
+            values={"count": count},
+            url=f"{reverse('followups:index')}?status=pending",
+        )
+        for whose, count in held.items()
+        for recipient_id in recipients[whose]
+    ]
+    notify_all(notices, now=now)
+
+
 def announce_moved(follow_ups: Sequence[FollowUp], before: str, *, now: dt.datetime) -> None:
     """Tell each of those in charge once that what waits for a contact goes to another number."""
     in_charge = {follow_up.in_charge_id: follow_up for follow_up in follow_ups}
@@ -178,9 +197,15 @@ def _tell_all_admins(
     )
 
 
-def announce_hold(hold: Hold, *, now: dt.datetime) -> None:
-    """Tell the admins of whom it concerns, but for whoever began it."""
+def announce_hold(hold: Hold, *, now: dt.datetime, due: Count | None = None) -> None:
+    """Tell the admins of whom it concerns, but for whoever began it.
+
+    ``due``: how many follow-ups are, where Trochai itself began it.
+    """
     values = {"scope": hold.scope, "cause": hold.cause, "by": str(hold.by or ""), "reason": hold.reason}
+    if hold.silent_since is not None:
+        values |= {"since": hold.silent_since.astimezone(dt.UTC).isoformat(), "due": str(due)}
+        values |= {"at": now.astimezone(dt.UTC).isoformat()}
     _tell_of_hold(hold, Kind.SENDING_HELD, values, but=hold.by_id, now=now)
 
 
@@ -218,12 +243,17 @@ def announce_silence(*, since: dt.datetime, now: dt.datetime) -> None:
     _tell_waiting_organizations(since=since, is_over=False, now=now)
 
 
-def announce_sending_again(*, since: dt.datetime, now: dt.datetime) -> None:
-    """Tell the same people that the silence is over, and how long it was."""
-    _tell_waiting_organizations(since=since, is_over=True, now=now)
+def announce_sending_again(*, since: dt.datetime, now: dt.datetime, but: Collection[int] = ()) -> None:
+    """Tell the same people that the silence is over, and how long it was.
+
+    ``but``: ids of organizations that are told otherwise.
+    """
+    _tell_waiting_organizations(since=since, is_over=True, now=now, but=but)
 
 
-def _tell_waiting_organizations(*, since: dt.datetime, is_over: bool, now: dt.datetime) -> None:
+def _tell_waiting_organizations(
+    *, since: dt.datetime, is_over: bool, now: dt.datetime, but: Collection[int] = ()
+) -> None:
     waiting = _waiting_of(OuterRef("organization"))
     admins = Membership.objects.admins().filter(Exists(waiting)).select_related("organization")
     moments = {"since": since.astimezone(dt.UTC).isoformat(), "at": now.astimezone(dt.UTC).isoformat()}
@@ -235,7 +265,7 @@ def _tell_waiting_organizations(*, since: dt.datetime, is_over: bool, now: dt.da
             values={**moments, "is_over": is_over},
             url=f"{reverse('followups:index')}?status=pending",
         )
-        for admin in admins.order_by("pk")
+        for admin in admins.exclude(organization__in=but).order_by("pk")
     ]
     notify_all(notices, now=now)
 

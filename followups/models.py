@@ -65,6 +65,7 @@ class HeldReason(models.TextChoices):
     """Why a pending follow-up is not sent when its time comes, until a person decides."""
 
     CONTACT = "contact", _("Nobody knows whose the contact’s number is now")
+    RESTORED = "restored", _("It may have been sent before a backup was restored")
 
 
 class FollowUpQuerySet(models.QuerySet["FollowUp"]):

@@ -46,8 +46,11 @@ def help_to_send(*, passes: int = 0, **_future: Any) -> None:
     """Send with another worker that has more than enough to do.
 
     Where that worker's own process has taken this task, it is passed on: a second thread of one process
-    sends no faster than the first.
+    sends no faster than the first. What an earlier run has left in the broker sends nothing before a tick has
+    looked (``ticks.is_guarded``).
     """
+    if ticks.is_guarded(now=database_now()):
+        return
     if dispatcher.is_sending():
         if passes:
             _wake(passes=passes - 1)

@@ -24,6 +24,7 @@ from followups.wording.notices import Kind
 from notifications.models import Notification
 from tests import factories
 from tests.conftest import Team, signed_in
+from trochai.paging import Count
 from trochai.whatsapp import channels
 from trochai.whatsapp.cloud_api.failures import Cause as TheirCause
 from trochai.whatsapp.cloud_api.failures import Failure
@@ -272,6 +273,7 @@ def test_every_notification_is_in_the_readers_language(team, pseudo_locale):
         announcements.announce_moved_to(waiting, by=team.agent.user, now=now)
         announcements.announce_edited(waiting, by=team.agent.user, now=now)
         announcements.announce_handed_over(waiting, by="María", now=now)
+        announcements.announce_restored({(team.organization.pk, team.admin.user_id): 2}, now=now)
         announcements.announce_moved([waiting], "+506 8888 1111", now=now)
         announcements.announce_alike(follow_up.conversation.contact, waiting.conversation.contact, now=now)
         announcements.announce_account_event(team.channel, AccountEvent("ACCOUNT_RESTRICTION", {}), now=now)
@@ -279,9 +281,10 @@ def test_every_notification_is_in_the_readers_language(team, pseudo_locale):
         announcements.announce_silence(since=now - dt.timedelta(hours=1), now=now)
         announcements.announce_sending_again(since=now - dt.timedelta(hours=1), now=now)
         number = {"organization": team.organization, "channel": team.channel}
-        for scope in ({"scope": "channel", **number}, {"scope": "everything"}):
-            hold = Hold(reason="1", cause="silence", **scope)
-            announcements.announce_hold(hold, now=now)
+        silent = {"cause": "silence", "silent_since": now}
+        for scope in ({"reason": "1", "scope": "channel", **number}, {"scope": "everything", **silent}):
+            hold = Hold(**scope)
+            announcements.announce_hold(hold, due=Count(3), now=now)
             hold.late = "tomorrow"
             announcements.announce_hold_released(hold, now=now)
         Notification.objects.update(recipient=team.admin.user)

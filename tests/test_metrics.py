@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
 
 from conversations.models import Conversation
-from followups.models import FailureKind, FollowUp, Status
+from followups.models import FailureKind, FollowUp, Hold, Status
 from followups.sending import backlog, ticks
 from tests import factories
 from trochai import metrics
@@ -85,6 +85,18 @@ def test_what_waits_for_a_stopped_channel_does_not_look_like_lateness(team, stra
     assert found["trochai_channels_stopped",] == 1
 
 
+def test_what_is_on_hold_does_not_look_like_lateness_either(team, stranger):
+    due(team, ago=7200)
+    due(stranger, ago=5)
+    hold = {"scope": "organization", "organization": team.organization, "reason": "Prices"}
+    Hold.objects.create(cause="member", since=timezone.now(), **hold)
+    found = samples()
+    assert found["trochai_due_lag_seconds", "working"] < 60
+    assert found["trochai_due_lag_seconds", "held"] >= 7200
+    assert found["trochai_follow_ups_due", "held"] == 1
+    assert found["trochai_holds",] == 1
+
+
 def test_what_is_held_unknown_or_retried_is_seen(team):
     now = timezone.now()
     due(team, ago=60, status=Status.PROCESSING)
@@ -125,9 +137,9 @@ def test_a_scrape_costs_the_same_however_many_channels_and_rows(team, stranger, 
     for owner in (team, stranger):
         for _ in range(10):
             due(owner, ago=60)
-    # Channels with their oldest, two counts, held, retries, webhooks, those set aside, stopped, two looks at
-    # the tick; and PostgreSQL is asked for the time.
-    with django_assert_num_queries(10 if connection.vendor == "postgresql" else 9):
+    # What is on hold, channels with their oldest, two counts, held, retries, webhooks, those set aside,
+    # stopped, holds, two looks at the tick; and PostgreSQL is asked for the time.
+    with django_assert_num_queries(12 if connection.vendor == "postgresql" else 11):
         scrape()
 
 

@@ -312,6 +312,9 @@ FOLLOWUPS_CONCURRENCY = int(os.environ.get("FOLLOWUPS_CONCURRENCY", "256"))
 # threads, so that webhooks are processed meanwhile.
 FOLLOWUPS_MAX_WORKERS = int(os.environ.get("FOLLOWUPS_MAX_WORKERS", "2"))
 
+# Minutes. After a longer silence what is due is held until a person releases it; 0 for never.
+FOLLOWUPS_HOLD_AFTER_SILENCE = int(os.environ.get("FOLLOWUPS_HOLD_AFTER_SILENCE", "120"))
+
 # How many follow-ups may wait for one contact.
 FOLLOWUPS_MAX_WAITING = int(os.environ.get("FOLLOWUPS_MAX_WAITING", "20"))
 

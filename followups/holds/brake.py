@@ -30,11 +30,10 @@ class Brake:
         return bool(self.everything or self.organizations or self.channels)
 
     def holds(self, follow_up: OfChannel) -> bool:
-        return (
-            self.everything
-            or follow_up.organization_id in self.organizations
-            or follow_up.channel_id in self.channels
-        )
+        return self.stops(follow_up.channel_id, follow_up.organization_id)
+
+    def stops(self, channel_id: int, organization_id: int) -> bool:
+        return self.everything or organization_id in self.organizations or channel_id in self.channels
 
     def among(self, channels: ChannelQuerySet) -> ChannelQuerySet:
         """Return those of ``channels`` that are on hold."""

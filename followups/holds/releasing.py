@@ -43,11 +43,15 @@ def ask_for_release(hold: Hold, *, late: Late, by: User | None, now: dt.datetime
         tell_pages(hold)
 
 
+def limit_of(channel: Channel) -> dt.timedelta:
+    """Return how late a follow-up may be and still be sent."""
+    return dt.timedelta(minutes=channel.organization.missed_after_minutes)
+
+
 def late_on(channel: Channel, *, now: dt.datetime) -> FollowUpQuerySet:
     """Return what waits on the channel and would fail as missed by now."""
-    limit = dt.timedelta(minutes=channel.organization.missed_after_minutes)
-    waiting = FollowUp.objects.waiting().filter(channel=channel, next_attempt_at__lt=now - limit)
-    return waiting.order_by("next_attempt_at", "pk")
+    late = FollowUp.objects.waiting().filter(channel=channel, next_attempt_at__lt=now - limit_of(channel))
+    return late.order_by("next_attempt_at", "pk")
 
 
 def tomorrow_at_9(organization: Organization, *, now: dt.datetime) -> dt.datetime:
@@ -101,7 +105,7 @@ def _deal_with_some(hold: Hold, channel: Channel, now: dt.datetime) -> bool:
 
 
 def _nearly_late(channel: Channel, now: dt.datetime) -> FollowUpQuerySet:
-    limit = dt.timedelta(minutes=channel.organization.missed_after_minutes)
+    limit = limit_of(channel)
     first = now - limit
     due = FollowUp.objects.waiting().filter(channel=channel, next_attempt_at__gte=first)
     return due.filter(next_attempt_at__lt=first + min(HEADROOM, limit)).order_by("next_attempt_at", "pk")

@@ -31,7 +31,7 @@ from followups.lifecycle.failure import (
     settle_unknown,
 )
 from followups.lifecycle.forgetting import forget
-from followups.lifecycle.late import move_late, send_late, spare
+from followups.lifecycle.late import leave_late, move_late, send_late, spare
 from followups.lifecycle.people import (
     KEEP_DELETED,
     MANUAL_RETRY_DELAY,
@@ -79,6 +79,7 @@ __all__ = [
     "hold",
     "hold_claimed",
     "keep",
+    "leave_late",
     "move",
     "move_late",
     "purge_deleted",

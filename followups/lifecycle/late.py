@@ -1,4 +1,4 @@
-"""What becomes of rows that were held back until they were late; all of them wait on."""
+"""What becomes of rows that were held back until they were late: all of them wait, and none for itself."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, QuerySet, Value
+from django.db.models.functions import Greatest
 
 from followups.contents import contents_of, difference
 from followups.lifecycle.changes import NO_FAILURE
@@ -18,7 +19,13 @@ if TYPE_CHECKING:
 
 def send_late(follow_ups: QuerySet[FollowUp], *, by: User | None, now: dt.datetime) -> int:
     """Let them go out however late they are; return how many."""
-    return _change(follow_ups, ChangeKind.RELEASED, by=by, now=now, next_attempt_at=now)
+    due_at = Greatest("next_attempt_at", Value(now))
+    return _change(follow_ups, ChangeKind.RELEASED, by=by, now=now, next_attempt_at=due_at)
+
+
+def leave_late(follow_ups: QuerySet[FollowUp], *, by: User | None, now: dt.datetime) -> int:
+    """Hold them no longer each, so that what is too late fails as missed; return how many."""
+    return _change(follow_ups, ChangeKind.RELEASED, by=by, now=now)
 
 
 def move_late(follow_ups: QuerySet[FollowUp], *, to: dt.datetime, by: User | None, now: dt.datetime) -> int:
@@ -48,7 +55,7 @@ def _change(
     with transaction.atomic():
         ids = _locked(follow_ups)
         rows = list(FollowUp.objects.filter(pk__in=ids, status=Status.PENDING))
-        FollowUp.objects.filter(pk__in=ids, status=Status.PENDING).update(**columns)
+        FollowUp.objects.filter(pk__in=ids, status=Status.PENDING).update(held_reason="", **columns)
         FollowUpChange.objects.bulk_create(
             FollowUpChange(follow_up=row, kind=kind, by=by, at=now, values=_difference(row, columns))
             for row in rows

@@ -358,19 +358,20 @@ def _wait_again(
 def release(follow_up: FollowUp, *, by: Membership, now: dt.datetime) -> FollowUp:
     """Let a held row be sent after all: at its time, or now if that has passed. It cannot be missed by it.
 
-    Whoever decides it says that the contact can be written to.
+    Whoever decides it of a contact in doubt says that they can be written to.
     """
     with transaction.atomic():
         released = change(
             follow_up,
-            Q(status=Status.PENDING) & ~Q(held_reason=""),
+            Q(status=Status.PENDING, held_reason=follow_up.held_reason) & ~Q(held_reason=""),
             kind=ChangeKind.RELEASED,
             by=by.user,
             now=now,
             held_reason="",
             next_attempt_at=Greatest("next_attempt_at", Value(now)),
         )
-        identity.trust(released.conversation.contact)
+        if follow_up.held_reason == HeldReason.CONTACT:
+            identity.trust(released.conversation.contact)
     return released
 
 
@@ -382,7 +383,10 @@ def hold_claimed(follow_up: FollowUp, *, token: uuid.UUID, now: dt.datetime) -> 
 
 
 def hold(follow_ups: QuerySet[FollowUp], *, reason: HeldReason, now: dt.datetime) -> int:
-    """Leave all of ``follow_ups`` that still wait until somebody decides; their creators are told."""
+    """Leave all of ``follow_ups`` that still wait until somebody decides; return how many.
+
+    Their creators are told, but for restored ones, which are many: whoever holds them tells of all together.
+    """
     with transaction.atomic():
         waiting = follow_ups.filter(status=Status.PENDING, held_reason="").select_for_update(of=("self",))
         ids = list(waiting.order_by("pk").values_list("pk", flat=True))
@@ -392,8 +396,9 @@ def hold(follow_ups: QuerySet[FollowUp], *, reason: HeldReason, now: dt.datetime
             for pk in ids
         )
         rows = list(loaded().filter(pk__in=ids))
-        for follow_up in rows:
-            announcements.announce_held(follow_up, now=now)
+        if reason is not HeldReason.RESTORED:
+            for follow_up in rows:
+                announcements.announce_held(follow_up, now=now)
         _tell(rows)
     return len(ids)
 

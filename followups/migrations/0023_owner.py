@@ -22,7 +22,7 @@ KINDS = [
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("followups", "0021_holds"),
+        ("followups", "0022_restored"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

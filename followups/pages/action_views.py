@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from django_htmx.http import reswap, retarget, trigger_client_event
 
 from followups import lifecycle
-from followups.models import FollowUp
+from followups.models import FollowUp, HeldReason
 from followups.pages.page import Changes, FollowUpsPage
 from followups.pages.rows import outcome_is_unknown
 from followups.policies import Action, allowed_actions, role_allows
@@ -97,7 +97,10 @@ RELEASE = Verb(
     change=lifecycle.release,
     question=gettext_lazy("Release this follow-up?"),
     warning=lambda f: (
-        _("%(contact)s may no longer have the number %(number)s. It will be sent there.") % words(f)
+        _("It may have gone out before a backup was restored. %(contact)s could get %(template)s twice.")
+        % words(f)
+        if f.held_reason == HeldReason.RESTORED
+        else _("%(contact)s may no longer have the number %(number)s. It will be sent there.") % words(f)
     ),
     button=gettext_lazy("Release"),
     icon="play",

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 
 from django.utils import timezone
 from django.utils.dateformat import format as date_format
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-from followups.models import CancelCause, FailureKind, FollowUp, Status
+from followups.models import CancelCause, FailureKind, FollowUp, HeldReason, Status
 from followups.policies import Action, allowed_actions
 from followups.retries import DELAYS
 from followups.wording.failures import headline
@@ -70,6 +72,12 @@ def row_for(
     )
 
 
+HELD: dict[str, Promise] = {
+    HeldReason.CONTACT: gettext_lazy("On hold: whose number it is now has to be decided"),
+    HeldReason.RESTORED: gettext_lazy("On hold: it may have been sent before a backup was restored"),
+}
+
+
 def _lines(follow_up: FollowUp, is_stopped: bool, now: dt.datetime) -> tuple[StatusLine, ...]:
     match follow_up.status:
         case Status.PENDING:
@@ -89,7 +97,7 @@ def _lines(follow_up: FollowUp, is_stopped: bool, now: dt.datetime) -> tuple[Sta
 def _pending_lines(follow_up: FollowUp, is_stopped: bool, now: dt.datetime) -> list[StatusLine]:
     lines = []
     if follow_up.held_reason:
-        lines.append(StatusLine(_("On hold: whose number it is now has to be decided"), "bad"))
+        lines.append(StatusLine(str(HELD[follow_up.held_reason]), "bad"))
     elif follow_up.failures and follow_up.next_attempt_at:
         words = {
             "number": follow_up.failures,

@@ -17,7 +17,8 @@ from kombu.exceptions import ChannelError
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from followups.models import FollowUp, Status
+from followups.holds.brake import Brake, now_held
+from followups.models import FollowUp, Hold, Status
 from followups.sending import ticks
 from trochai.celery import app
 from trochai.queues import QUEUES
@@ -31,16 +32,18 @@ ANSWERED_WITHIN = dt.timedelta(minutes=1)
 # Seconds that a broker may take to answer.
 PATIENCE = 2.0
 NOT_FOUND = "404"
+# Of a channel; what is on hold waits for a person, so its age is no alarm.
+STATES = ("working", "stopped", "held")
 DATABASE_UP = ("trochai_database_up", "1 if the database answered the questions that the other metrics need.")
 
 
 @dataclass(frozen=True)
 class DueChannel:
-    """A channel with something to send: since when, and whether it is stopped."""
+    """A channel with something to send: since when, and ``held``, ``stopped`` or ``working``."""
 
     channel_id: int
     oldest_due_at: dt.datetime
-    is_stopped: bool
+    state: str
 
 
 class BacklogCollector(Collector):
@@ -94,6 +97,9 @@ class BacklogCollector(Collector):
         yield gauge(
             "trochai_channels_stopped", "WhatsApp channels from which nothing can be sent.", stopped.count()
         )
+        yield gauge(
+            "trochai_holds", "Holds by which follow-ups wait for a person.", Hold.objects.in_force().count()
+        )
         if (ticked_at := ticks.last()) is not None:
             age = (self._now - ticked_at).total_seconds()
             yield gauge(
@@ -103,15 +109,15 @@ class BacklogCollector(Collector):
     def _due(self) -> Iterator[Metric]:
         count = GaugeMetricFamily(
             "trochai_follow_ups_due",
-            f"Follow-ups that are due and wait, up to {CAP}; those of stopped channels apart.",
+            f"Follow-ups that are due and wait, up to {CAP}; those of stopped channels and on hold apart.",
             labels=["channel"],
         )
         lag = GaugeMetricFamily(
             "trochai_due_lag_seconds", "How long the oldest due follow-up has waited.", labels=["channel"]
         )
         lines = lines_with_due(self._now)
-        for label, is_stopped in (("working", False), ("stopped", True)):
-            mine = [line for line in lines if line.is_stopped is is_stopped]
+        for label in STATES:
+            mine = [line for line in lines if line.state == label]
             oldest = min((line.oldest_due_at for line in mine), default=self._now)
             due = FollowUp.objects.due(self._now).filter(channel__in=[line.channel_id for line in mine])
             count.add_metric([label], capped(due))
@@ -124,11 +130,19 @@ def lines_with_due(now: dt.datetime) -> list[DueChannel]:
     waiting = FollowUp.objects.waiting().filter(channel=OuterRef("pk"))
     oldest = waiting.order_by("next_attempt_at", "pk").values("next_attempt_at")[:1]
     channels = Channel.objects.annotate(oldest=Subquery(oldest)).order_by("pk")
+    columns = ("pk", "organization", "oldest", "stopped_at")
+    brake = now_held()
     return [
-        DueChannel(pk, oldest_due_at, stopped_at is not None)
-        for pk, oldest_due_at, stopped_at in channels.values_list("pk", "oldest", "stopped_at")
+        DueChannel(pk, oldest_due_at, _state(pk, organization, stopped_at, brake))
+        for pk, organization, oldest_due_at, stopped_at in channels.values_list(*columns)
         if oldest_due_at is not None and oldest_due_at <= now
     ]
+
+
+def _state(channel_id: int, organization_id: int, stopped_at: dt.datetime | None, brake: Brake) -> str:
+    if brake.stops(channel_id, organization_id):
+        return "held"
+    return "working" if stopped_at is None else "stopped"
 
 
 def broker_depths() -> dict[str, int] | None:

@@ -8,6 +8,7 @@ import structlog
 from django.db import transaction
 
 from followups import announcements
+from followups.holds import guard
 from followups.models import Tick
 from trochai.clock import database_now
 
@@ -21,6 +22,7 @@ def record(*, now: dt.datetime) -> dt.timedelta | None:
     """Note that a worker has begun to send what is due.
 
     The first tick after a silence tells the admins that it is over; it returns how long nothing was sent.
+    After a long one it holds what is due instead (``holds.guard``).
     """
     previous = last()
     if previous is None:
@@ -32,8 +34,15 @@ def record(*, now: dt.datetime) -> dt.timedelta | None:
         moved = Tick.objects.filter(pk=Tick.ONLY, at=previous).update(at=now, silence_announced_at=None)
         if not moved or silence <= LATE_AFTER:
             return None
-        announcements.announce_sending_again(since=previous, now=now)
+        held = guard.hold_what_is_due(since=previous, now=now) if guard.is_long(silence) else set()
+        announcements.announce_sending_again(since=previous, now=now, but=held)
     return silence
+
+
+def is_guarded(*, now: dt.datetime) -> bool:
+    """Whether the next tick decides if anything may be sent at all: until then nothing may."""
+    previous = last()
+    return previous is not None and guard.is_long(now - previous)
 
 
 def last() -> dt.datetime | None:

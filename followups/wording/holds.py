@@ -38,6 +38,15 @@ def who(cause: str, name: str) -> str:
     return name or _("Somebody who left")
 
 
+def reason(hold: Hold, now: dt.datetime) -> str:
+    """Return why: what somebody has written, or what Trochai itself says."""
+    if hold.reason or hold.silent_since is None:
+        return hold.reason
+    return _("Nothing had been sent since %(since)s. If a backup was restored, look before you release.") % {
+        "since": formatting.day_time(hold.silent_since, now)
+    }
+
+
 def headline(hold: Hold, now: dt.datetime) -> str:
     """Sending is on hold since 8:40 AM by Daniela; with the day, if it was not today."""
     same_day = timezone.localdate(hold.since) == timezone.localdate(now)

@@ -14,7 +14,7 @@ from typing import Any
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from followups.models import CancelCause
 from followups.wording import failures, holds
@@ -40,6 +40,7 @@ class Kind(StrEnum):
     FOLLOW_UP_MOVED = "follow_up_moved"
     FOLLOW_UP_EDITED = "follow_up_edited"
     FOLLOW_UP_HANDED_OVER = "follow_up_handed_over"
+    FOLLOW_UPS_RESTORED = "follow_ups_restored"
     CONTACT_MOVED = "contact_moved"
     CONTACTS_ALIKE = "contacts_alike"
     TEMPLATE_UNUSABLE = "template_unusable"
@@ -110,6 +111,19 @@ def handed_over(values: Mapping[str, Any]) -> Words:
     return Words(_("Follow-up handed over to you"), text)
 
 
+@words_for(Kind.FOLLOW_UPS_RESTORED, icon="circle-pause", tone="bad")
+def restored(values: Mapping[str, Any]) -> Words:
+    """Values: count (of the person's follow-ups that are held)."""
+    text = ngettext(
+        "%(count)d follow-up may have gone out before a backup was restored. Cancel it, or release it on the "
+        "Follow-ups page.",
+        "%(count)d follow-ups may have gone out before a backup was restored. Cancel each, or release it on "
+        "the Follow-ups page.",
+        values["count"],
+    )
+    return Words(_("Follow-ups on hold"), text % values)
+
+
 @words_for(Kind.CONTACT_MOVED, icon="contact")
 def moved(values: Mapping[str, Any]) -> Words:
     """Values: contact, template, before and number (as people write them; empty without one)."""
@@ -173,13 +187,28 @@ def sending_interrupted(values: Mapping[str, Any]) -> Words:
 
 @words_for(Kind.SENDING_HELD, icon="circle-pause", tone="bad")
 def sending_held(values: Mapping[str, Any]) -> Words:
-    """Values: scope, cause and by (as ``followups.wording.holds`` has them), reason, channel (its name)."""
+    """Values: scope, cause and by (as ``followups.wording.holds`` has them), reason, channel (its name).
+
+    Where Trochai itself began it, instead of a reason: since and at (moments), due (how many are).
+    """
+    if values.get("since"):
+        return _held_after_silence(values)
     who = holds.who(values["cause"], isolated(values["by"]))
     text = _("%(who)s: “%(reason)s” Follow-ups wait until somebody releases them; replies still go out.")
     return Words(
         holds.title(values["scope"], isolated(values["channel"])),
         text % {"who": who, "reason": isolated(values["reason"])},
     )
+
+
+def _held_after_silence(values: Mapping[str, Any]) -> Words:
+    since, at = (dt.datetime.fromisoformat(values[name]) for name in ("since", "at"))
+    text = _(
+        "Nothing had been sent since %(since)s. If a backup was restored, some of what is due may have gone "
+        "out already, so nothing goes out until you release it. Follow-ups that are due: %(due)s."
+    )
+    told = {"since": day_time(since, at), "due": values["due"]}
+    return Words(holds.title(values["scope"], ""), text % told)
 
 
 @words_for(Kind.SENDING_RELEASED, icon="play")

@@ -81,6 +81,7 @@ class Installation:
         self.postgres = postgres
         self.redis = redis
         self.cloud = cloud
+        self.database = database
         self.web_port = free_port()
         self.live_port = free_port()
         self._folder = folder

@@ -8,7 +8,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from conversations.models import Contact, Conversation
-from followups.models import FollowUp, Status
+from followups.models import FollowUp, Status, Tick
 from tests import factories
 from trochai.whatsapp.models import Channel, WebhookDelivery
 
@@ -78,6 +78,11 @@ def expire_leases() -> None:
     """As if two minutes had passed since the rows were claimed."""
     held = FollowUp.objects.filter(status=Status.PROCESSING)
     held.update(lease_expires_at=F("lease_expires_at") - dt.timedelta(minutes=3))
+
+
+def age_last_tick(**ago: float) -> None:
+    """As if the last tick had been so long ago."""
+    Tick.objects.update(at=F("at") - dt.timedelta(**ago))
 
 
 def end_reconciliation() -> None:

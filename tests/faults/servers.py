@@ -163,6 +163,14 @@ class Postgres:
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             connection.execute(statement)
 
+    def back_up(self, database: str) -> None:
+        """As docs/operations.md says; one backup of each database is kept."""
+        self._run("pg_dump", "--format", "custom", "--file", f"{database}.dump", self.url(database))
+
+    def restore(self, database: str) -> None:
+        options = ["--clean", "--if-exists", "--single-transaction", "--dbname", self.url(database)]
+        self._run("pg_restore", *options, f"{database}.dump")
+
     def remove(self) -> None:
         if self._is_running:
             self.kill()
