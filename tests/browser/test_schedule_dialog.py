@@ -154,6 +154,14 @@ def test_the_banners_cancel_asks_once_and_the_banner_goes(team: Team, open_page:
     assert FollowUp.objects.get().status == Status.CANCELED
 
 
+def test_the_page_of_its_own_shows_nothing_that_is_for_browsers_without_scripts(
+    team: Team, open_page: Any
+) -> None:
+    page = open_page(team.agent, reverse("followups:schedule", args=[team.conversation.pk]))
+    expect(page.get_by_role("heading", name="Schedule a follow-up")).to_be_visible()
+    expect(page.locator(".form > noscript")).to_be_hidden()
+
+
 def test_a_date_is_typed_as_people_say_it(team: Team, open_page: Any) -> None:
     page, dialog = open_dialog(open_page, team)
     choose_template(dialog)
