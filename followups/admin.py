@@ -1,4 +1,4 @@
-"""For operators: to look, not to change. Status has one writer, ``followups.lifecycle``."""
+"""For operators. Follow-ups are there to look at: their status has one writer, ``followups.lifecycle``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from followups.models import FollowUp, FollowUpAttempt, FollowUpChange, Hold
+from followups.models import FollowUp, FollowUpAttempt, FollowUpChange, Hold, Preset
 from trochai.ui.admin import ReadOnly
 
 
@@ -62,3 +62,11 @@ class HoldAdmin(ReadOnly, admin.ModelAdmin):
     ]
     list_filter = ["scope", "cause", ("released_at", admin.EmptyFieldListFilter)]
     list_select_related = ["organization", "channel", "by"]
+
+
+@admin.register(Preset)
+class PresetAdmin(admin.ModelAdmin):
+    list_display = ["name", "organization", "position", "kind", "number", "time"]
+    list_select_related = ["organization"]
+    search_fields = ["name", "organization__name"]
+    autocomplete_fields = ["organization"]

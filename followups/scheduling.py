@@ -99,10 +99,7 @@ class QuickOption:
 
 
 def quick_options(now: dt.datetime, zone: dt.tzinfo) -> list[QuickOption]:
-    """Return the three quick options, counted from today's date in ``zone``.
-
-    A local time that a DST change skips moves forward by itself; one that happens twice means the first.
-    """
+    """Return the three quick options, counted from today's date in ``zone``."""
     today = now.astimezone(zone).date()
     return [
         QuickOption(
@@ -110,12 +107,18 @@ def quick_options(now: dt.datetime, zone: dt.tzinfo) -> list[QuickOption]:
             str(choice.label),
             choice.days,
             choice.time,
-            tz.resolve_imaginary(
-                _local(today + dt.timedelta(days=choice.days), choice.time, zone)
-            ).astimezone(dt.UTC),
+            moved_forward(today + dt.timedelta(days=choice.days), choice.time, zone),
         )
         for choice in QUICK_OPTIONS
     ]
+
+
+def moved_forward(date: dt.date, time: dt.time, zone: dt.tzinfo) -> dt.datetime:
+    """Return the moment at which clocks in ``zone`` show this date and time, for what is offered.
+
+    A time that a DST change skips moves forward by itself; one that happens twice means the first.
+    """
+    return tz.resolve_imaginary(_local(date, time, zone)).astimezone(dt.UTC)
 
 
 def custom(date: dt.date, time: dt.time, zone: dt.tzinfo) -> dt.datetime:

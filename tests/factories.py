@@ -17,6 +17,8 @@ from followups.models import (
     FollowUp,
     FollowUpAttempt,
     FollowUpChange,
+    Preset,
+    PresetKind,
     Status,
 )
 from followups.wording.notices import Kind
@@ -225,6 +227,18 @@ class ChangeFactory(factory.django.DjangoModelFactory[FollowUpChange]):
     follow_up = factory.SubFactory(FollowUpFactory)
     kind = ChangeKind.RETRIED
     at = factory.LazyFunction(timezone.now)
+
+
+class PresetFactory(factory.django.DjangoModelFactory[Preset]):
+    class Meta:
+        model = Preset
+
+    organization = factory.SubFactory(OrganizationFactory)
+    position = 1
+    name = "Monday 8:30 AM"
+    kind = PresetKind.WEEKDAY
+    number = 1
+    time = dt.time(8, 30)
 
 
 class NotificationFactory(factory.django.DjangoModelFactory[Notification]):

@@ -135,7 +135,7 @@ def _move(page: FollowUpsPage, follow_up: FollowUp, form: MoveForm) -> HttpRespo
     if not form.is_valid():
         return _ask_when(page, follow_up, form)
     given = form.cleaned_data
-    wanted = {"choice": given["when"], "to": form.scheduled_for, "version": given["version"]}
+    wanted = {"choice": form.choice, "to": form.scheduled_for, "version": given["version"]}
     try:
         moved = lifecycle.move(follow_up, **wanted, by=page.membership, now=page.now)
     except lifecycle.ScheduleRefused as refusal:

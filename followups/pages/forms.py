@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.urls import reverse
+from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from conversations.pages.template_form import TemplateForm
 from followups.contents import contents_of, difference
 from followups.pages.schedule_words import WORDS, words
+from followups.presets import PREFIX, preset_options
 from followups.scheduling import (
     QUICK_OPTIONS,
     QuickOption,
@@ -140,6 +142,9 @@ class WhenForm(forms.Form):
         self.moved = False
         self.is_understood = False
         self.options: list[QuickOption] = quick_options(now, organization.zone)
+        if str(self["when"].value()).startswith(PREFIX):
+            when: Any = self.fields["when"]
+            when.choices = [*when.choices, *((preset.key, preset.label) for preset in self.presets)]
         zone = organization.zone
         self.fields["date"].widget.attrs |= {
             "min": earliest(now, organization).astimezone(zone).date().isoformat(),
@@ -147,6 +152,17 @@ class WhenForm(forms.Form):
             "aria-describedby": "schedule-date-error schedule-date-hint",
         }
         self.fields["time"].widget.attrs |= {"aria-describedby": "schedule-time-error schedule-date-hint"}
+
+    @cached_property
+    def presets(self) -> list[QuickOption]:
+        """The organization's own choices, each with the moment that it means now."""
+        return preset_options(self.organization.presets.all(), self.now, self.organization)
+
+    @property
+    def choice(self) -> str:
+        """How the moment was chosen, for the rules: a preset's must lie in the window as a custom one's."""
+        choice = self.cleaned_data.get("when", "")
+        return CUSTOM if choice.startswith(PREFIX) else choice
 
     @property
     def scheduled_for(self) -> dt.datetime | None:
@@ -183,7 +199,7 @@ class WhenForm(forms.Form):
         elif choice == KEEP:
             cleaned["scheduled_for"] = self.kept
         else:
-            for option in self.options:
+            for option in [*self.options, *(self.presets if self.choice == CUSTOM else ())]:
                 if option.key == choice:
                     self._read_quick(option, cleaned)
         self.show(self._problems(cleaned))
@@ -198,8 +214,7 @@ class WhenForm(forms.Form):
 
     def _problems(self, cleaned: dict[str, Any]) -> Iterable[Problem]:
         at = cleaned.get("scheduled_for")
-        choice = cleaned.get("when", "")
-        return problems_with_moment(choice, at, self.organization, now=self.now, kept=self.kept)
+        return problems_with_moment(self.choice, at, self.organization, now=self.now, kept=self.kept)
 
     def _show(self, problem: Problem) -> None:
         """Show a problem beside its field, unless the field could not be read and says so already."""
@@ -221,7 +236,7 @@ class WhenForm(forms.Form):
             cleaned["scheduled_for"] = option.at
             return
         self.moved = True
-        self._show(Problem(Field.MOMENT, Code.OPTION_MOVED, {"option": option.key, "at": option.at}))
+        self._show(Problem(Field.MOMENT, Code.OPTION_MOVED, {"option": option.label, "at": option.at}))
 
     def _read_custom(self, cleaned: dict[str, Any]) -> None:
         wanted = {"date": _("Choose a date."), "time": _("Choose a time.")}
@@ -326,7 +341,7 @@ class ScheduleForm(TemplateForm, WhenForm):
             conversation=self.conversation,
             template=read.get("template"),
             parameters=self.values,
-            choice=read.get("when", ""),
+            choice=self.choice,
             scheduled_for=read.get("scheduled_for"),
             note=read.get("note", ""),
             cancel_on_reply=read["cancel_on_reply"],

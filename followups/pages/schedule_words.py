@@ -43,5 +43,5 @@ def words(problem: Problem, organization: Organization) -> str:
             return str(OutsideWindow(values["at"], values["now"], organization))
         case Code.OPTION_MOVED:
             day = date_format(values["at"].astimezone(organization.zone), "D j M")
-            values = {"option": LABELS[values["option"]], "day": day}
+            values = {"option": LABELS.get(values["option"], values["option"]), "day": day}
     return str(WORDS[Code(problem.code)]) % values

@@ -297,8 +297,8 @@ def test_an_impossible_conversation_is_not_found(team: Team, pk: int) -> None:
 def test_opening_takes_few_queries(team: Team, django_assert_max_num_queries) -> None:
     factories.TemplateFactory.create_batch(5, channel=team.channel)
     client = signed_in(team.agent)
-    # session, user, membership, conversation, templates, what waits
-    with django_assert_max_num_queries(6):
+    # session, user, membership, conversation, templates, what waits, presets
+    with django_assert_max_num_queries(7):
         client.get(dialog_url(team), {"template": team.template.pk}, headers=HTMX)
 
 
@@ -351,8 +351,8 @@ class TestManyTemplates:
 
     def test_it_takes_few_queries(self, team: Team, many, django_assert_max_num_queries) -> None:
         client = signed_in(team.agent)
-        # session, user, membership, conversation, templates, what waits
-        with django_assert_max_num_queries(6):
+        # session, user, membership, conversation, templates, what waits, presets
+        with django_assert_max_num_queries(7):
             client.get(dialog_url(team), headers=HTMX)
 
 

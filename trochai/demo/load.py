@@ -19,6 +19,7 @@ from conversations.models import (
     SavedReply,
     Tag,
 )
+from followups.models import Preset
 from templates_app.models import Template
 from trochai.accounts.models import Membership, Organization, User
 from trochai.checks import DEMO_PASSWORD
@@ -74,6 +75,10 @@ def _set_up(agency: scenes.Agency, people: dict[str, User], now: dt.datetime) ->
         name: Tag.objects.create(organization=organization, name=name, tone=tone, place=place)
         for place, (name, tone) in enumerate(agency.tags.items())
     }
+    Preset.objects.bulk_create(
+        Preset(organization=organization, position=position, name=name, kind=kind, number=number, time=time)
+        for position, (name, kind, number, time) in enumerate(agency.presets, start=1)
+    )
     SavedReply.objects.bulk_create(
         SavedReply(organization=organization, name=name, text=text)
         for name, text in agency.saved_replies.items()

@@ -110,3 +110,5 @@ class Agency:
     # Their names with their colours, in the agency's order.
     tags: dict[str, str] = field(default_factory=dict)
     saved_replies: dict[str, str] = field(default_factory=dict)
+    # Name, kind, number and time, in their order.
+    presets: tuple[tuple[str, str, int, dt.time], ...] = ()

@@ -7,6 +7,8 @@ name of the weekday eight days after loading.
 
 from __future__ import annotations
 
+import datetime as dt
+
 from conversations.models import Delivery
 from followups.models import CancelCause, FailureKind
 from trochai.demo.scenes import Agency, Conversation, FollowUp, Said, Try, ago, ahead, day, soon
@@ -630,6 +632,10 @@ AGENCIES = (
             "Formas de pago": "Puede pagar por SINPE Móvil, transferencia o tarjeta.",
             "Requisitos de alquiler": "Para alquilar pedimos cédula, comprobante de ingresos y un fiador.",
         },
+        presets=(
+            ("Monday 8:30 AM", "weekday", 1, dt.time(8, 30)),
+            ("Payday, the 15th", "day", 15, dt.time(9)),
+        ),
     ),
     Agency(
         "Costa Alquileres",
