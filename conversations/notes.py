@@ -7,7 +7,7 @@ its own kinds, which are made when somebody reads them.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from conversations import wording
@@ -50,13 +50,23 @@ def write(
     conversation: Conversation, *, kind: str, values: Mapping[str, Any], url: str, at: dt.datetime
 ) -> None:
     """Write a line into the thread. It is no message: the conversation stays where it is in the list."""
-    Message.objects.create(
-        conversation=conversation,
-        channel_id=conversation.channel_id,
-        direction=Direction.NOTE,
-        kind=kind,
-        content={"values": values, "url": url},
-        at=at,
+    write_all([(conversation, values, url)], kind=kind, at=at)
+
+
+def write_all(
+    lines: Iterable[tuple[Conversation, Mapping[str, Any], str]], *, kind: str, at: dt.datetime
+) -> None:
+    """Write a line into each thread, with its values and its link, in one statement."""
+    Message.objects.bulk_create(
+        Message(
+            conversation=conversation,
+            channel_id=conversation.channel_id,
+            direction=Direction.NOTE,
+            kind=kind,
+            content={"values": values, "url": url},
+            at=at,
+        )
+        for conversation, values, url in lines
     )
 
 

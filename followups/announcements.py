@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from django.db.models import Exists, OuterRef, prefetch_related_objects
 from django.urls import reverse
 
 from conversations import notes
-from followups.models import FollowUp, FollowUpQuerySet, Hold
+from followups.models import BulkAction, BulkChange, CancelCause, FollowUp, FollowUpQuerySet, Hold
 from followups.ownership import colleague_of
 from followups.wording.notices import Kind
 from followups.wording.thread_notes import Said
@@ -77,6 +77,49 @@ def _announce_changed(follow_up: FollowUp, kind: Kind, by: User, now: dt.datetim
     values = {"by": str(by), **_dated(follow_up, now)}
     _tell_in_charge(follow_up, kind, values, now, but=by.pk)
     _tell_thread(follow_up, kind, values, now)
+
+
+def announce_all_moved(follow_ups: Iterable[FollowUp], *, by: str, now: dt.datetime) -> None:
+    """Say it in their threads; whoever is in charge of them is told by ``announce_bulk_ended``."""
+    _tell_threads({each: {"by": by, **_dated(each, now)} for each in follow_ups}, Kind.FOLLOW_UP_MOVED, now)
+
+
+def announce_all_edited(
+    follow_ups: Iterable[FollowUp], template: Template, *, by: str, now: dt.datetime
+) -> None:
+    values = {each: {"by": by, **_dated(each, now), "template": template.name} for each in follow_ups}
+    _tell_threads(values, Kind.FOLLOW_UP_EDITED, now)
+
+
+def announce_all_canceled(follow_ups: Iterable[FollowUp], *, by: str, now: dt.datetime) -> None:
+    values = {each: {"cause": CancelCause.MEMBER, "by": by} for each in follow_ups}
+    _tell_threads(values, Kind.FOLLOW_UP_CANCELED, now)
+
+
+def announce_bulk_ended(change: BulkChange, *, now: dt.datetime) -> None:
+    """Tell whoever began it how it ended, and each of those in charge how many of theirs it has changed."""
+    organization, values = change.organization, change.values
+    by = str(change.by) if change.by else ""
+    url = reverse("followups:bulk_result", args=[change.pk])
+    told = {"action": change.action, "by": by, "name": values.get("name", "")}
+    counts = {int(person): count for person, count in change.concerned.items()}
+    recipients = recipients_for_all({(organization.pk, person or None) for person in counts})
+    theirs: Counter[int] = Counter()
+    for person, count in counts.items():
+        for recipient in recipients[organization.pk, person or None]:
+            theirs[recipient] += count
+    notices = [
+        Notice(organization, recipient, Kind.BULK_CONCERNS, {**told, "count": count}, url)
+        for recipient, count in theirs.items()
+        if recipient != change.by_id
+    ]
+    if change.action == BulkAction.HAND_OVER and change.changed and values["to"] != change.by_id:
+        given = {**told, "count": change.changed}
+        notices.append(Notice(organization, values["to"], Kind.BULK_HANDED_OVER, given, url))
+    if change.by_id is not None and change.worked_at is not None:
+        ended = {"changed": change.changed, "refused": change.refused, "ending": change.ending}
+        notices.append(Notice(organization, change.by_id, Kind.BULK_ENDED, {**told, **ended}, url))
+    notify_all(notices, now=now)
 
 
 def _dated(follow_up: FollowUp, now: dt.datetime) -> dict[str, str]:
@@ -300,13 +343,19 @@ def _tell_in_charge(
 
 
 def _tell_thread(follow_up: FollowUp, kind: Kind | Said, values: Mapping[str, Any], now: dt.datetime) -> None:
-    notes.write(
-        follow_up.conversation,
-        kind=kind,
-        values={"template": follow_up.template.name, **values},
-        url=reverse("followups:detail", args=[follow_up.pk]),
-        at=now,
+    _tell_threads({follow_up: values}, kind, now)
+
+
+def _tell_threads(values: Mapping[FollowUp, Mapping[str, Any]], kind: Kind | Said, now: dt.datetime) -> None:
+    lines = (
+        (
+            follow_up.conversation,
+            {"template": follow_up.template.name, **each},
+            reverse("followups:detail", args=[follow_up.pk]),
+        )
+        for follow_up, each in values.items()
     )
+    notes.write_all(lines, kind=kind, at=now)
 
 
 def _conversation_url(follow_up: FollowUp) -> str:

@@ -24,6 +24,10 @@ class Action(StrEnum):
     DELETE = "delete"
 
 
+# What can be done to many at once (followups.bulk).
+MANY = frozenset({Action.MOVE, Action.CANCEL, Action.EDIT, Action.HAND_OVER, Action.DELETE})
+
+
 def allowed_actions(membership: Membership, follow_up: FollowUp, now: dt.datetime) -> frozenset[Action]:
     """Return what this member may do with this follow-up in the state it is in.
 
@@ -50,6 +54,11 @@ def role_allows(membership: Membership, follow_up: FollowUp, action: Action) -> 
         case Action.DUPLICATE:
             return membership.can_write
     return _may_change(membership, follow_up)
+
+
+def may_change_many(membership: Membership, action: str) -> bool:
+    """Whether this member might take this action on some of many; ``role_allows`` decides about each."""
+    return membership.is_admin if action in {Action.DELETE, Action.HAND_OVER} else membership.can_write
 
 
 def _may_change(membership: Membership, follow_up: FollowUp) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import structlog
@@ -10,6 +11,7 @@ from django.conf import settings
 from kombu.exceptions import OperationalError
 
 from followups import lifecycle
+from followups.bulk import job
 from followups.holds import releasing
 from followups.models import Hold
 from followups.sending import ticks
@@ -89,9 +91,25 @@ def _wake(*, passes: int) -> None:
 
 
 @shared_task(ignore_result=True)
+def change_many(**_future: Any) -> None:
+    """Make the bulk changes that there are: woken by each, and every minute for what a lost worker left.
+
+    One worker makes all of them, in turn, and rests after each chunk for as long as it took: what is due and
+    what people do come first.
+    """
+    if job.is_at_work(now=database_now()):
+        return
+    began = time.monotonic()
+    while job.do_next(now=database_now()) and not stopping.wait(time.monotonic() - began):
+        began = time.monotonic()
+
+
+@shared_task(ignore_result=True)
 def purge_deleted_follow_ups(**_future: Any) -> None:
-    """Remove what was deleted 30 days ago. Beat starts this once a night."""
-    lifecycle.purge_deleted(now=database_now())
+    """Remove what was deleted, and bulk changes that ended, 30 days ago. Beat starts this once a night."""
+    now = database_now()
+    lifecycle.purge_deleted(now=now)
+    job.purge(now=now)
 
 
 @shared_task(ignore_result=True)

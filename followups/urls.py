@@ -4,6 +4,7 @@ from django.urls import path
 
 from followups.pages import (
     action_views,
+    bulk_views,
     change_views,
     export_views,
     hand_over_views,
@@ -20,6 +21,9 @@ urlpatterns = [
     path("new/check/", new_views.check, name="check_new"),
     path("export/", export_views.export_rows, name="export"),
     path("rows/", views.rows, name="rows"),
+    path("bulk/<int:pk>/", bulk_views.result, name="bulk_result"),
+    path("bulk/<int:pk>/stop/", bulk_views.stop, name="bulk_stop"),
+    path("bulk/<slug:action>/", bulk_views.change, name="bulk"),
     path("<int:pk>/", views.detail, name="detail"),
     path("<int:pk>/cancel/", action_views.cancel, name="cancel"),
     path("<int:pk>/keep/", action_views.keep, name="keep"),

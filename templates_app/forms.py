@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from templates_app import components as parts
-from templates_app.parameters import Parameter, ParameterKind, Problem, Refusal
+from templates_app.parameters import Parameter, ParameterKind, Problem, Refusal, problem_with
 
 if TYPE_CHECKING:
     from templates_app.models import Template
@@ -96,7 +96,7 @@ class ParametersForm(forms.Form):
     ) -> None:
         self.template = template
         self.parameters = template.parameters
-        asks_for_name = _key_of_name(template) if first_name else None
+        asks_for_name = key_of_name(template) if first_name else None
         values = {asks_for_name: first_name} if asks_for_name else {}
         values.update(initial or {})
         super().__init__(data, initial={field_name(key): value for key, value in values.items()})
@@ -127,6 +127,38 @@ class ParametersForm(forms.Form):
         return cleaned
 
 
+class SharedValuesForm(ParametersForm):
+    """Fields for the values with these ``keys``, which go into several messages beside values of their own.
+
+    Each is checked by itself; whether a message is too long with it is known only of the message. The
+    contact's name may be left empty: each message then has its own contact's.
+    """
+
+    def __init__(self, template: Template, data: Mapping[str, Any] | None, *, keys: Collection[str]) -> None:
+        super().__init__(template, data)
+        self._name_key = key_of_name(template)
+        self.parameters = tuple(each for each in template.parameters if each.key in keys)
+        asked = {field_name(each.key) for each in self.parameters}
+        for name in self.fields.keys() - asked:
+            del self.fields[name]
+        if self._name_key is not None and self._name_key in keys:
+            field = self.fields[field_name(self._name_key)]
+            field.help_text = _("Left empty, it is each contact’s own name")
+            field.widget.attrs["required"] = False
+
+    @property
+    def given_values(self) -> dict[str, str]:
+        return {key: value for key, value in self.values.items() if value}
+
+    def clean(self) -> dict[str, Any]:
+        for parameter in self.parameters:
+            value = self.values[parameter.key]
+            problem = problem_with(parameter, value)
+            if problem and (value or parameter.key != self._name_key):
+                self.add_error(field_name(parameter.key), words(problem))
+        return self.cleaned_data
+
+
 def _field(parameter: Parameter, hint: str) -> forms.CharField:
     link = parameter.kind == ParameterKind.HEADER_MEDIA
     example = _("e.g. %(example)s") % {"example": parameter.example} if parameter.example else ""
@@ -152,7 +184,7 @@ def _begins_with(parameter: Parameter) -> str:
     return _("Begins with %(prefix)s") % {"prefix": parameter.prefix} if parameter.prefix else ""
 
 
-def _key_of_name(template: Template) -> str | None:
+def key_of_name(template: Template) -> str | None:
     """Return the key of the variable that holds the contact's name, where the template makes it plain."""
     text = parts.read(template.components, template.parameter_format).body
     for parameter in template.parameters:

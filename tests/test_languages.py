@@ -18,7 +18,7 @@ from django.utils.translation import trans_real
 
 from conversations import recording
 from followups import announcements
-from followups.models import CancelCause, FailureKind, FollowUp, Hold, Outcome
+from followups.models import BulkChange, CancelCause, FailureKind, FollowUp, Hold, Outcome
 from followups.wording.failures import Cause
 from followups.wording.notices import Kind
 from notifications.models import Notification
@@ -274,6 +274,12 @@ def test_every_notification_is_in_the_readers_language(team, pseudo_locale):
         announcements.announce_edited(waiting, by=team.agent.user, now=now)
         announcements.announce_handed_over(waiting, by="María", now=now)
         announcements.announce_restored({(team.organization.pk, team.admin.user_id): 2}, now=now)
+        for action, ending in (("move", "stopped"), ("hand_over", "done")):
+            values = {"days": 3, "name": "María", "to": team.agent.user_id}
+            made = BulkChange(pk=1, organization=team.organization, by=team.admin.user, action=action)
+            made.values, made.ending, made.worked_at = values, ending, now
+            made.changed, made.refused, made.concerned = 3, 1, {str(team.agent.user_id): 3}
+            announcements.announce_bulk_ended(made, now=now)
         announcements.announce_moved([waiting], "+506 8888 1111", now=now)
         announcements.announce_alike(follow_up.conversation.contact, waiting.conversation.contact, now=now)
         announcements.announce_account_event(team.channel, AccountEvent("ACCOUNT_RESTRICTION", {}), now=now)

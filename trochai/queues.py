@@ -7,7 +7,7 @@ from collections.abc import Mapping
 SENDING = "sending"  # follow-ups that are due
 INTERACTIVE = "interactive"  # somebody waits for it
 WEBHOOKS = "webhooks"
-MEDIA = "media"  # files, which may take minutes
+MEDIA = "media"  # files, and what else may take minutes
 HOUSEKEEPING = "housekeeping"  # whatever is not named here
 QUEUES = (SENDING, INTERACTIVE, WEBHOOKS, MEDIA, HOUSEKEEPING)
 
@@ -21,5 +21,6 @@ ROUTES: Mapping[str, Mapping[str, str]] = {
     "conversations.tasks.apply_early_statuses": {"queue": WEBHOOKS},
     "conversations.tasks.transfer_files": {"queue": MEDIA},
     "conversations.tasks.forget_erased": {"queue": MEDIA},
+    "followups.tasks.change_many": {"queue": MEDIA},
     "conversations.tasks.discard_files": {"queue": MEDIA},
 }

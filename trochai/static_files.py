@@ -63,6 +63,7 @@ BUNDLES: Mapping[str, tuple[str, ...]] = {
         "js/latest-answer.js",
         "js/schedule.js",
     ),
+    "js/followups-page.js": ("js/schedule.js", "js/selection.js"),
     "js/sandbox-page.js": ("js/keyed-swap.js", "js/thread.js", "js/sandbox.js"),
 }
 

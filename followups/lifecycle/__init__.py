@@ -32,6 +32,14 @@ from followups.lifecycle.failure import (
 )
 from followups.lifecycle.forgetting import forget
 from followups.lifecycle.late import leave_late, move_late, send_late, spare
+from followups.lifecycle.many import (
+    cancel_all,
+    change_template_all,
+    delete_all,
+    hand_over_all,
+    lock,
+    move_all,
+)
 from followups.lifecycle.people import (
     KEEP_DELETED,
     MANUAL_RETRY_DELAY,
@@ -65,10 +73,13 @@ __all__ = [
     "ScheduleRefused",
     "TransitionRefused",
     "cancel",
+    "cancel_all",
     "cancel_by_system",
+    "change_template_all",
     "check_sendable",
     "claim",
     "delete",
+    "delete_all",
     "edit",
     "fail_undelivered",
     "fail_unsent",
@@ -76,11 +87,14 @@ __all__ = [
     "give_up_on_unknown",
     "hand_back",
     "hand_over",
+    "hand_over_all",
     "hold",
     "hold_claimed",
     "keep",
     "leave_late",
+    "lock",
     "move",
+    "move_all",
     "move_late",
     "purge_deleted",
     "record_undelivered",

@@ -15,7 +15,7 @@ KINDS = [
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0004_single_keys"), ("followups", "0023_owner")]
+    dependencies = [("accounts", "0004_single_keys"), ("followups", "0025_go_on_with_bulk_changes")]
 
     operations = [
         migrations.CreateModel(

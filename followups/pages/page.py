@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,11 +14,14 @@ from django.db.models import QuerySet
 from django.http import QueryDict
 from django.urls import reverse
 
-from followups.models import FollowUp
+from followups.models import BulkAction, BulkChange, FollowUp
 from followups.pages import listing
 from followups.pages.listing import Filters, Tab
+from followups.pages.progress import progress_of
 from followups.pages.rows import Row, row_for
 from followups.pages.search import Found
+from followups.policies import may_change_many
+from followups.wording import bulk
 from trochai import changes
 from trochai.accounts.access import MemberRequest, get_for_member
 from trochai.paging import Count, Page, count_of
@@ -29,6 +32,23 @@ from trochai.whatsapp.models import Channel
 SEEN = re.compile(r"([0-9]{1,18})-([0-9a-f]{8})")
 # A page on which others come in grows so far; the settings allow 200 fields.
 MOST_SEEN = 3 * listing.PAGE_SIZE
+# What may be possible for rows under a tab, in the order of the bar.
+BULK_ACTIONS: Mapping[Tab, Sequence[BulkAction]] = {
+    Tab.ALL: (
+        BulkAction.MOVE,
+        BulkAction.HAND_OVER,
+        BulkAction.TEMPLATE,
+        BulkAction.CANCEL,
+        BulkAction.DELETE,
+    ),
+    Tab.PENDING: (BulkAction.MOVE, BulkAction.HAND_OVER, BulkAction.TEMPLATE, BulkAction.CANCEL),
+    Tab.SENT: (),
+    Tab.FAILED: (BulkAction.HAND_OVER, BulkAction.DELETE),
+    Tab.CANCELED: (BulkAction.DELETE,),
+}
+FIRST = {BulkAction.MOVE, BulkAction.CANCEL}
+# Bulk changes shown at once.
+MOST_PROGRESS = 5
 FOLLOW_UP = FollowUp.objects.visible().select_related("conversation__contact", "message", "template")
 
 
@@ -38,6 +58,15 @@ class TabLink:
     url: str
     count: Count
     is_current: bool
+
+
+@dataclass(frozen=True)
+class BulkButton:
+    """What can be done to the rows that are ticked; on a phone only those that come first have room."""
+
+    action: BulkAction
+    verb: bulk.Verb
+    is_first: bool
 
 
 @dataclass(frozen=True)
@@ -125,6 +154,7 @@ class FollowUpsPage:
         return {
             **vars(changes),
             "here": self.way_back,
+            "picks": self.picks,
             "tabs": self._tabs,
             "count": self._count,
             "tab_counts": self.tab_counts,
@@ -144,6 +174,8 @@ class FollowUpsPage:
             "clear_url": _url(filters.cleared()),
             "export_url": reverse("followups:export") + filters.with_tab(filters.tab).query,
             "rows": [self.row(follow_up) for follow_up in page.rows],
+            "picks": self.picks,
+            "bulk_buttons": self._bulk_buttons,
             "page": page,
             "previous_url": page.previous and _url(filters.short_of(page.previous)),
             "following_url": page.following and _url(filters.beyond(page.following)),
@@ -153,7 +185,25 @@ class FollowUpsPage:
             "tab_count": self._counts[filters.tab],
             "count": self._count,
             **self.banners_context(),
+            **self.progress_context(),
         }
+
+    def progress_context(self) -> dict[str, Any]:
+        """Return what the template of the bulk changes that are being made needs."""
+        made = [progress_of(each, membership=self.membership, now=self.now) for each in self._bulk_changes]
+        return {"progress": made, "progress_seen": self.progress_seen}
+
+    @property
+    def progress_seen(self) -> str:
+        """How far the bulk changes are, for an open page to tell whether that has changed."""
+        return " ".join(
+            f"{each.pk}-{each.done}-{each.stop_requested_at is not None:d}" for each in self._bulk_changes
+        )
+
+    @property
+    def picks(self) -> bool:
+        """Whether rows of this list can be chosen, to change many at once."""
+        return any(may_change_many(self.membership, action) for action in BULK_ACTIONS[self._filters.tab])
 
     def banners_context(self) -> dict[str, Any]:
         """Return what the templates of the banners above the list need: one for each stopped channel."""
@@ -215,6 +265,21 @@ class FollowUpsPage:
         return [
             TabLink(tab, _url(filters.with_tab(tab)), self._counts[tab], tab is filters.tab) for tab in Tab
         ]
+
+    @property
+    def _bulk_buttons(self) -> list[BulkButton]:
+        offered = [
+            action for action in BULK_ACTIONS[self._filters.tab] if may_change_many(self.membership, action)
+        ]
+        return [
+            BulkButton(action, bulk.VERBS[action], is_first=action in FIRST or len(offered) < 3)
+            for action in offered
+        ]
+
+    @cached_property
+    def _bulk_changes(self) -> list[BulkChange]:
+        changes = BulkChange.objects.for_organization(self.membership.organization).unfinished()
+        return list(changes.select_related("by").order_by("pk")[:MOST_PROGRESS])
 
     @cached_property
     def _stopped(self) -> list[Channel]:

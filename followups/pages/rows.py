@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from followups.models import CancelCause, FailureKind, FollowUp, HeldReason, Status
-from followups.policies import Action, allowed_actions
+from followups.policies import MANY, Action, allowed_actions
 from followups.retries import DELAYS
 from followups.wording.failures import headline
 from trochai.accounts.models import Membership
@@ -42,6 +42,11 @@ class Row:
     def status_label(self) -> str:
         # What Django's get_status_display looks up anew for each row.
         return str(Status(self.follow_up.status).label)
+
+    @property
+    def can_be_picked(self) -> bool:
+        """Whether something that can be done to many can be done to it."""
+        return not MANY.isdisjoint(self.actions)
 
     @property
     def asks_before_retry(self) -> bool:

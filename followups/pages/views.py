@@ -36,8 +36,9 @@ def index(request: MemberRequest) -> HttpResponse:
 def rows(request: MemberRequest) -> HttpResponse:
     """What is different by now on an open page, in its rows and the counts; 204 while nothing is.
 
-    ``seen``, once for each row: its id and how it looked; ``stops``: which channels had stopped; ``tabs``:
-    the numbers at the tabs; ``v``: the version of what was seen.
+    ``seen``, once for each row: its id and how it looked; ``stops``: which channels had stopped;
+    ``progress``: how far bulk changes were; ``tabs``: the numbers at the tabs; ``v``: the version of what was
+    seen.
     """
     page = FollowUpsPage(request, now=timezone.now())
     version = request.GET.get("v")
@@ -50,13 +51,17 @@ def rows(request: MemberRequest) -> HttpResponse:
         return render(request, "followups/_filtered.html", context)
     stops_changed = request.GET.get("stops", page.stops) != page.stops
     counts_changed = request.GET.get("tabs", page.tab_counts) != page.tab_counts
-    if not any([found.changed, found.gone, found.added, stops_changed, counts_changed]):
+    progress_changed = request.GET.get("progress", page.progress_seen) != page.progress_seen
+    around = [stops_changed, counts_changed, progress_changed]
+    if not any([found.changed, found.gone, found.added, *around]):
         if version in {None, page.version}:
             return HttpResponse(status=204)
         return render(request, "parts/_version.html", {"version": page.version, "oob": True})
     context = page.changes_context(found)
     if stops_changed:
         context |= page.banners_context()
+    if progress_changed:
+        context |= page.progress_context()
     return render(request, "followups/_changed_rows.html", context)
 
 

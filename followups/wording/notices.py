@@ -16,10 +16,11 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from followups.models import CancelCause
-from followups.wording import failures, holds
+from followups.models import BulkEnding, CancelCause
+from followups.wording import bulk, failures, holds
 from notifications.wording import Words, words_for
 from templates_app.models import Template, TemplateStatus
+from trochai.paging import Count
 from trochai.ui.formatting import day_time, isolated
 from trochai.whatsapp.cloud_api.failures import Failure
 from trochai.whatsapp.json_reading import mapping, mappings, text_or_number
@@ -41,6 +42,9 @@ class Kind(StrEnum):
     FOLLOW_UP_EDITED = "follow_up_edited"
     FOLLOW_UP_HANDED_OVER = "follow_up_handed_over"
     FOLLOW_UPS_RESTORED = "follow_ups_restored"
+    BULK_ENDED = "bulk_ended"
+    BULK_CONCERNS = "bulk_concerns"
+    BULK_HANDED_OVER = "bulk_handed_over"
     CONTACT_MOVED = "contact_moved"
     CONTACTS_ALIKE = "contacts_alike"
     TEMPLATE_UNUSABLE = "template_unusable"
@@ -122,6 +126,32 @@ def restored(values: Mapping[str, Any]) -> Words:
         values["count"],
     )
     return Words(_("Follow-ups on hold"), text % values)
+
+
+@words_for(Kind.BULK_ENDED, icon="list-checks")
+def bulk_ended(values: Mapping[str, Any]) -> Words:
+    """Values: action, changed and refused (numbers of follow-ups), ending (a BulkEnding)."""
+    text = bulk.result(values["action"], values["changed"], values["refused"])
+    if values["ending"] == BulkEnding.DONE:
+        return Words(_("Many follow-ups changed"), text)
+    return Words(_("Change of many follow-ups stopped"), f"{text}. {bulk.ENDINGS[values['ending']]}")
+
+
+@words_for(Kind.BULK_CONCERNS, icon="list-checks")
+def bulk_concerns(values: Mapping[str, Any]) -> Words:
+    """Values: action, by (a member's name, or nothing), count (of the person's follow-ups)."""
+    words = bulk.counted(bulk.VERBS[values["action"]].done, Count(values["count"]))
+    title = _("A colleague changed follow-ups of yours")
+    return Words(title, f"{isolated(values['by'])}: {words}" if values["by"] else words)
+
+
+@words_for(Kind.BULK_HANDED_OVER, icon="user-round-check")
+def bulk_handed_over(values: Mapping[str, Any]) -> Words:
+    """Values: by (a member's name, or nothing), count."""
+    count = values["count"]
+    text = ngettext("%(count)s is yours now", "%(count)s are yours now", count) % {"count": Count(count)}
+    title = _("Follow-ups handed over to you")
+    return Words(title, f"{isolated(values['by'])}: {text}" if values["by"] else text)
 
 
 @words_for(Kind.CONTACT_MOVED, icon="contact")

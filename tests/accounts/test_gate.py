@@ -6,7 +6,7 @@ import pytest
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from conversations.models import Attachment
-from followups.models import FailureKind, Status
+from followups.models import BulkChange, FailureKind, Status
 from tests import factories
 from tests.conftest import make_team, signed_in
 
@@ -77,6 +77,9 @@ def theirs(db):
         status=Status.FAILED,
         failure_kind=FailureKind.UNKNOWN,
     )
+    bulk_change = BulkChange.objects.create(
+        organization=other.organization, by=other.admin.user, action="cancel", selection={}
+    )
     conversation, channel = other.conversation.pk, other.channel.pk
     return {
         "accounts:switch_organization": other.agent.pk,
@@ -87,6 +90,8 @@ def theirs(db):
         **{f"followups:{name}": failed.pk for name in ("detail", *VERBS)},
         **{f"followups:{name}": conversation for name in ("schedule", "check")},
         "followups:resume_channel": channel,
+        "followups:bulk_result": bulk_change.pk,
+        "followups:bulk_stop": bulk_change.pk,
         "notifications:open": notification.pk,
     }
 
