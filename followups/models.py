@@ -16,6 +16,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from followups.imports.models import Import, ImportRow  # noqa: F401  (Django looks for models here)
 from trochai.whatsapp.cloud_api.failures import Failure
 from trochai.whatsapp.models import has_unread
 

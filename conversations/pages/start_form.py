@@ -7,7 +7,7 @@ from typing import Any
 
 from django import forms
 from django.utils.text import get_text_list
-from django.utils.translation import get_language
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
 from conversations import starting
@@ -16,6 +16,9 @@ from trochai.accounts.models import Organization
 from trochai.whatsapp import countries, phone_numbers
 from trochai.whatsapp.models import Channel
 from trochai.whatsapp.phone_numbers import Kind, Number
+
+NO_NUMBER = gettext_lazy("That’s no phone number. Enter one like 8888 1234.")
+OWN_NUMBER = gettext_lazy("That’s your own number.")
 
 
 class StartForm(forms.Form):
@@ -103,24 +106,26 @@ class StartForm(forms.Form):
         try:
             number = phone_numbers.read(typed, country)
         except phone_numbers.WrongLength as error:
-            self.add_error("phone", self._wrong_length(error))
+            self.add_error("phone", wrong_length(error))
             return cleaned
         except ValueError:
-            self.add_error("phone", _("That’s no phone number. Enter one like 8888 1234."))
+            self.add_error("phone", NO_NUMBER)
             return cleaned
         own = {phone_numbers.digits(channel.display_phone_number) for channel in self.channels}
         if phone_numbers.digits(number.phone) in own:
-            self.add_error("phone", _("That’s your own number."))
+            self.add_error("phone", OWN_NUMBER)
             return cleaned
         return {**cleaned, "number": number, "country": number.country or country}
 
-    def _wrong_length(self, error: phone_numbers.WrongLength) -> str:
-        if not error.lengths:
-            return _("That’s no phone number. Enter one like 8888 1234.")
-        lengths = get_text_list([str(length) for length in error.lengths], _("or"))
-        country = self.names.get(error.country, error.country)
-        words = _("A number in %(country)s has %(lengths)s digits; this has %(n)d.")
-        return words % {"country": country, "lengths": lengths, "n": error.digits}
+
+def wrong_length(error: phone_numbers.WrongLength) -> str:
+    """Return how many digits a number has in that country, in words."""
+    if not error.lengths:
+        return str(NO_NUMBER)
+    lengths = get_text_list([str(length) for length in error.lengths], _("or"))
+    country = countries.names(get_language() or "en").get(error.country, error.country)
+    words = _("A number in %(country)s has %(lengths)s digits; this has %(n)d.")
+    return words % {"country": country, "lengths": lengths, "n": error.digits}
 
 
 class NewContactForm(StartForm):
