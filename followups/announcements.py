@@ -12,6 +12,7 @@ from django.db.models import Exists, OuterRef, prefetch_related_objects
 from django.urls import reverse
 
 from conversations import notes
+from followups.imports.models import Import, Verdict
 from followups.models import BulkAction, BulkChange, CancelCause, FollowUp, FollowUpQuerySet, Hold
 from followups.ownership import colleague_of
 from followups.wording.notices import Kind
@@ -167,6 +168,29 @@ def announce_restored(held: Mapping[tuple[int, int | None], int], *, now: dt.dat
         for recipient_id in recipients[whose]
     ]
     notify_all(notices, now=now)
+
+
+def announce_imported(batch: Import, counts: Mapping[str, int], *, now: dt.datetime) -> None:
+    """Tell whoever made it, by how many rows there are of each verdict."""
+    values = {
+        "file": batch.file_name,
+        "scheduled": counts[Verdict.SCHEDULED],
+        "refused": counts[Verdict.REFUSED],
+        "duplicates": counts[Verdict.DUPLICATE],
+    }
+    url = reverse("followups:import_result", args=[batch.pk])
+    notify_all(
+        [
+            Notice(
+                organization=batch.organization,
+                recipient_id=batch.created_by_id,
+                kind=Kind.FOLLOW_UPS_IMPORTED,
+                values=values,
+                url=url,
+            )
+        ],
+        now=now,
+    )
 
 
 def announce_moved(follow_ups: Sequence[FollowUp], before: str, *, now: dt.datetime) -> None:

@@ -26,6 +26,7 @@ from conversations.signals import (
     messages_received,
 )
 from followups import announcements, lifecycle
+from followups.imports import work
 from followups.models import CancelCause, FollowUp, FollowUpAttempt, HeldReason, Status
 from followups.sending import trials
 from templates_app.models import Template
@@ -108,9 +109,10 @@ def cancel_on_opt_out(contact: Contact, now: dt.datetime, **_signal: Any) -> Non
 
 @receiver(contact_erased)
 def erase_what_was_scheduled(
-    conversations: Sequence[Conversation], by: User, now: dt.datetime, **_signal: Any
+    contact: Contact, conversations: Sequence[Conversation], by: User, now: dt.datetime, **_signal: Any
 ) -> None:
     lifecycle.forget([conversation.pk for conversation in conversations], by=by, now=now)
+    work.forget(contact)
 
 
 @receiver(conversation_merged)

@@ -13,6 +13,7 @@ from kombu.exceptions import OperationalError
 from followups import lifecycle
 from followups.bulk import job
 from followups.holds import releasing
+from followups.imports import work as imports
 from followups.models import Hold
 from followups.sending import ticks
 from followups.sending.work import dispatcher
@@ -110,6 +111,19 @@ def purge_deleted_follow_ups(**_future: Any) -> None:
     now = database_now()
     lifecycle.purge_deleted(now=now)
     job.purge(now=now)
+
+
+@shared_task(ignore_result=True)
+def work_on_imports(**_future: Any) -> None:
+    """Check and schedule what people import: woken by them, and every minute for what no worker heard of."""
+    while not stopping.is_set() and imports.do_next(now=database_now()):
+        pass
+
+
+@shared_task(ignore_result=True)
+def purge_imports(**_future: Any) -> None:
+    """Delete imports that are of no more use. Beat starts this once a night."""
+    imports.purge(now=database_now())
 
 
 @shared_task(ignore_result=True)

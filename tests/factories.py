@@ -9,6 +9,7 @@ import factory
 from django.utils import timezone
 
 from conversations.models import Contact, Conversation, Delivery, Direction, Identity, Message, Tag
+from followups.imports.models import Import, ImportRow
 from followups.lifecycle import counts
 from followups.models import (
     CancelCause,
@@ -239,6 +240,30 @@ class PresetFactory(factory.django.DjangoModelFactory[Preset]):
     kind = PresetKind.WEEKDAY
     number = 1
     time = dt.time(8, 30)
+
+
+class ImportFactory(factory.django.DjangoModelFactory[Import]):
+    """A file whose columns are still to be chosen."""
+
+    class Meta:
+        model = Import
+
+    organization = factory.SubFactory(OrganizationFactory)
+    created_by = factory.SubFactory(UserFactory)
+    created_at = factory.LazyFunction(timezone.now)
+    file_name = "feria.csv"
+    delimiter = ","
+    headings = factory.LazyFunction(lambda: ["Phone", "Name", "Property", "Visit", "Date", "Note"])
+    time = dt.time(9)
+
+
+class ImportRowFactory(factory.django.DjangoModelFactory[ImportRow]):
+    class Meta:
+        model = ImportRow
+
+    batch = factory.SubFactory(ImportFactory)
+    number = factory.Sequence(lambda n: n + 2)
+    cells = factory.LazyFunction(lambda: ["8712 4490", "Ana", "Casa EC-204", "sábado", "2030-12-01", "Feria"])
 
 
 class NotificationFactory(factory.django.DjangoModelFactory[Notification]):

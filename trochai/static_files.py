@@ -33,6 +33,7 @@ BUNDLES: Mapping[str, tuple[str, ...]] = {
         "css/schedule.css",
         "css/follow-up.css",
     ),
+    "css/import-page.css": ("css/import.css",),
     "css/templates-page.css": ("css/filters.css", "css/templates.css"),
     "css/sandbox-page.css": ("css/inbox.css", "css/files.css", "css/sandbox.css"),
     "js/frame.js": (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django.http import StreamingHttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
@@ -18,7 +20,11 @@ def export_rows(request: MemberRequest) -> StreamingHttpResponse:
     page = FollowUpsPage(request, now=now, query=request.GET)
     chunks = page.chunks(export.CHUNK, export.with_words)
     pieces = export.csv_of(chunks, organization=request.membership.organization)
-    name = f"follow-ups-{timezone.localdate(now)}.csv"
+    return as_csv(pieces, f"follow-ups-{timezone.localdate(now)}.csv")
+
+
+def as_csv(pieces: Iterable[str], name: str) -> StreamingHttpResponse:
+    """Answer with a file to be saved, as it is made; ``name`` is plain ASCII."""
     return StreamingHttpResponse(
         pieces,
         content_type="text/csv; charset=utf-8",

@@ -45,6 +45,7 @@ class Kind(StrEnum):
     BULK_ENDED = "bulk_ended"
     BULK_CONCERNS = "bulk_concerns"
     BULK_HANDED_OVER = "bulk_handed_over"
+    FOLLOW_UPS_IMPORTED = "follow_ups_imported"
     CONTACT_MOVED = "contact_moved"
     CONTACTS_ALIKE = "contacts_alike"
     TEMPLATE_UNUSABLE = "template_unusable"
@@ -152,6 +153,13 @@ def bulk_handed_over(values: Mapping[str, Any]) -> Words:
     text = ngettext("%(count)s is yours now", "%(count)s are yours now", count) % {"count": Count(count)}
     title = _("Follow-ups handed over to you")
     return Words(title, f"{isolated(values['by'])}: {text}" if values["by"] else text)
+
+
+@words_for(Kind.FOLLOW_UPS_IMPORTED, icon="file-spreadsheet")
+def imported(values: Mapping[str, Any]) -> Words:
+    """Values: file (its name), scheduled, refused and duplicates (numbers)."""
+    text = _("%(file)s: %(scheduled)d scheduled, %(refused)d refused, %(duplicates)d duplicates left out.")
+    return Words(_("Import finished"), text % values)
 
 
 @words_for(Kind.CONTACT_MOVED, icon="contact")

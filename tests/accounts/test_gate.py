@@ -46,6 +46,7 @@ VERBS = (
     "release",
     "delete",
 )
+OF_AN_IMPORT = ("import_columns", "import_check", "import_result", "import_report")
 OF_A_FOLLOW_UP = [f"followups:{name}" for name in ("detail", *VERBS)]
 
 
@@ -80,6 +81,7 @@ def theirs(db):
     bulk_change = BulkChange.objects.create(
         organization=other.organization, by=other.admin.user, action="cancel", selection={}
     )
+    imported = factories.ImportFactory(organization=other.organization, created_by=other.agent.user)
     conversation, channel = other.conversation.pk, other.channel.pk
     return {
         "accounts:switch_organization": other.agent.pk,
@@ -89,6 +91,7 @@ def theirs(db):
         "conversations:thumbnail": attachment.pk,
         **{f"followups:{name}": failed.pk for name in ("detail", *VERBS)},
         **{f"followups:{name}": conversation for name in ("schedule", "check")},
+        **{f"followups:{name}": imported.pk for name in OF_AN_IMPORT},
         "followups:resume_channel": channel,
         "followups:bulk_result": bulk_change.pk,
         "followups:bulk_stop": bulk_change.pk,

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from django.urls import reverse
+from django.utils import timezone
 
 from conversations.models import Attachment
 from tests import factories
@@ -41,6 +42,7 @@ def every_page(team: Team, *, search: str, **follow_up: Any) -> list[str]:
     ]
     team.conversation.tags.set(tags)
     _every_kind_of_message(team, said=search)
+    imports = _an_import_at_each_step(team, said=search)
     inbox, follow_ups = reverse("conversations:inbox"), reverse("followups:index")
     return [
         inbox,
@@ -54,6 +56,8 @@ def every_page(team: Team, *, search: str, **follow_up: Any) -> list[str]:
         f"{talk}?sheet=files",
         follow_ups,
         reverse("followups:new"),
+        reverse("followups:import"),
+        *imports,
         f"{follow_ups}?q={search}&status=canceled",
         reverse("followups:detail", args=[failed.pk]),
         reverse("followups:delete", args=[failed.pk]),
@@ -70,6 +74,38 @@ def every_page(team: Team, *, search: str, **follow_up: Any) -> list[str]:
         reverse("notifications:index"),
         reverse("accounts:shortcuts"),
     ]
+
+
+def _an_import_at_each_step(team: Team, *, said: str) -> list[str]:
+    """Return the addresses of imports by the team's admin, with ``said`` in each cell that may have it."""
+    roles = ["phone", "value:body.1", "value:body.2", "value:body.3", "date", "note"]
+    addresses = []
+    for step, state in (
+        ("columns", "uploaded"),
+        ("check", "checked"),
+        ("result", "scheduling"),
+        ("result", "done"),
+    ):
+        batch = factories.ImportFactory(
+            organization=team.organization,
+            created_by=team.admin.user,
+            file_name=f"{said}.csv",
+            headings=["Phone", said, "Property", "Visit", "Date", "Note"],
+            columns=[] if step == "columns" else roles,
+            channel=team.channel,
+            template=team.template,
+            state=state,
+            done_at=timezone.now() if state == "done" else None,
+        )
+        problem = {"field": "contact", "code": "no_number", "values": {}}
+        for verdict, problems in (("ready", []), ("refused", [problem]), ("scheduled", [])):
+            cells = [said, said, said, said, "2030-12-01", said]
+            new = verdict == "ready"
+            factories.ImportRowFactory(
+                batch=batch, cells=cells, verdict=verdict, problems=problems, is_new=new
+            )
+        addresses.append(reverse(f"followups:import_{step}", args=[batch.pk]))
+    return addresses
 
 
 def _every_kind_of_message(team: Team, *, said: str) -> None:
