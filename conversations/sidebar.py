@@ -2,22 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from django.conf import settings
-from django.db.models import F, QuerySet
+from django.db.models import Exists, F, QuerySet
 from django.http import HttpRequest
 
 from conversations.models import Conversation
 from notifications.models import Notification
 from trochai import paging
-from trochai.accounts.models import Membership
+from trochai.accounts.models import Membership, Organization
 from trochai.whatsapp.models import Channel
 
 if TYPE_CHECKING:
     from trochai.accounts.access import MemberRequest
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What stands in the frame's foot in place of the channel's state: in short, and in full as its title."""
+
+    text: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Marking:
+    """An app's way to mark: ``is_marked`` is asked with the channel, so that nothing costs a query before."""
+
+    is_marked: Exists
+    mark_of: Callable[[Organization], Mark | None]
+
+
+# The first counts. Apps add theirs in ``ready()``.
+markings: list[Marking] = []
 
 
 class Sidebar:
@@ -64,8 +85,17 @@ class Sidebar:
     def channel(self) -> Channel | None:
         """Return the channel whose state matters most: a stopped one, else any."""
         channels = Channel.objects.for_organization(self._membership.organization)
+        channels = channels.annotate(**{f"mark_{n}": each.is_marked for n, each in enumerate(markings)})
         worst_first = channels.order_by(F("stopped_at").desc(nulls_last=True), "pk")
         return worst_first.only("name", "stopped_at", *Channel.STOP_FIELDS).first()
+
+    @cached_property
+    def mark(self) -> Mark | None:
+        """Return what matters more than that a channel works."""
+        for n, marking in enumerate(markings):
+            if getattr(self.channel, f"mark_{n}", False):
+                return marking.mark_of(self._membership.organization)
+        return None
 
     @cached_property
     def memberships(self) -> list[Membership]:

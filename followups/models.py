@@ -667,7 +667,7 @@ class HoldQuerySet(models.QuerySet["Hold"]):
         """Return those of the organization and its numbers, which its admins may release."""
         return self.filter(organization=organization)
 
-    def over(self, organization: Organization) -> Self:
+    def over(self, organization: Organization | models.OuterRef) -> Self:
         """Return those by which anything of the organization is held, also an operator's."""
         return self.filter(Q(organization=organization) | Q(scope=HoldScope.EVERYTHING))
 

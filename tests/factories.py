@@ -18,6 +18,9 @@ from followups.models import (
     FollowUp,
     FollowUpAttempt,
     FollowUpChange,
+    Hold,
+    HoldCause,
+    HoldScope,
     Preset,
     PresetKind,
     Status,
@@ -264,6 +267,19 @@ class ImportRowFactory(factory.django.DjangoModelFactory[ImportRow]):
     batch = factory.SubFactory(ImportFactory)
     number = factory.Sequence(lambda n: n + 2)
     cells = factory.LazyFunction(lambda: ["8712 4490", "Ana", "Casa EC-204", "sábado", "2030-12-01", "Feria"])
+
+
+class HoldFactory(factory.django.DjangoModelFactory[Hold]):
+    """One in force, of all numbers of an organization."""
+
+    class Meta:
+        model = Hold
+
+    scope = HoldScope.ORGANIZATION
+    organization = factory.SubFactory(OrganizationFactory)
+    reason = "Wrong price, checking with the bank"
+    cause = HoldCause.MEMBER
+    since = factory.LazyFunction(timezone.now)
 
 
 class NotificationFactory(factory.django.DjangoModelFactory[Notification]):

@@ -231,6 +231,30 @@ def test_a_stopped_channel_says_why_in_the_readers_language(team, pseudo_locale)
         assert untranslated(client.get(path).text) == []
 
 
+def test_a_hold_is_spoken_of_in_the_readers_language(team, pseudo_locale):
+    late = timezone.now() - dt.timedelta(hours=9)
+    factories.FollowUpFactory(
+        organization=team.organization,
+        conversation=team.conversation,
+        template=team.template,
+        scheduled_for=late,
+    )
+    team.admin.user.name = "María Jiménez"
+    team.admin.user.save()
+    hold = factories.HoldFactory(organization=team.organization, by=team.admin.user, reason="María")
+    client = signed_in(team.admin)
+    talk = f"/inbox/{team.conversation.pk}/"
+    of_one = f"/followups/holds/{hold.pk}"
+    for path in ("/followups/", "/followups/hold/", f"{of_one}/reason/", f"{of_one}/release/", talk):
+        assert untranslated(client.get(path).text) == []
+    for path in ("/followups/hold/", f"{of_one}/reason/", f"{of_one}/release/"):
+        answer = client.post(path, {})
+        assert answer.status_code == 422
+        assert untranslated(answer.text) == []
+    Hold.objects.update(reason="", cause="silence", silent_since=late, by=None)
+    assert untranslated(client.get("/followups/").text) == []
+
+
 def test_what_is_wrong_in_the_schedule_dialog_is_said_in_the_readers_language(team, pseudo_locale):
     client = signed_in(team.agent)
     form = {"template": team.template.pk, "when": "custom", "time": "09:00"}

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 
 from followups.models import Hold, HoldScope
 from trochai.whatsapp.models import Channel, ChannelQuerySet
-
-Rows = TypeVar("Rows", bound=QuerySet[Any])
 
 
 class OfChannel(Protocol):
@@ -50,17 +49,21 @@ class Brake:
         return channels
 
 
+NOTHING = Brake()
+
+
 def now_held() -> Brake:
     """Return what is on hold."""
-    return brake_of(Hold.objects.in_force())
+    return brake_of(Hold.objects.in_force().order_by().values_list("scope", "organization", "channel"))
 
 
-def brake_of(holds: QuerySet[Hold]) -> Brake:
-    scopes = list(holds.order_by().values_list("scope", "organization", "channel"))
+def brake_of(holds: Iterable[tuple[str, int | None, int | None]]) -> Brake:
+    """Return what these hold, each with its scope and the ids of its organization and channel."""
+    scopes = list(holds)
     return Brake(
         everything=any(scope == HoldScope.EVERYTHING for scope, _organization, _channel in scopes),
-        organizations=frozenset(pk for scope, pk, _channel in scopes if scope == HoldScope.ORGANIZATION),
-        channels=frozenset(pk for scope, _organization, pk in scopes if scope == HoldScope.CHANNEL),
+        organizations=frozenset(pk for _scope, pk, channel in scopes if pk is not None and channel is None),
+        channels=frozenset(pk for _scope, _organization, pk in scopes if pk is not None),
     )
 
 

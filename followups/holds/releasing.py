@@ -65,7 +65,8 @@ def freed_by(hold: Hold) -> list[Channel]:
     One under another hold that nobody has asked to release stays as it is.
     """
     others = Hold.objects.in_force().filter(releasing_since__isnull=True).exclude(pk=hold.pk)
-    free = brake_of(others).free(channels_of(hold))
+    scopes = others.order_by().values_list("scope", "organization", "channel")
+    free = brake_of(scopes).free(channels_of(hold))
     return list(free.select_related("organization").order_by("pk"))
 
 

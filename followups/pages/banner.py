@@ -11,7 +11,9 @@ from django.urls import reverse
 from conversations.models import Conversation
 from conversations.pages.banners import banners
 from followups.models import FollowUp, FollowUpQuerySet
+from followups.pages import holds
 from followups.policies import Action, allowed_actions
+from followups.wording import holds as wording
 from trochai.accounts.access import MemberRequest
 from trochai.paging import Count
 
@@ -43,10 +45,19 @@ def scheduled(request: MemberRequest, conversation: Conversation, now: dt.dateti
         "can_write": request.membership.can_write,
         # Who may cancel may change.
         "can_change": Action.CANCEL in allowed,
+        "on_hold": _hold_of(first, conversation, now) if first is not None else "",
         "asks": first is not None and Action.KEEP in allowed and _asks(first, conversation),
         "here": reverse("conversations:conversation", args=[conversation.pk]),
     }
     return render_to_string("followups/_banner.html", context, request)
+
+
+def _hold_of(follow_up: FollowUp, conversation: Conversation, now: dt.datetime) -> str:
+    """Say by what it is on hold, if it is."""
+    for hold in holds.in_force(conversation.organization):
+        if holds.brake_by([hold]).holds(follow_up):
+            return wording.in_full(hold, now)
+    return ""
 
 
 def _asks(follow_up: FollowUp, conversation: Conversation) -> bool:

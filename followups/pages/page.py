@@ -14,8 +14,10 @@ from django.db.models import QuerySet
 from django.http import QueryDict
 from django.urls import reverse
 
-from followups.models import BulkAction, BulkChange, FollowUp
-from followups.pages import listing
+from followups.holds.brake import NOTHING
+from followups.models import BulkAction, BulkChange, FollowUp, Hold, Status
+from followups.pages import holds, listing
+from followups.pages.holds import HoldShown
 from followups.pages.listing import Filters, Tab
 from followups.pages.progress import progress_of
 from followups.pages.rows import Row, row_for
@@ -112,7 +114,8 @@ class FollowUpsPage:
 
     def row(self, follow_up: FollowUp) -> Row:
         stopped = {channel.pk for channel in self._stopped}
-        return row_for(follow_up, membership=self.membership, stopped=stopped, now=self.now)
+        brake = holds.brake_by(self._holds) if follow_up.status == Status.PENDING else NOTHING
+        return row_for(follow_up, membership=self.membership, stopped=stopped, brake=brake, now=self.now)
 
     @cached_property
     def version(self) -> str:
@@ -206,8 +209,9 @@ class FollowUpsPage:
         return any(may_change_many(self.membership, action) for action in BULK_ACTIONS[self._filters.tab])
 
     def banners_context(self) -> dict[str, Any]:
-        """Return what the templates of the banners above the list need: one for each stopped channel."""
+        """Return what the templates of the banners above the list need: for each hold and stopped channel."""
         return {
+            "holds": self._holds_shown,
             "banners": [(channel, listing.waiting_on(channel)) for channel in self._stopped],
             "stops": self.stops,
         }
@@ -219,8 +223,9 @@ class FollowUpsPage:
 
     @property
     def stops(self) -> str:
-        """Which channels have stopped, for an open page to tell whether that has changed."""
-        return " ".join(f"{channel.pk}-{channel.stop_code}" for channel in self._stopped)
+        """What is on hold and which channels have stopped, for an open page to tell what has changed."""
+        stopped = [f"{channel.pk}-{channel.stop_code}" for channel in self._stopped]
+        return " ".join([*(each.token for each in self._holds_shown), *stopped])
 
     @cached_property
     def _screen(self) -> SplitResult:
@@ -280,6 +285,14 @@ class FollowUpsPage:
     def _bulk_changes(self) -> list[BulkChange]:
         changes = BulkChange.objects.for_organization(self.membership.organization).unfinished()
         return list(changes.select_related("by").order_by("pk")[:MOST_PROGRESS])
+
+    @cached_property
+    def _holds(self) -> list[Hold]:
+        return holds.in_force(self.membership.organization)
+
+    @cached_property
+    def _holds_shown(self) -> list[HoldShown]:
+        return holds.shown(self._holds, membership=self.membership, now=self.now)
 
     @cached_property
     def _stopped(self) -> list[Channel]:

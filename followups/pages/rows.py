@@ -13,6 +13,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from followups.holds.brake import NOTHING, Brake
 from followups.models import CancelCause, FailureKind, FollowUp, HeldReason, Status
 from followups.policies import MANY, Action, allowed_actions
 from followups.retries import DELAYS
@@ -59,11 +60,19 @@ def outcome_is_unknown(follow_up: FollowUp) -> bool:
 
 
 def row_for(
-    follow_up: FollowUp, *, membership: Membership, stopped: Collection[int], now: dt.datetime
+    follow_up: FollowUp,
+    *,
+    membership: Membership,
+    stopped: Collection[int],
+    brake: Brake = NOTHING,
+    now: dt.datetime,
 ) -> Row:
-    """Return the row; ``stopped`` has the ids of the stopped channels, whose reasons stand above the list."""
+    """Return the row; ``stopped`` has the ids of the stopped channels, ``brake`` what is on hold.
+
+    The reasons for both stand above the list.
+    """
     actions = allowed_actions(membership, follow_up, now)
-    lines = _lines(follow_up, follow_up.channel_id in stopped, now)
+    lines = _lines(follow_up, follow_up.channel_id in stopped, brake, now)
     relative = formatting.relative(follow_up.scheduled_for, now)
     delivery = follow_up.message.delivery if follow_up.message else ""
     decided = (follow_up.version, follow_up.owner_id)
@@ -77,16 +86,21 @@ def row_for(
     )
 
 
+# What is due only later than this may well go out in time, whatever is on hold now.
+SOON = dt.timedelta(hours=1)
 HELD: dict[str, Promise] = {
     HeldReason.CONTACT: gettext_lazy("On hold: whose number it is now has to be decided"),
     HeldReason.RESTORED: gettext_lazy("On hold: it may have been sent before a backup was restored"),
 }
 
 
-def _lines(follow_up: FollowUp, is_stopped: bool, now: dt.datetime) -> tuple[StatusLine, ...]:
+def _lines(follow_up: FollowUp, is_stopped: bool, brake: Brake, now: dt.datetime) -> tuple[StatusLine, ...]:
     match follow_up.status:
         case Status.PENDING:
-            return tuple(_pending_lines(follow_up, is_stopped, now))
+            lines = _pending_lines(follow_up, is_stopped, now)
+            if brake.holds(follow_up) and _is_due_soon(follow_up, now):
+                lines.append(StatusLine(_("Waits for the release"), "held"))
+            return tuple(lines)
         case Status.FAILED:
             # What happened; what to do about it is in the drawer.
             lines = [StatusLine(headline(follow_up.failure), "bad")]
@@ -97,6 +111,10 @@ def _lines(follow_up: FollowUp, is_stopped: bool, now: dt.datetime) -> tuple[Sta
         case Status.CANCELED:
             return (StatusLine(canceled_words(follow_up)),)
     return ()
+
+
+def _is_due_soon(follow_up: FollowUp, now: dt.datetime) -> bool:
+    return follow_up.next_attempt_at is not None and follow_up.next_attempt_at <= now + SOON
 
 
 def _pending_lines(follow_up: FollowUp, is_stopped: bool, now: dt.datetime) -> list[StatusLine]:

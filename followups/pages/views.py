@@ -57,7 +57,8 @@ def rows(request: MemberRequest) -> HttpResponse:
         if version in {None, page.version}:
             return HttpResponse(status=204)
         return render(request, "parts/_version.html", {"version": page.version, "oob": True})
-    context = page.changes_context(found)
+    # A list without rows has no count either.
+    context = page.changes_context(found) | {"is_empty": not seen}
     if stops_changed:
         context |= page.banners_context()
     if progress_changed:

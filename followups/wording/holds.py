@@ -38,19 +38,25 @@ def who(cause: str, name: str) -> str:
     return name or _("Somebody who left")
 
 
-def reason(hold: Hold, now: dt.datetime) -> str:
+def in_full(hold: Hold, now: dt.datetime | None = None) -> str:
+    """Sending is on hold since 8:40 AM by Daniela: “Wrong price”"""
+    return _("%(headline)s: “%(reason)s”") % {"headline": headline(hold, now), "reason": reason(hold)}
+
+
+def reason(hold: Hold) -> str:
     """Return why: what somebody has written, or what Trochai itself says."""
     if hold.reason or hold.silent_since is None:
         return hold.reason
     return _("Nothing had been sent since %(since)s. If a backup was restored, look before you release.") % {
-        "since": formatting.day_time(hold.silent_since, now)
+        "since": formatting.day_time(hold.silent_since, hold.since)
     }
 
 
-def headline(hold: Hold, now: dt.datetime) -> str:
-    """Sending is on hold since 8:40 AM by Daniela; with the day, if it was not today."""
-    same_day = timezone.localdate(hold.since) == timezone.localdate(now)
-    since = formatting.clock_time(hold.since) if same_day else formatting.day_time(hold.since, now)
+def headline(hold: Hold, now: dt.datetime | None = None) -> str:
+    """Sending is on hold since 8:40 AM by Daniela; with the day, if not today or without ``now``."""
+    same_day = now is not None and timezone.localdate(hold.since) == timezone.localdate(now)
+    day_time = formatting.day_time(hold.since, now or hold.since)
+    since = formatting.clock_time(hold.since) if same_day else day_time
     name = formatting.isolated(hold.by.first_name or str(hold.by)) if hold.by else ""
     what = title(hold.scope, formatting.isolated(hold.channel.name) if hold.channel else "")
     return _("%(what)s since %(since)s by %(who)s") % {

@@ -82,6 +82,7 @@ def theirs(db):
         organization=other.organization, by=other.admin.user, action="cancel", selection={}
     )
     imported = factories.ImportFactory(organization=other.organization, created_by=other.agent.user)
+    held = factories.HoldFactory(organization=other.organization)
     conversation, channel = other.conversation.pk, other.channel.pk
     return {
         "accounts:switch_organization": other.agent.pk,
@@ -95,6 +96,7 @@ def theirs(db):
         "followups:resume_channel": channel,
         "followups:bulk_result": bulk_change.pk,
         "followups:bulk_stop": bulk_change.pk,
+        **{f"followups:{name}": held.pk for name in ("hold_reason", "release_hold")},
         "notifications:open": notification.pk,
     }
 

@@ -43,6 +43,10 @@ def every_page(team: Team, *, search: str, **follow_up: Any) -> list[str]:
     team.conversation.tags.set(tags)
     _every_kind_of_message(team, said=search)
     imports = _an_import_at_each_step(team, said=search)
+    # Of another number: from the conversation's one can be sent.
+    other = factories.ChannelFactory(organization=team.organization)
+    number = {"organization": team.organization, "scope": "channel", "channel": other}
+    hold = factories.HoldFactory(**number, by=team.admin.user, reason=search[:200])
     inbox, follow_ups = reverse("conversations:inbox"), reverse("followups:index")
     return [
         inbox,
@@ -58,6 +62,9 @@ def every_page(team: Team, *, search: str, **follow_up: Any) -> list[str]:
         reverse("followups:new"),
         reverse("followups:import"),
         *imports,
+        reverse("followups:hold"),
+        reverse("followups:hold_reason", args=[hold.pk]),
+        reverse("followups:release_hold", args=[hold.pk]),
         f"{follow_ups}?q={search}&status=canceled",
         reverse("followups:detail", args=[failed.pk]),
         reverse("followups:delete", args=[failed.pk]),

@@ -687,9 +687,9 @@ class TestDetail:
             )
             factories.ChangeFactory(follow_up=follow_up, by=factories.UserFactory())
         client = signed_in(team.agent)
-        # session, user, membership, follow-up and its creator, attempts, stopped numbers, changes with who
-        # made them
-        with django_assert_max_num_queries(8):
+        # session, user, membership, follow-up and its creator, attempts, stopped numbers, what is on hold,
+        # changes with who made them
+        with django_assert_max_num_queries(9):
             client.get(self.url(follow_up), headers=htmx())
 
 
@@ -699,14 +699,14 @@ def test_an_open_page_costs_few_queries(team, django_assert_num_queries):
     client = signed_in(team.agent)
     seen = seen_in(page(team.agent))
     path = reverse("followups:rows")
-    # Session, person, membership, the rows and their templates, stopped channels, bulk changes, choices of
-    # filters, counts.
-    with django_assert_num_queries(10):
+    # Session, person, membership, the rows and their templates, stopped channels, what is on hold, bulk
+    # changes, choices of filters, counts.
+    with django_assert_num_queries(11):
         assert client.get(path, {"seen": seen}, headers=htmx()).status_code == 204
     FollowUp.objects.update(note="x", next_attempt_at=NOW, failures=1)
     for _each in range(5):
         make(team)
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(11):
         client.get(path, {"seen": seen}, headers=htmx())
 
 

@@ -36,6 +36,11 @@ VALUES = {
     "event": "ACCOUNT_RESTRICTION",
     "details": {"restriction_info": [{"restriction_type": "x"}]},
     "number": "10845520770001",
+    "scope": "organization",
+    "late": "tomorrow",
+    "due": "3",
+    "by": "Daniela Rojas",
+    "made": "2026-11-24T16:00:00+00:00",
 }
 
 

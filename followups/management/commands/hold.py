@@ -71,7 +71,7 @@ class Command(BaseCommand):
         holds = Hold.objects.in_force().select_related("organization", "channel", "by")
         for hold in holds:
             state = ", being released" if hold.releasing_since else ""
-            reason = wording.reason(hold, timezone.now())
+            reason = wording.reason(hold)
             by = wording.who(hold.cause, str(hold.by or ""))
             self.stdout.write(f"{_named(hold)} since {_local(hold.since)} by {by}{state}: {reason}")
         self.stdout.write(f"{len(holds)} on hold.")
