@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from urllib.parse import parse_qsl
 
 import pytest
 from django.core.cache import caches
@@ -18,6 +19,7 @@ from templates_app.sync import sync_channel
 from tests import factories
 from tests.conftest import Team, signed_in
 from tests.followups.engine import tick
+from tests.html import html_of
 from tests.templates_app.conftest import templates_path
 from tests.webhooks.meta import PERSON, post, say
 from trochai import changes
@@ -183,6 +185,95 @@ class TestOpenPages:
             return [n for n in range(1, 180) if seen[n] != seen[n - 1]]
 
         assert turns(team.agent) != turns(team.other_agent)
+
+
+@pytest.mark.usefixtures("standing_clock")
+class TestATeamThatIsToldOfTheSame:
+    """Its open inboxes ask within a moment, and the list is found and drawn for the first of them."""
+
+    @pytest.fixture
+    def inbox_of(self, team):
+        """Return a function that opens a member's inbox, and returns one that asks as its page does."""
+
+        def opened(member: Membership, *, query: str = "", pk: int | str = ""):
+            client = signed_in(member)
+            path = reverse("conversations:conversation", args=[pk]) if pk else reverse("conversations:inbox")
+            seen = [html_of(client.get(path + query))]
+
+            def ask() -> str:
+                version = re.findall(r'name="v" value="([^"]+)"', seen[-1])[0]
+                query_data = {"open": pk, "v": version, **dict(parse_qsl(query.removeprefix("?")))}
+                answer = client.get(reverse("conversations:poll"), query_data, headers=HTMX)
+                seen.append(html_of(answer))
+                return seen[-1]
+
+            return ask
+
+        return opened
+
+    def test_the_others_get_what_the_first_has_got(self, team, told, inbox_of, django_assert_num_queries):
+        first, second = inbox_of(team.agent), inbox_of(team.other_agent)
+        factories.ConversationFactory(
+            organization=team.organization, channel=team.channel, preview="Buenas tardes"
+        )
+        told([team.organization.pk])
+        assert "Buenas tardes" in first()
+        with django_assert_num_queries(4):  # session, person, memberships, how many are theirs
+            assert "Buenas tardes" in second()
+
+    def test_each_has_a_number_of_their_own_and_a_list_of_what_is_theirs(self, team, told, inbox_of):
+        conversation = factories.ConversationFactory(
+            organization=team.organization, channel=team.channel, assignee=team.agent.user
+        )
+        asks = [inbox_of(member) for member in (team.agent, team.other_agent)]
+        mine = [inbox_of(member, query="?f=mine") for member in (team.agent, team.other_agent)]
+        factories.ConversationFactory(
+            organization=team.organization, channel=team.channel, assignee=team.agent.user
+        )
+        told([team.organization.pk])
+        chips = [re.search(r">\s*Mine(?: <span>(\d+)</span>)?", ask())[1] for ask in asks]
+        assert chips == ["2", None]
+        lists = [f'id="row-{conversation.pk}"' in ask() for ask in mine]
+        assert lists == [True, False]
+
+    def test_another_organization_sees_nothing_of_it(self, team, stranger, told, inbox_of):
+        ours, theirs = inbox_of(team.agent), inbox_of(stranger.agent)
+        factories.ConversationFactory(
+            organization=team.organization, channel=team.channel, preview="Buenas tardes"
+        )
+        told([team.organization.pk, stranger.organization.pk])
+        assert "Buenas tardes" in ours()
+        assert "Buenas tardes" not in theirs()
+
+    def test_each_page_marks_the_conversation_that_is_open_in_it(self, team, told, inbox_of):
+        other = factories.ConversationFactory(organization=team.organization, channel=team.channel)
+        pages = [(pk, inbox_of(team.viewer, pk=pk)) for pk in (team.conversation.pk, other.pk)]
+        factories.ConversationFactory(organization=team.organization, channel=team.channel)
+        told([team.organization.pk])
+        for pk, ask in pages:
+            rows = re.findall(r'<a aria-current="true" class="row[^>]*id="row-(\d+)"', ask())
+            assert rows == [str(pk)]
+
+    def test_who_reads_what_has_come_in_sees_it_as_read(self, team, told, inbox_of):
+        reads, looks = inbox_of(team.agent, pk=team.conversation.pk), inbox_of(team.viewer)
+        team.conversation.unread_count = 1
+        team.conversation.save()
+        told([team.organization.pk])
+        unread = re.compile(rf'class="row row--unread[^>]*id="row-{team.conversation.pk}"')
+        assert unread.search(looks())
+        assert not unread.search(reads())
+
+    def test_who_looks_untold_sees_what_is_there(self, team, told, inbox_of):
+        first, second = inbox_of(team.agent), inbox_of(team.other_agent)
+        factories.ConversationFactory(
+            organization=team.organization, channel=team.channel, preview="Buenas tardes"
+        )
+        told([team.organization.pk])
+        first()
+        team.conversation.contact.name = "Renombrada en el admin"
+        team.conversation.contact.save()
+        assert "Renombrada en el admin" not in second()
+        assert "Renombrada en el admin" in html_of(signed_in(team.viewer).get(reverse("conversations:inbox")))
 
 
 @pytest.mark.usefixtures("standing_clock")

@@ -94,5 +94,10 @@ def version(viewer: Viewer, kinds: Collection[Kind], *, now: dt.datetime) -> str
     return "-".join([*(str(known.get(name, 0)) for name in names), str(turn)])
 
 
+def told(version: str, kinds: Collection[Kind]) -> str:
+    """Return what a version of ``kinds`` says of changes alone: the same to all of an organization."""
+    return "-".join(version.split("-")[: len(kinds)])
+
+
 def _name(organization_id: int, kind: Kind) -> str:
     return f"changed-{organization_id}-{kind}"

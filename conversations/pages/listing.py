@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from django.db.models import Exists, OuterRef, QuerySet
+from django.template.loader import get_template
+from django.utils.safestring import SafeString
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from conversations import message_search
@@ -21,6 +24,7 @@ from conversations.models import (
 )
 from trochai import paging
 from trochai.accounts.models import Membership
+from trochai.hints import hints
 from trochai.search import is_short, typed
 
 # Which conversation has which tag.
@@ -33,6 +37,8 @@ SEARCH_LENGTH = 100
 ORDER = paging.newest_first("last_message_at")
 # How the database's indexes say that a conversation is not closed.
 OPEN = (ConversationStatus.OPEN, ConversationStatus.IN_PROGRESS)
+# Seconds for which a list that was drawn after a change is there for others who were told of it.
+SHARED = 5
 # By how many tags a list may be narrowed, and how many a row shows.
 MOST_TAGS = 10
 TAGS_IN_ROW = 3
@@ -169,18 +175,17 @@ def _ids(text: str) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class Row:
-    """One conversation as the list shows it."""
+    """One conversation as the list shows it, drawn: the same for everybody who sees this list."""
 
-    conversation: Conversation
+    pk: int
+    name: str
     tags: list[Tag]
+    html: SafeString
 
     @property
-    def shown_tags(self) -> list[Tag]:
-        return self.tags[:TAGS_IN_ROW]
-
-    @property
-    def more_tags(self) -> int:
-        return max(0, len(self.tags) - TAGS_IN_ROW)
+    def html_of_open(self) -> SafeString:
+        """The same where the conversation is the open one. Its link is the first that is in it."""
+        return SafeString(self.html.replace("<a ", '<a aria-current="true" ', 1))
 
 
 @dataclass(frozen=True)
@@ -202,10 +207,15 @@ class Listing:
     rows: list[Row]
     # More messages have what is searched for than were looked at.
     is_partial: bool = False
-    unread: paging.Count = NOTHING
+    # How many conversations are in those that are counted.
+    counts: Mapping[Tab, paging.Count] = field(default_factory=dict)
     chips: list[TabLink] = field(default_factory=list)
     # How many conversations have each, by its id.
     tag_counts: Mapping[int, paging.Count] = field(default_factory=dict)
+
+    @property
+    def unread(self) -> paging.Count:
+        return self.counts.get(Tab.UNREAD, NOTHING)
 
     @property
     def chosen_tags(self) -> list[Tag]:
@@ -213,23 +223,54 @@ class Listing:
         return [tag for tag in self.tags if tag.pk in self.query.tags]
 
 
-def listing(membership: Membership, query: Filters) -> Listing:
-    """Return the page that ``query`` asks for. The number of database queries is fixed."""
+def listing(membership: Membership, query: Filters, *, told: str = "") -> Listing:
+    """Return the page that ``query`` asks for. The number of database queries is fixed.
+
+    ``told``: what all open pages of the organization have just been told (``trochai.changes.told``). Who asks
+    because of it gets what the first of them has found and drawn, but for the member's own number.
+    """
+    name = _shared_name(membership, query) if told else ""
+    shared = _shared(name, told)
+    if shared is not None:
+        counts = {**shared.counts, **_counts(membership, [Tab.MINE])}
+        return _with_chips(replace(shared, counts=counts))
     counted = paging.counted_to(_Tagging.objects.filter(tag=OuterRef("pk")), COUNT_CAP)
     tags = list(Tag.objects.for_organization(membership.organization).annotate(held_by=counted))
-    everything = Conversation.objects.for_organization(membership.organization).current()
-    lists = {chosen: chosen.of(everything, membership) for chosen in (Tab.UNREAD, Tab.MINE, Tab.UNASSIGNED)}
-    counts = paging.counts_of(lists, COUNT_CAP, of=Membership.objects.filter(pk=membership.pk))
-    found = _page(membership, query, tags)
-    return replace(
-        found,
-        unread=counts[Tab.UNREAD],
+    found = replace(
+        _page(membership, query, tags),
+        counts=_counts(membership, [Tab.UNREAD, Tab.MINE, Tab.UNASSIGNED]),
         tag_counts={tag.pk: paging.Count.capped(tag.held_by, COUNT_CAP) for tag in tags},
-        chips=[
-            TabLink(each.label, found.query.with_tab(each), each == query.tab, str(counts.get(each) or ""))
-            for each in Tab
-        ],
     )
+    if name:
+        hints.write({name: (told, found)}, seconds=SHARED)
+    return _with_chips(found)
+
+
+def _shared_name(membership: Membership, query: Filters) -> str:
+    """Return where this list is kept for others; nothing for one that few would ask for."""
+    if query.search or query.before:
+        return ""
+    whose = membership.user_id if query.tab == Tab.MINE else ""
+    return f"list-{membership.organization_id}-{whose}-{get_language()}-{quote(str(query))}"
+
+
+def _shared(name: str, told: str) -> Listing | None:
+    version, found = (hints.read([name]) or {}).get(name, ("", None)) if name else ("", None)
+    return found if version == told else None
+
+
+def _counts(membership: Membership, tabs: Iterable[Tab]) -> dict[Tab, paging.Count]:
+    everything = Conversation.objects.for_organization(membership.organization).current()
+    lists = {tab: tab.of(everything, membership) for tab in tabs}
+    return paging.counts_of(lists, COUNT_CAP, of=Membership.objects.filter(pk=membership.pk))
+
+
+def _with_chips(found: Listing) -> Listing:
+    query, counts = found.query, found.counts
+    chips = [
+        TabLink(tab.label, query.with_tab(tab), tab == query.tab, str(counts.get(tab) or "")) for tab in Tab
+    ]
+    return replace(found, chips=chips)
 
 
 def older(membership: Membership, query: Filters) -> Listing:
@@ -240,7 +281,8 @@ def older(membership: Membership, query: Filters) -> Listing:
 def _page(membership: Membership, query: Filters, tags: Sequence[Tag]) -> Listing:
     known = {tag.pk for tag in tags}
     query = replace(query, tags=tuple(pk for pk in query.tags if pk in known))
-    found = query.tab.of(Conversation.objects.for_organization(membership.organization).current(), membership)
+    everything = Conversation.objects.for_organization(membership.organization).current()
+    found = query.tab.of(everything, membership)
     for pk in query.tags:
         found = found.filter(Exists(_Tagging.objects.filter(conversation=OuterRef("pk"), tag=pk)))
     said_in: set[int] = set()
@@ -252,7 +294,7 @@ def _page(membership: Membership, query: Filters, tags: Sequence[Tag]) -> Listin
     if page.previous is None:
         query = query.from_top()
     following = replace(query, before=page.following) if page.following else None
-    rows = _rows(page.rows, tags)
+    rows = _rows(page.rows, query, tags)
     return Listing(query=query, older=following, tags=tags, rows=rows, is_partial=is_partial)
 
 
@@ -266,9 +308,26 @@ def tags_of(conversations: Collection[Conversation], tags: Sequence[Tag]) -> dic
     return {each.pk: [tag for tag in tags if tag.pk in found[each.pk]] for each in conversations}
 
 
-def _rows(conversations: list[Conversation], tags: Sequence[Tag]) -> list[Row]:
-    tagged = tags_of(conversations, tags)
-    return [Row(each, tagged[each.pk]) for each in conversations]
+def _rows(conversations: list[Conversation], query: Filters, tags: Sequence[Tag]) -> list[Row]:
+    tagged, item = tags_of(conversations, tags), get_template("conversations/_item.html")
+    return [
+        Row(
+            each.pk,
+            each.contact.display_name,
+            tagged[each.pk],
+            SafeString(
+                item.render(
+                    {
+                        "each": each,
+                        "query": query,
+                        "tags": tagged[each.pk][:TAGS_IN_ROW],
+                        "more_tags": max(0, len(tagged[each.pk]) - TAGS_IN_ROW),
+                    }
+                )
+            ),
+        )
+        for each in conversations
+    ]
 
 
 def _with_row(rows: QuerySet[Conversation]) -> QuerySet[Conversation]:

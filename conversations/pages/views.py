@@ -68,25 +68,38 @@ def conversation(request: MemberRequest, pk: int) -> HttpResponse:
 
     An open page in which somebody reads further up says ``away``: what comes in below is not seen yet.
     """
-    version = _version(request, pk)
+    return _open(request, pk, version=_version(request, pk))
+
+
+def _open(request: MemberRequest, pk: int, *, version: str, told: str = "") -> HttpResponse:
     opened = _find(request, pk)
     if opened.pk != pk and not request.htmx:
         return redirect("conversations:conversation", pk=opened.pk)
     unread = opened.unread_count
-    if request.membership.can_write and "away" not in request.GET:
+    if unread and request.membership.can_write and "away" not in request.GET:
         triage.mark_read(opened)
-    return _page(request, opened, version=version, unread=unread)
+        told = ""  # the list that others have drawn shows it as unread
+    return _page(request, opened, version=version, unread=unread, told=told)
 
 
 @require_GET
 def poll(request: MemberRequest) -> HttpResponse:
-    """Answer an open page with what has changed (204: nothing); ``open`` is the conversation it shows."""
-    _looks, _dot, version = request.GET.get("v", "").partition(".")
+    """Answer an open page with what has changed (204: nothing); ``open`` is the conversation it shows.
+
+    If it asks because something has changed, so do its colleagues' pages.
+    """
+    _looks, _dot, seen = request.GET.get("v", "").partition(".")
     opened = request.GET.get("open", "")
     pk = int(opened) if opened.isdecimal() and len(opened) < 100 else None
-    if version and version == _version(request, pk):
+    version = _version(request, pk)
+    if seen and seen == version:
         return HttpResponse(status=204)
-    return inbox(request) if pk is None else conversation(request, pk=pk)
+    told = changes.told(version, changes.INBOX)
+    if not seen or told == changes.told(seen, changes.INBOX):
+        told = ""
+    if pk is None:
+        return _page(request, None, version=version, told=told)
+    return _open(request, pk, version=version, told=told)
 
 
 @require_GET
@@ -317,14 +330,16 @@ def _page(
     status: int = 200,
     version: str = "",
     unread: int = 0,
+    told: str = "",
 ) -> HttpResponse:
     """``version``: of what is shown (trochai.changes); without it the next poll looks for itself.
 
     ``unread``: how many of the contact's messages nobody had read when the conversation was opened.
+    ``told``: for ``listing``.
     """
     now = timezone.now()
     data = request.POST if request.method == "POST" else request.GET
-    found = listing.listing(request.membership, Filters.of(data))
+    found = listing.listing(request.membership, Filters.of(data), told=told)
     here = (
         reverse("conversations:conversation", args=[opened.pk]) if opened else reverse("conversations:inbox")
     )
@@ -462,7 +477,7 @@ def _thread(opened: Conversation, *, to: Cursor | None, since: Cursor | None) ->
 
 
 def _tags(opened: Conversation, found: Listing) -> list[Tag]:
-    listed = next((row for row in found.rows if row.conversation == opened), None)
+    listed = next((row for row in found.rows if row.pk == opened.pk), None)
     return listed.tags if listed else tags_of([opened], found.tags)[opened.pk]
 
 
