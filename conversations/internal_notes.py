@@ -40,6 +40,7 @@ def add(conversation: Conversation, *, text: str, by: User, now: dt.datetime, uu
             },
         )
         if created:
+            conversation.show_in_list()
             notices.announce_mention(conversation, [each for each in named if each != by], by=by, now=now)
 
 

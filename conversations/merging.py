@@ -127,6 +127,7 @@ def _summarize(kept: Conversation, gone: Conversation) -> None:
         setattr(kept, name, max(moments, default=None))
     kept.unread_count += gone.unread_count
     kept.waiting_count += gone.waiting_count
+    kept.is_only_started &= gone.is_only_started
     kept.assignee_id = kept.assignee_id or gone.assignee_id
     if kept.status == ConversationStatus.CLOSED:
         kept.status = gone.status

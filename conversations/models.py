@@ -369,6 +369,10 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
         """Leave out what has become part of another conversation, and whose contact is erased."""
         return self.filter(merged_into__isnull=True, erased_at__isnull=True)
 
+    def listed(self) -> Self:
+        """Leave out what a member has started and done nothing in yet: nothing is said there either."""
+        return self.exclude(is_only_started=True, preview_kind="")
+
     def search(self, text: str, *, said_in: Collection[int] = ()) -> Self:
         """Those whose contact or last message has ``text`` in it, however it is written; and ``said_in``.
 
@@ -411,6 +415,9 @@ class Conversation(models.Model):
     last_has_failed = models.BooleanField(default=False, db_default=False)
     # How many messages are scheduled for it or being sent: written by the app that schedules them.
     waiting_count = models.IntegerField(default=0, db_default=0, editable=False)
+    # A member has started it with a number, and has scheduled and noted nothing since. Until something is
+    # said there, only the search finds it.
+    is_only_started = models.BooleanField(default=False, db_default=False, editable=False)
     # What the contact is known as and the preview, folded (trochai.search), for one LIKE.
     search_text = models.TextField(blank=True, editable=False)
     # Opens the 24-hour window.
@@ -484,6 +491,12 @@ class Conversation(models.Model):
         if update_fields is None or "search_text" in update_fields:
             self.search_text = search_text(*self.contact.known_as, self.preview)
         super().save(*args, update_fields=update_fields, **kwargs)
+
+    def show_in_list(self) -> None:
+        """Somebody has done something in it."""
+        if self.is_only_started:
+            self.is_only_started = False
+            self.save(update_fields=["is_only_started"])
 
     @property
     def is_closed(self) -> bool:

@@ -68,6 +68,7 @@ def opted_in_line(values: Mapping[str, Any]) -> notes.Words:
 
 def write_consent(conversation: Conversation, *, wants: bool, by: User, now: dt.datetime) -> None:
     """Say in the thread what a member has noted of the contact's wish."""
+    conversation.show_in_list()
     kind = Kind.OPTED_IN if wants else Kind.OPTED_OUT
     notes.write(conversation, kind=kind, values={"by": str(by)}, url="", at=now)
 
@@ -76,6 +77,7 @@ def announce_assigned(conversation: Conversation, *, to: User | None, by: User, 
     """Tell whom it was given to, unless that person took it, and say it in the thread."""
     url = reverse("conversations:conversation", args=[conversation.pk])
     names = {"by": str(by), "to": str(to or "")}
+    conversation.show_in_list()
     notes.write(conversation, kind=Kind.ASSIGNED, values=names, url=url, at=now)
     if to is not None and to != by:
         _tell(conversation, [to], kind=Kind.ASSIGNED, by=by, now=now)

@@ -52,6 +52,11 @@ def _start(channel: Channel, phone: str, name: str, now: dt.datetime) -> Convers
     conversation, _created = Conversation.objects.get_or_create(
         channel=channel,
         contact=contact,
-        defaults={"organization_id": channel.organization_id, "last_message_at": now, "created_at": now},
+        defaults={
+            "organization_id": channel.organization_id,
+            "last_message_at": now,
+            "created_at": now,
+            "is_only_started": True,
+        },
     )
     return conversation

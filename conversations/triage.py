@@ -47,6 +47,7 @@ def give_back(conversation_id: int, *, to: int | None) -> None:
 
 def tag(conversation: Conversation, *, add: Collection[Tag] = (), remove: Collection[Tag] = ()) -> None:
     """Put tags of the conversation's own organization on it, or take them off; twice is once."""
+    conversation.show_in_list()
     conversation.tags.add(*add)
     conversation.tags.remove(*remove)
 

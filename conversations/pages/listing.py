@@ -260,7 +260,7 @@ def _shared(name: str, told: str) -> Listing | None:
 
 
 def _counts(membership: Membership, tabs: Iterable[Tab]) -> dict[Tab, paging.Count]:
-    everything = Conversation.objects.for_organization(membership.organization).current()
+    everything = Conversation.objects.for_organization(membership.organization).current().listed()
     lists = {tab: tab.of(everything, membership) for tab in tabs}
     return paging.counts_of(lists, COUNT_CAP, of=Membership.objects.filter(pk=membership.pk))
 
@@ -282,7 +282,7 @@ def _page(membership: Membership, query: Filters, tags: Sequence[Tag]) -> Listin
     known = {tag.pk for tag in tags}
     query = replace(query, tags=tuple(pk for pk in query.tags if pk in known))
     everything = Conversation.objects.for_organization(membership.organization).current()
-    found = query.tab.of(everything, membership)
+    found = query.tab.of(everything if query.search else everything.listed(), membership)
     for pk in query.tags:
         found = found.filter(Exists(_Tagging.objects.filter(conversation=OuterRef("pk"), tag=pk)))
     said_in: set[int] = set()

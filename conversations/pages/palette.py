@@ -40,7 +40,7 @@ def go(request: MemberRequest) -> HttpResponse:
     if not request.htmx:
         return redirect(f"{reverse('conversations:inbox')}{Filters(search=query)}")
     rows = Conversation.objects.for_organization(request.membership.organization).current()
-    found = rows.search(query) if query else rows
+    found = rows.search(query) if query else rows.listed()
     shown = ORDER.sort(found.select_related("contact"))[:MOST_CONVERSATIONS]
     wanted = fold(query)
     places = [place for place in _places(request.membership) if wanted in fold(place.label)]

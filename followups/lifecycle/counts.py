@@ -30,7 +30,8 @@ def add(conversation_ids: Iterable[int], *, by: int) -> None:
     named = Counter(conversation_ids)
     for times in sorted(set(named.values())):
         ids = [pk for pk, often in named.items() if often == times]
-        Conversation.objects.filter(pk__in=ids).update(waiting_count=F("waiting_count") + by * times)
+        rows = Conversation.objects.filter(pk__in=ids)
+        rows.update(waiting_count=F("waiting_count") + by * times, is_only_started=False)
 
 
 def recount() -> int:

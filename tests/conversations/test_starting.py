@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import re
+import uuid
 from typing import Any
 
 import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from conversations import starting
+from conversations import internal_notes, outbox, starting, triage
 from conversations.models import Contact, Conversation
+from followups import lifecycle
+from followups.wanted import CUSTOM, Wanted
 from tests import factories
 from tests.conftest import Team, signed_in
 from tests.html import html_of
+from tests.webhooks.meta import PERSON, say
 
 pytestmark = pytest.mark.django_db
 
@@ -123,6 +129,71 @@ def test_with_several_numbers_one_is_chosen_and_each_has_its_own_conversation(te
     for channel in (team.channel, second):
         assert post(team, "8712 4490", channel=channel.pk).status_code == 302
     assert Contact.objects.get(phone="+50687124490").conversations.count() == 2
+
+
+def only_started(team: Team) -> Conversation:
+    return starting.start(team.channel, f"+{PERSON}", name="Lucía Fallas", now=timezone.now())
+
+
+def is_listed(team: Team, query: str = "") -> bool:
+    return "Lucía Fallas" in html_of(signed_in(team.agent).get(f"/inbox/{query}"))
+
+
+def test_where_nothing_was_done_it_is_in_no_list_and_only_the_search_finds_it(team):
+    conversation = only_started(team)
+    assert not is_listed(team)
+    assert not is_listed(team, "?f=unassigned")
+    unassigned = html_of(signed_in(team.agent).get("/inbox/"))
+    assert re.search(r"Unassigned <span>(\d+)</span>", unassigned)[1] == "1", "the team's other conversation"
+    assert is_listed(team, "?q=Lucia")
+    assert signed_in(team.agent).get(f"/inbox/{conversation.pk}/").status_code == 200
+
+
+def send_a_template(team: Team, conversation: Conversation) -> None:
+    values = {"body.1": "Lucía", "body.2": "Casa EC-310", "body.3": "lunes 30"}
+    said = {"template": team.template, "values": values, "uuid": uuid.uuid4(), "now": timezone.now()}
+    outbox.send_template(conversation=conversation, by=team.agent.user, **said)
+
+
+def schedule_a_follow_up(team: Team, conversation: Conversation) -> None:
+    values = {"body.1": "Lucía", "body.2": "Casa EC-310", "body.3": "lunes 30"}
+    now = timezone.now()
+    wanted = Wanted(conversation, team.template, values, CUSTOM, now + dt.timedelta(days=7))
+    follow_up = lifecycle.schedule(wanted, submission=uuid.uuid4(), by=team.agent, now=now)
+    lifecycle.cancel(follow_up, by=team.agent, now=now)
+
+
+def write_a_note(team: Team, conversation: Conversation) -> None:
+    said = {"text": "Llamar el lunes", "uuid": uuid.uuid4(), "now": timezone.now()}
+    internal_notes.add(conversation, by=team.agent.user, **said)
+
+
+def give_it_to_somebody(team: Team, conversation: Conversation) -> None:
+    triage.assign(conversation, to=team.admin.user, by=team.agent.user, now=timezone.now())
+
+
+def put_a_tag_on_it(team: Team, conversation: Conversation) -> None:
+    triage.tag(conversation, add=[factories.TagFactory(organization=team.organization)])
+
+
+def be_written_to(team: Team, _conversation: Conversation) -> None:
+    say(team.channel, "text", {"body": "Hola"}, contacts=[{"profile": {"name": "Lucía"}, "wa_id": PERSON}])
+
+
+@pytest.mark.parametrize(
+    "do",
+    [
+        send_a_template,
+        schedule_a_follow_up,
+        write_a_note,
+        give_it_to_somebody,
+        put_a_tag_on_it,
+        be_written_to,
+    ],
+)
+def test_it_comes_into_the_list_with_the_first_that_is_done_there(team, do):
+    do(team, only_started(team))
+    assert is_listed(team)
 
 
 def test_viewers_do_not_begin_anything(team):
