@@ -37,6 +37,8 @@ SEARCH_LENGTH = 100
 ORDER = paging.newest_first("last_message_at")
 # How the database's indexes say that a conversation is not closed.
 OPEN = (ConversationStatus.OPEN, ConversationStatus.IN_PROGRESS)
+# As many rows a page keeps: those that follow come on a page of their own.
+MOST_ROWS = 500
 # Seconds for which a list that was drawn after a change is there for others who were told of it.
 SHARED = 5
 # By how many tags a list may be narrowed, and how many a row shows.
@@ -205,6 +207,8 @@ class Listing:
     # The organization's, in its order.
     tags: Sequence[Tag]
     rows: list[Row]
+    # How many stand above these in the open page.
+    above: int = 0
     # More messages have what is searched for than were looked at.
     is_partial: bool = False
     # How many conversations are in those that are counted.
@@ -212,6 +216,20 @@ class Listing:
     chips: list[TabLink] = field(default_factory=list)
     # How many conversations have each, by its id.
     tag_counts: Mapping[int, paging.Count] = field(default_factory=dict)
+
+    @property
+    def shown(self) -> int:
+        """How many rows the open page has with these."""
+        return self.above + len(self.rows)
+
+    @property
+    def fills_page(self) -> bool:
+        return self.shown >= MOST_ROWS
+
+    @property
+    def most_older(self) -> int:
+        """How many rows the page keeps below these."""
+        return MOST_ROWS - PAGE_SIZE
 
     @property
     def unread(self) -> paging.Count:
@@ -273,9 +291,10 @@ def _with_chips(found: Listing) -> Listing:
     return replace(found, chips=chips)
 
 
-def older(membership: Membership, query: Filters) -> Listing:
-    """Return the same page for whoever has chips and tags already: without their counts."""
-    return _page(membership, query, list(Tag.objects.for_organization(membership.organization)))
+def older(membership: Membership, query: Filters, *, above: int) -> Listing:
+    """Return the same page for whoever has chips and tags already, and so many rows: without their counts."""
+    tags = list(Tag.objects.for_organization(membership.organization))
+    return replace(_page(membership, query, tags), above=above)
 
 
 def _page(membership: Membership, query: Filters, tags: Sequence[Tag]) -> Listing:
@@ -319,6 +338,7 @@ def _rows(conversations: list[Conversation], query: Filters, tags: Sequence[Tag]
                 item.render(
                     {
                         "each": each,
+                        "after": ORDER.after(each),
                         "query": query,
                         "tags": tagged[each.pk][:TAGS_IN_ROW],
                         "more_tags": max(0, len(tagged[each.pk]) - TAGS_IN_ROW),

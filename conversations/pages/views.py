@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from dataclasses import replace
 from hashlib import blake2b
@@ -45,6 +46,7 @@ from trochai.accounts.access import MemberRequest
 from trochai.clock import database_now
 from trochai.search import typed
 from trochai.ui import formatting, toasts
+from trochai.ui.addresses import path_on_screen
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -104,20 +106,27 @@ def poll(request: MemberRequest) -> HttpResponse:
 
 @require_GET
 def older(request: MemberRequest) -> HttpResponse:
-    """The page of the list after the ``before`` cursor, for its end."""
-    query = Filters.of(request.GET)
+    """The page of the list after the ``before`` cursor, for its end; ``shown`` rows are there already."""
+    query, shown = Filters.of(request.GET), request.GET.get("shown", "")
     if query.before is None:
         raise Http404
-    found = listing.older(request.membership, query)
+    above = int(shown) if re.fullmatch("[0-9]{1,6}", shown) else 0
+    found = listing.older(request.membership, query, above=above)
     # Where nothing is left there, the first page would come.
     rows = found if found.query.before else replace(found, rows=[], older=None)
     context = {
         "listing": rows,
         "query": found.query,
-        "here": reverse("conversations:inbox"),
+        "here": _path_of_page(request),
         "conversation": None,
     }
     return render(request, "conversations/_older.html", context)
+
+
+def _path_of_page(request: MemberRequest) -> str:
+    """Return the address of the inbox that asks, with the conversation that is open in it."""
+    inbox, path = reverse("conversations:inbox"), path_on_screen(request.htmx).partition("?")[0]
+    return path if path.startswith(inbox) else inbox
 
 
 @require_GET

@@ -9,6 +9,7 @@ import pytest
 from django.utils import timezone
 
 from conversations.models import Conversation
+from conversations.pages import listing
 from tests import factories
 from trochai.whatsapp import channels
 from trochai.whatsapp.cloud_api.failures import Failure
@@ -211,6 +212,39 @@ def test_older_conversations_come_in_while_somebody_scrolls_and_none_is_lost_whe
     assert abs(reading.bounding_box()["y"] - before) < 3
     page.get_by_role("link", name="Unread").click()
     expect(page.get_by_text("All read")).to_be_visible()
+
+
+def test_a_page_keeps_so_many_rows_and_those_that_follow_are_a_click_away(team, open_page, monkeypatch):
+    monkeypatch.setattr(listing, "MOST_ROWS", 60)
+    now = timezone.now()
+    for n in range(75):
+        contact = factories.ContactFactory(organization=team.organization, name=f"Contact {n:02}")
+        at = now - dt.timedelta(hours=n + 1)
+        factories.ConversationFactory(
+            organization=team.organization, channel=team.channel, contact=contact, last_message_at=at
+        )
+    team.conversation.last_message_at = now
+    team.conversation.save()
+    page = open_page(team.agent, f"/inbox/{team.conversation.pk}/")
+    names = page.locator("#rows .name")
+    names.last.scroll_into_view_if_needed()
+    expect(names).to_have_count(60)
+    expect(names.last).to_have_text("Contact 58")
+    page.locator(".rows").evaluate("box => { box.scrollTop = 0; }")
+    # Three push three off the newest, and as many go at the far end.
+    for n in range(3):
+        contact = factories.ContactFactory(organization=team.organization, name=f"New {n}")
+        factories.ConversationFactory(
+            organization=team.organization, channel=team.channel, contact=contact, last_message_at=now
+        )
+    expect(page.get_by_text("New 2")).to_be_visible()
+    expect(names.last).to_have_text("Contact 55")
+    expect(names).to_have_count(60)
+    page.get_by_role("link", name="Older, on a page of their own").click()
+    expect(names.first).to_have_text("Contact 56")
+    expect(page.get_by_role("log")).to_be_visible()
+    page.get_by_role("link", name="Newest").click()
+    expect(names.first).to_have_text("New 2")
 
 
 def test_earlier_messages_come_in_while_somebody_scrolls_and_what_is_read_stays_in_place(team, open_page):

@@ -181,6 +181,25 @@ def test_pages_follow_one_another_none_twice_none_lost(team):
     assert len(seen) == len(set(seen))
 
 
+@pytest.mark.parametrize(
+    ("shown", "on_its_own"),
+    [("30", False), ("470", True), ("nonsense", False), ("-1", False), ("9" * 7, False)],
+)
+def test_after_very_many_rows_those_that_follow_come_on_a_page_of_their_own(team, shown, on_its_own):
+    for number in range(listing.PAGE_SIZE * 2 + 1):
+        conversation = converse(
+            team, f"Contact {number:03}", last_message_at=NOW - dt.timedelta(hours=number)
+        )
+    client, opened = signed_in(team.agent), f"/inbox/{conversation.pk}/"
+    before = re.search(r'rel="next"\s+hx-get="/inbox/older/\?before=([\d-]+)', html_of(client.get(opened)))[1]
+    headers = {"HX-Request": "true", "HX-Current-URL": f"http://testserver{opened}?f=x"}
+    found = html_of(client.get("/inbox/older/", {"before": before, "shown": shown}, headers=headers))
+    assert found.count('id="row-') == listing.PAGE_SIZE
+    assert ("Older, on a page of their own" in found) is on_its_own
+    assert bool(re.search(rf'hx-push-url="{opened}\?before=', found)) is on_its_own
+    assert ("intersect" in found) is not on_its_own
+
+
 def test_filter_and_search_stay_in_every_link(team):
     for _ in range(listing.PAGE_SIZE + 1):
         converse(team, "Ana & Co", unread_count=1)
