@@ -27,7 +27,7 @@ class ContactForm(forms.ModelForm):
 
     class Meta:
         model = Contact
-        fields = ["organization", "name", "phone"]
+        fields = ["organization", "name", "phone", "timezone"]
 
     def clean_phone(self) -> str:
         typed = self.cleaned_data["phone"]

@@ -76,6 +76,7 @@ def erase(contact: Contact, *, by: User, now: dt.datetime) -> None:
             name="",
             profile_name="",
             phone="",
+            timezone="",
             user_ids="",
             search_text="",
             opted_out_by=None,

@@ -177,6 +177,11 @@ def rename(contact: Contact, name: str) -> None:
         _write(contact, {"name": name})
 
 
+def locate(contact: Contact, zone: str) -> None:
+    """Take the contact to be in this time zone from now on, or where the number says (an empty name)."""
+    Contact.objects.filter(pk=contact.pk).update(timezone=zone)
+
+
 def trust(contact: Contact) -> None:
     """A person has decided that the contact is found under its number."""
     Contact.objects.filter(pk=contact.pk).update(in_doubt_since=None)

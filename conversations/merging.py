@@ -41,7 +41,7 @@ def merge(kept: Contact, gone: Contact, *, now: dt.datetime) -> bool:
         if kept.pk == gone.pk or kept.merged_into_id or gone.merged_into_id:
             return False
         opted_out_at, consent_at = gone.opted_out_at, gone.consent_at
-        known = {"name": gone.name, "phone": gone.phone, "profile_name": gone.profile_name}
+        known = {name: getattr(gone, name) for name in ("name", "phone", "profile_name", "timezone")}
         # First given up by the one, as no two have the same.
         gone.phone, gone.user_ids, gone.merged_into = "", "", kept
         gone.save()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import re
 import uuid
+import zoneinfo
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -14,12 +15,13 @@ from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
-from django.utils import timezone
+from django.utils import timezone as django_timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from conversations import wording
 from conversations.media import naming
+from trochai.accounts.models import validate_timezone
 from trochai.search import SHORTEST, fold_numbers, lookup, search_text
 from trochai.ui import marks
 from trochai.ui.formatting import isolated
@@ -75,6 +77,10 @@ class Contact(models.Model):
     profile_name = models.CharField(max_length=200, blank=True, default="", db_default="", editable=False)
     # E.164 with its plus sign: without it Meta may take the number for a local one.
     phone = models.CharField(max_length=16, blank=True)
+    # Where somebody is, if it is not where the number says.
+    timezone = models.CharField(
+        max_length=64, blank=True, default="", db_default="", validators=[validate_timezone]
+    )
     # The ids and usernames of its identities, for the search. See conversations.identity.
     user_ids = models.TextField(blank=True, default="", db_default="", editable=False)
     opted_out_at = models.DateTimeField(null=True, blank=True)
@@ -103,7 +109,7 @@ class Contact(models.Model):
         # Below: those who have written first need nobody's word.
         db_index=False,
     )
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(default=django_timezone.now, editable=False)
     # By Meta's clock: since when somebody is known whom a webhook brought; empty for whom people entered.
     first_seen_at = models.DateTimeField(null=True, editable=False)
     # WhatsApp has said that the number may be somebody else's by now, and nobody has decided yet.
@@ -188,6 +194,11 @@ class Contact(models.Model):
     def display_phone(self) -> str:
         """The number as people write it: +506 8888 1234."""
         return phone_numbers.international(self.phone)
+
+    @property
+    def zones(self) -> tuple[zoneinfo.ZoneInfo, ...]:
+        """The time zones in which they may be: the one that is noted, or those of the number, if known."""
+        return (zoneinfo.ZoneInfo(self.timezone),) if self.timezone else phone_numbers.zones(self.phone)
 
     @property
     def is_opted_out(self) -> bool:
@@ -405,7 +416,7 @@ class Conversation(models.Model):
     )
     tags = models.ManyToManyField(Tag, blank=True, related_name="conversations")
     unread_count = models.PositiveIntegerField(default=0)
-    last_message_at = models.DateTimeField(default=timezone.now)
+    last_message_at = models.DateTimeField(default=django_timezone.now)
     # The last message on one line, for the list; written together with last_message_at.
     preview = models.CharField(max_length=200, blank=True)
     preview_is_outbound = models.BooleanField(default=False)
@@ -424,7 +435,7 @@ class Conversation(models.Model):
     last_inbound_at = models.DateTimeField(null=True, blank=True)
     # Meta takes one message to a contact every 6 seconds.
     last_outbound_at = models.DateTimeField(null=True, blank=True)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(default=django_timezone.now, editable=False)
     # Its contact is erased: nobody sees it. ``is_forgotten``: what was said is deleted.
     erased_at = models.DateTimeField(null=True, editable=False)
     is_forgotten = models.BooleanField(default=False, db_default=False, editable=False)
@@ -580,8 +591,8 @@ class Message(models.Model):
         "accounts.User", on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
     # When it was sent or received, by Meta's clock where Meta says so.
-    at = models.DateTimeField(default=timezone.now)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    at = models.DateTimeField(default=django_timezone.now)
+    created_at = models.DateTimeField(default=django_timezone.now, editable=False)
     # What the contact did to it later, by Meta's clock. A reaction is an emoji; empty if it was taken back.
     edited_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
@@ -775,7 +786,7 @@ class Upload(StoredFile):
     # Of its message, as Meta names it: image, video, audio, document.
     kind = models.CharField(max_length=16)
     name = models.CharField(max_length=200)
-    created_at = models.DateTimeField(default=timezone.now, db_index=True, editable=False)
+    created_at = models.DateTimeField(default=django_timezone.now, db_index=True, editable=False)
 
     def __str__(self) -> str:
         return self.name
@@ -830,7 +841,7 @@ class EarlyStatus(models.Model):
     error_cause = models.CharField(max_length=32, blank=True)
     error_values = models.JSONField(default=dict)
     pricing = models.JSONField(null=True)
-    received_at = models.DateTimeField(default=timezone.now)
+    received_at = models.DateTimeField(default=django_timezone.now)
 
     class Meta:
         verbose_name_plural = "early statuses"

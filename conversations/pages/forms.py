@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import uuid
+import zoneinfo
 from typing import Any
 
 from django import forms
@@ -86,12 +87,28 @@ class TriageForm(forms.Form):
 
 
 class ContactForm(forms.Form):
-    """What the team calls somebody; without a name the number stands there."""
+    """What the team calls somebody, and where they are; without a name the number stands there."""
 
     name = forms.CharField(required=False, max_length=200)
+    timezone = forms.CharField(required=False, max_length=64)
 
     def clean_name(self) -> str:
         return " ".join(plain(self.cleaned_data["name"]).split())
+
+    def clean_timezone(self) -> str:
+        """Take a zone's name as people write it: Europe/Madrid, new york."""
+        typed = fold(self.cleaned_data["timezone"]).replace(" ", "_")
+        if not typed:
+            return ""
+        known = sorted(zoneinfo.available_timezones())
+        for name in known:
+            if name.lower() == typed:
+                return name
+        cities = [name for name in known if name.lower().rpartition("/")[2] == typed]
+        # What is of a continent comes before the zones' older names (Cuba, Mexico/General).
+        if not cities:
+            raise forms.ValidationError(_("Enter a time zone, such as Europe/Madrid or New York."))
+        return cities[0]
 
 
 class EraseForm(forms.Form):

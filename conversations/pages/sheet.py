@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from conversations.media.shown import ShownFile, shown
 from conversations.models import (
     AttachmentState,
+    Contact,
     Conversation,
     Direction,
     Identity,
@@ -21,13 +22,14 @@ from conversations.models import (
     MessageKind,
     OptOutSource,
 )
-from conversations.pages.local_time import times_there
+from conversations.pages.local_time import MOST_TIMES, times_there
 from templates_app.components import ASKS_NUMBER
 from templates_app.models import Template
 from trochai.accounts.access import MemberRequest
 from trochai.paging import Count, count_of
 from trochai.ui import formatting
 from trochai.ui.formatting import isolated
+from trochai.whatsapp import phone_numbers
 
 # Each returns HTML, a section with an id, or nothing. Apps above add theirs in ``ready()``.
 Section = Callable[[MemberRequest, Conversation, dt.datetime], str]
@@ -64,6 +66,14 @@ class ContactSheet:
         return self.identity.user_id if self.identity is not None and shown_id else ""
 
     @property
+    def usual_zones(self) -> str:
+        """Where somebody is of whom nothing else is noted."""
+        zones = phone_numbers.zones(self.conversation.contact.phone)
+        if len(zones) > MOST_TIMES:
+            return _("Several, by the number")
+        return _(" or ").join(zone.key for zone in zones) or self.conversation.organization.timezone
+
+    @property
     def on_whatsapp(self) -> str:
         """What the contact is called there: the name, and the username if there is one."""
         names = [isolated(self.conversation.contact.profile_name)]
@@ -80,7 +90,7 @@ def contact_sheet(request: MemberRequest, conversation: Conversation, now: dt.da
     return ContactSheet(
         conversation=conversation,
         identity=identity,
-        local_time=_local_time(contact.phone, now),
+        local_time=_local_time(contact, now),
         since=_since(conversation, now),
         agreed=_agreed(conversation, now),
         opted_out=_opted_out(conversation, now),
@@ -113,8 +123,8 @@ def _files(conversation: Conversation, most: int) -> list[ShownFile]:
     return [file for message in messages if (file := shown(message)) is not None]
 
 
-def _local_time(phone: str, now: dt.datetime) -> str:
-    there = times_there(phone, now)
+def _local_time(contact: Contact, now: dt.datetime) -> str:
+    there = times_there(contact, now)
     return _("%(time)s, same as yours") % {"time": there} if there == formatting.clock_time(now) else there
 
 

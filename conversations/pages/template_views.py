@@ -126,7 +126,7 @@ def _show(request: MemberRequest, form: SendForm, status: int = 200) -> HttpResp
         "form_url": reverse("conversations:send_template", args=[form.conversation.pk]),
         "conversation": form.conversation,
         "window_open": window.is_open(form.conversation, now),
-        "times_there": times_there(contact.phone, now),
+        "times_there": times_there(contact, now),
         "dialog": bool(request.htmx),
         "section": "inbox",
     }

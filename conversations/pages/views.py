@@ -225,14 +225,16 @@ def update(request: MemberRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def contact(request: MemberRequest, pk: int) -> HttpResponse:
-    """Change what the team calls the contact (``name``)."""
+    """Change what the team calls the contact (``name``), or where they are (``timezone``)."""
     opened = _find(request, pk, needs=access.writer)
     form = ContactForm(request.POST)
     if not form.is_valid():
-        words = " ".join(map(str, form.errors["name"]))
+        words = " ".join(str(error) for errors in form.errors.values() for error in errors)
         return toasts.say(request, _done(request, opened), title=_("Not changed"), text=words, tone="error")
     if "name" in form.data and form.cleaned_data["name"] != opened.contact.name:
         identity.rename(opened.contact, form.cleaned_data["name"])
+    if "timezone" in form.data:
+        identity.locate(opened.contact, form.cleaned_data["timezone"])
     return _done(request, opened)
 
 

@@ -123,7 +123,7 @@ def _ask_to_send(page: FollowUpsPage, follow_up: FollowUp) -> HttpResponse:
         "follow_up": follow_up,
         "conversation": follow_up.conversation,
         "rendered": follow_up.template.render(follow_up.parameters),
-        "times_there": times_there(follow_up.conversation.contact.phone, page.now),
+        "times_there": times_there(follow_up.conversation.contact, page.now),
         "dialog": bool(page.request.htmx),
         "here": page.way_back,
     }

@@ -286,3 +286,43 @@ def test_a_poll_brings_what_has_changed_in_it(team):
         f"/inbox/poll/?open={team.conversation.pk}&sheet=contact", headers={"HX-Request": "true"}
     )
     assert "Mari" in html_of(answer)
+
+
+@pytest.mark.parametrize(
+    ("typed", "noted"),
+    [
+        ("Europe/Madrid", "Europe/Madrid"),
+        (" new york ", "America/New_York"),
+        ("bogotá", "America/Bogota"),
+        ("", ""),
+    ],
+)
+def test_members_note_where_a_contact_is(team, typed, noted):
+    contact = team.conversation.contact
+    Contact.objects.update(timezone="Asia/Tokyo")
+    assert post(team.agent, team.conversation, "contact", timezone=typed).status_code == 302
+    contact.refresh_from_db()
+    assert (contact.timezone, contact.name) == (noted, "María Jiménez")
+
+
+@pytest.mark.parametrize("typed", ["Atlantis", "Europe", "../../etc/passwd", "x" * 65, "Europe/Madrid\0"])
+def test_a_time_zone_that_there_is_not_is_refused_in_words(team, typed):
+    response = signed_in(team.agent).post(
+        f"/inbox/{team.conversation.pk}/contact/", {"timezone": typed}, headers={"HX-Request": "true"}
+    )
+    assert "Not changed" in response["HX-Trigger"]
+    assert Contact.objects.get(pk=team.conversation.contact_id).timezone == ""
+
+
+def test_the_local_time_is_the_one_of_the_zone_that_is_noted(team):
+    assert 'placeholder="America/Costa_Rica"' in sheet(team.agent, team.conversation)
+    Contact.objects.update(timezone="Europe/Madrid")
+    html = sheet(team.agent, team.conversation)
+    assert "4:00 PM" in html
+    assert 'value="Europe/Madrid"' in html
+    assert "Europe/Madrid" not in sheet(team.viewer, team.conversation)
+
+
+def test_who_may_not_write_notes_no_time_zone(team, stranger):
+    assert post(team.viewer, team.conversation, "contact", timezone="Asia/Tokyo").status_code == 403
+    assert post(stranger.admin, team.conversation, "contact", timezone="Asia/Tokyo").status_code == 404

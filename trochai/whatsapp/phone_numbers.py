@@ -102,6 +102,7 @@ def international(phone: str) -> str:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
 
 
+@lru_cache(maxsize=20_000)
 def zones(phone: str) -> tuple[zoneinfo.ZoneInfo, ...]:
     """Return the time zones in which the number may be; none for a number of which nobody knows."""
     try:
