@@ -33,11 +33,22 @@ from trochai.whatsapp.sandbox import Account, Sandbox
 
 # A busy machine is slow, not wrong.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("long", settings.get_profile("unhurried"), max_examples=5000)
 settings.load_profile("unhurried")
 
 
-def pytest_configure() -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--long",
+        action="store_true",
+        help="kill twenty times instead of three; 5,000 examples instead of 100",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
     """Give each process of the suite its own empty Redis database, because ids repeat among them."""
+    if config.getoption("long"):
+        settings.load_profile("long")
     if not project_settings.REDIS_URL:
         return
     address = urlsplit(project_settings.REDIS_URL)
@@ -47,6 +58,11 @@ def pytest_configure() -> None:
     project_settings.CACHES["default"]["LOCATION"] = own
     with redis.Redis.from_url(own) as client:
         client.flushdb()
+
+
+@pytest.fixture(scope="session")
+def is_long(pytestconfig: pytest.Config) -> bool:
+    return pytestconfig.getoption("long")
 
 
 @dataclass

@@ -50,10 +50,13 @@ def send_template(request: MemberRequest, pk: int) -> HttpResponse:
 def begun(request: MemberRequest) -> dict[str, Any]:
     """Return the arguments of a ``TemplateForm`` in which somebody has begun to choose.
 
-    Values come along with their own template only: another one has other places with the same names.
+    Values come along with their own template only: another one has other places with the same names. By POST
+    ``choose`` is "1" for another one; apps above offer other things to choose.
     """
     if request.method == "POST":
-        initial = {name: value for name, value in request.POST.items() if not is_field_name(name)}
+        is_another = request.POST.get("choose") == "1"
+        given = request.POST.items()
+        initial = {name: value for name, value in given if not (is_another and is_field_name(name))}
     else:
         initial = {name: value for name, value in request.GET.items() if is_field_name(name)}
         initial["template"] = request.GET.get("template", "")

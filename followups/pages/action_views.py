@@ -19,6 +19,7 @@ from django_htmx.http import reswap, retarget, trigger_client_event
 from followups import lifecycle
 from followups.models import FollowUp, HeldReason
 from followups.pages.page import Changes, FollowUpsPage
+from followups.pages.quiet import quiet_notice
 from followups.pages.rows import outcome_is_unknown
 from followups.policies import Action, allowed_actions, role_allows
 from trochai.accounts import access
@@ -80,7 +81,7 @@ RETRY = Verb(
     button=gettext_lazy("Retry"),
     icon="rotate-cw",
     done=gettext_lazy("Follow-up will be retried"),
-    outcome=lambda f: _("%(contact)s will get %(template)s at %(time)s.") % words(f),
+    outcome=lambda f: warned(f, _("%(contact)s will get %(template)s at %(time)s.") % words(f)),
 )
 RESTORE = Verb(
     action=Action.RESTORE,
@@ -220,6 +221,13 @@ def words(follow_up: FollowUp) -> dict[str, str]:
         "when": formatting.long_day_time(follow_up.scheduled_for, timezone.now()),
         "time": formatting.clock_time(follow_up.scheduled_for),
     }
+
+
+def warned(follow_up: FollowUp, text: str) -> str:
+    """Return ``text``, and that it is night or a day off then where the contact is, if it is."""
+    contact, organization = follow_up.conversation.contact, follow_up.organization
+    notice = quiet_notice(follow_up.scheduled_for, contact, organization, timezone.now())
+    return f"{text} {notice}" if notice else text
 
 
 def _ask(page: FollowUpsPage, follow_up: FollowUp, verb: Verb) -> HttpResponse:

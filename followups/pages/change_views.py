@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import urlencode
 
 from django.http import HttpResponse
@@ -18,9 +19,10 @@ from conversations.pages.local_time import times_there
 from conversations.pages.template_views import part_of
 from followups import lifecycle
 from followups.models import FollowUp
-from followups.pages.action_views import check_role, done, not_possible, refused, words
+from followups.pages.action_views import check_role, done, not_possible, refused, warned, words
 from followups.pages.forms import EditForm, MoveForm, ShownForm
 from followups.pages.page import FollowUpsPage
+from followups.pages.quiet import quiet_notice
 from followups.pages.schedule_views import begun_with, schedule_instead
 from followups.policies import Action
 from followups.tasks import send_due_follow_ups
@@ -32,20 +34,23 @@ from trochai.waking import waker
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def move(request: MemberRequest, pk: int) -> HttpResponse:
-    """Ask for another moment, in a dialog or on a page; POST moves it there."""
+    """Ask for another moment, in a dialog or on a page; POST moves it there.
+
+    POST with ``choose`` fills in the moment that is offered instead of a quiet one, without JavaScript.
+    """
     page = FollowUpsPage(request, now=timezone.now())
     follow_up = page.find(pk)
     check_role(page, follow_up, Action.MOVE)
     if answer := not_possible(page, follow_up, Action.MOVE):
         return answer
     organization = page.membership.organization
-    if request.method == "POST":
-        form = MoveForm(request.POST, organization=organization, now=page.now)
-        return _move(page, follow_up, form)
+    contact = follow_up.conversation.contact
+    about: dict[str, Any] = {"organization": organization, "contact": contact, "now": page.now}
+    if request.method == "POST" and "choose" not in request.POST:
+        return _move(page, follow_up, MoveForm(request.POST, **about))
     local = follow_up.scheduled_for.astimezone(organization.zone)
-    initial = {"when": CUSTOM, "date": local.date(), "time": local.time()}
-    form = MoveForm(organization=organization, now=page.now, initial=initial)
-    return _ask_when(page, follow_up, form)
+    initial = {"when": CUSTOM, "date": local.date(), "time": local.time(), **request.POST.dict()}
+    return _ask_when(page, follow_up, MoveForm(initial=initial, **about))
 
 
 @require_POST
@@ -124,6 +129,7 @@ def _ask_to_send(page: FollowUpsPage, follow_up: FollowUp) -> HttpResponse:
         "conversation": follow_up.conversation,
         "rendered": follow_up.template.render(follow_up.parameters),
         "times_there": times_there(follow_up.conversation.contact, page.now),
+        "quiet": quiet_notice(page.now, follow_up.conversation.contact, follow_up.organization, page.now),
         "dialog": bool(page.request.htmx),
         "here": page.way_back,
     }
@@ -148,7 +154,7 @@ def _move(page: FollowUpsPage, follow_up: FollowUp, form: MoveForm) -> HttpRespo
     text = _("%(contact)s will get %(template)s on %(when)s.") % words(moved)
     undo = urlencode({"version": moved.version, "next": page.way_back})
     undo_url = f"{reverse('followups:undo_move', args=[moved.pk])}?{undo}"
-    return done(page, moved.pk, title=_("Follow-up moved"), text=text, undo_url=undo_url)
+    return done(page, moved.pk, title=_("Follow-up moved"), text=warned(moved, text), undo_url=undo_url)
 
 
 def _save(page: FollowUpsPage, follow_up: FollowUp) -> HttpResponse:

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.urls import reverse
+from django.utils.dateparse import parse_datetime
 from django.utils.functional import cached_property
+from django.utils.timezone import is_naive
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from conversations.pages.template_form import TemplateForm
 from followups.contents import contents_of, difference
+from followups.pages.quiet import QuietNotice, quiet_notice
 from followups.pages.schedule_words import WORDS, words
 from followups.presets import PREFIX, preset_options
 from followups.scheduling import (
@@ -44,7 +47,7 @@ from templates_app.parameters import Problem
 from trochai.ui import formatting
 
 if TYPE_CHECKING:
-    from conversations.models import Conversation
+    from conversations.models import Contact, Conversation
     from followups.models import FollowUp
     from templates_app.models import Template
     from trochai.accounts.models import Organization
@@ -54,6 +57,18 @@ if TYPE_CHECKING:
 MOMENT_FIELDS = {"when", "typed", "date", "time"}
 # More no database takes.
 MOST_VERSIONS = 2**31 - 1
+
+
+def _with_offer(initial: dict[str, Any], organization: Organization) -> dict[str, Any]:
+    """Choose what was offered instead of a quiet moment (``QuietNotice.good``), where no script does it."""
+    try:
+        at = parse_datetime(str(initial.get("choose", "")))
+    except ValueError:
+        return initial
+    if at is None or is_naive(at):
+        return initial
+    local = at.astimezone(organization.zone)
+    return initial | {"when": CUSTOM, "typed": "", "date": local.date(), "time": local.time()}
 
 
 class NoteField(forms.CharField):
@@ -134,9 +149,11 @@ class WhenForm(forms.Form):
         now: dt.datetime,
         initial: dict[str, Any] | None = None,
         kept: dt.datetime | None = None,
+        contact: Contact | None = None,
     ) -> None:
-        super().__init__(data, initial=initial)
+        super().__init__(data, initial=_with_offer(initial or {}, organization))
         self.organization = organization
+        self.contact = contact
         self.now = now
         self.kept = kept
         self.moved = False
@@ -172,6 +189,14 @@ class WhenForm(forms.Form):
         if not hasattr(self, "cleaned_data") or self.errors.keys() & MOMENT_FIELDS:
             return None
         return self.cleaned_data.get("scheduled_for")
+
+    @cached_property
+    def quiet(self) -> QuietNotice | None:
+        """What there is to say about the moment, where it is night or a day off where the contact is."""
+        at = self.scheduled_for
+        if at is None or self.contact is None:
+            return None
+        return quiet_notice(at, self.contact, self.organization, self.now)
 
     def forgive_unfinished(self) -> None:
         """Drop the errors about what has only not been filled in yet: for checks while people choose."""
@@ -307,8 +332,14 @@ class ScheduleForm(TemplateForm, WhenForm):
         now: dt.datetime,
         **others: Any,
     ) -> None:
-        organization = conversation.organization
-        super().__init__(data, conversation=conversation, organization=organization, now=now, **others)
+        super().__init__(
+            data,
+            conversation=conversation,
+            organization=conversation.organization,
+            contact=conversation.contact,
+            now=now,
+            **others,
+        )
 
     def offers(self, template: Template) -> bool:
         return is_offered(template, self.conversation)

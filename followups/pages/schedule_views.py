@@ -86,10 +86,11 @@ def check(request: MemberRequest, conversation_id: int) -> HttpResponse:
     Where there is only a date to choose, what belongs beside it.
     """
     conversation = find_conversation(request, CONVERSATIONS, conversation_id, needs=access.writer)
-    form = WhenForm(request.POST, organization=conversation.organization, now=timezone.now())
+    contact, organization = conversation.contact, conversation.organization
+    form = WhenForm(request.POST, organization=organization, contact=contact, now=timezone.now())
     form.full_clean()
     form.forgive_unfinished()
-    name = "_schedule_custom" if request.htmx.target == "schedule-date" else "_schedule_check"
+    name = "_move_check" if request.htmx.target == "schedule-date" else "_schedule_check"
     context = {"form": form, "conversation": conversation, "oob": True}
     return render(request, f"followups/{name}.html", context)
 

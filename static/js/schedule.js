@@ -70,6 +70,22 @@ document.addEventListener("keydown", (event) => {
   closePicker(picker);
 });
 
+// The moment that is offered instead of one at which it is night where the contact is.
+document.addEventListener("click", (event) => {
+  const offer = event.target.closest(".quiet-notice [data-date]");
+  if (!offer) return;
+  event.preventDefault();
+  const { date, time, typed } = offer.form.elements;
+  const custom = offer.form.querySelector('[type="radio"][name="when"][value="custom"]');
+  if (custom) custom.checked = true;
+  date.value = offer.dataset.date;
+  time.value = offer.dataset.time;
+  typed.value = "";
+  date.focus();
+  date.dispatchEvent(new Event("input", { bubbles: true }));
+  date.dispatchEvent(new Event("change", { bubbles: true }));
+});
+
 // What is picked takes the place of what was typed, before the draft is kept.
 document.addEventListener("input", ({ target }) => {
   if (target.matches('.custom :is([name="date"], [name="time"])')) target.form.elements.typed.value = "";

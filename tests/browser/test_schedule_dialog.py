@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from conversations.models import Contact
 from followups.models import FollowUp, Status
 from tests import factories
 from tests.conftest import Team
+from trochai.accounts.models import SendingHours
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -193,6 +196,27 @@ def test_a_date_is_typed_as_people_say_it(team: Team, open_page: Any) -> None:
     expect(page.get_by_text("Follow-up scheduled")).to_be_visible()
     at = FollowUp.objects.get().scheduled_for.astimezone(team.organization.zone)
     assert (at.date(), f"{at:%H:%M}") == (local_day(21), "10:30")
+
+
+def test_a_moment_at_night_there_is_moved_to_the_morning_by_one_click(team: Team, open_page: Any) -> None:
+    Contact.objects.update(timezone="Europe/Madrid")
+    SendingHours.objects.bulk_create(
+        SendingHours(organization=team.organization, weekday=day, begin=dt.time(8), end=dt.time(20))
+        for day in range(1, 8)
+    )
+    _page, dialog = open_dialog(open_page, team)
+    choose_template(dialog)
+    dialog.locator(".choice--custom").click()
+    dialog.get_by_label("Date and time, as you would say it").fill("in 3 weeks at 8pm")
+    notice = dialog.locator("#schedule-quiet")
+    expect(notice).to_contain_text("in Madrid, outside 8:00 AM to 8:00 PM there.")
+    notice.get_by_role("button", name="Move to 8:00 AM there").click()
+    expect(notice).to_be_hidden()
+    there = dt.datetime.combine(local_day(22), dt.time(8), tzinfo=ZoneInfo("Europe/Madrid"))
+    here = there.astimezone(team.organization.zone)
+    expect(dialog.get_by_label("Date", exact=True)).to_have_value(f"{here:%Y-%m-%d}")
+    expect(dialog.get_by_label("Time", exact=True)).to_have_value(f"{here:%H:%M}")
+    expect(dialog.locator("#schedule-summary")).to_contain_text(f"{here:%-I:%M} AM")
 
 
 def test_a_date_too_near_is_refused_while_choosing_and_at_the_submit(team: Team, open_page: Any) -> None:

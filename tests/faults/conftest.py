@@ -30,7 +30,6 @@ FOLDER = Path(__file__).parent
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("faults")
-    group.addoption("--long", action="store_true", help="kill twenty times instead of three")
     group.addoption("--fault-seed", type=int, help="repeat the random instants of an earlier run")
 
 
@@ -42,14 +41,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def kills(pytestconfig: pytest.Config) -> int:
+def kills(is_long: bool) -> int:
     """How often the scenario with random instants kills a worker."""
-    return 20 if pytestconfig.getoption("long", default=False) else 3
-
-
-@pytest.fixture(scope="session")
-def is_long(pytestconfig: pytest.Config) -> bool:
-    return bool(pytestconfig.getoption("long", default=False))
+    return 20 if is_long else 3
 
 
 @pytest.fixture

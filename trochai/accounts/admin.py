@@ -11,7 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 
 from trochai.accounts.forms import AdminSignInForm
-from trochai.accounts.models import Membership, Organization, User
+from trochai.accounts.models import DayOff, Membership, Organization, SendingHours, User, Weekday
 
 # What lets somebody in, and what they may do in the admin: a superuser's to change.
 RIGHTS = ("is_active", "is_staff", "is_superuser", "groups")
@@ -102,9 +102,20 @@ class GroupAdmin(DjangoGroupAdmin):
         return request.user.is_superuser
 
 
+class SendingHoursInline(admin.TabularInline):
+    model = SendingHours
+    extra = 0
+    max_num = len(Weekday)
+
+
+class DayOffInline(admin.TabularInline):
+    model = DayOff
+    extra = 0
+
+
 @admin.register(Organization)
 class OrganizationAdmin(admin.ModelAdmin):
     list_display = ["name", "timezone", "min_days", "max_days", "created_at"]
     search_fields = ["name"]
     readonly_fields = ["created_at"]
-    inlines = [MembershipInline]
+    inlines = [SendingHoursInline, DayOffInline, MembershipInline]

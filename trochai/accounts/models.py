@@ -14,7 +14,10 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Lower
 from django.utils import timezone as django_timezone
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
+
+from trochai.accounts.quiet_hours import Rules, holidays_of
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -106,6 +109,12 @@ class Organization(models.Model):
             " assigned to whoever scheduled it. If a colleague has it, both are told."
         ),
     )
+    # Quiet hours: SendingHours and DayOff below, by the clock where the contact is.
+    keeps_holidays = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text=_("Public holidays of the country above are quiet, all day."),
+    )
     created_at = models.DateTimeField(default=django_timezone.now, editable=False)
 
     class Meta:
@@ -124,6 +133,91 @@ class Organization(models.Model):
     @property
     def zone(self) -> dt.tzinfo:
         return zoneinfo.ZoneInfo(self.timezone)
+
+    @cached_property
+    def quiet_hours(self) -> Rules:
+        """When nothing should go out, by the clock where the contact is. Read once for this instance."""
+        hours = {each.weekday: (each.begin, each.end) for each in self.sending_hours.all()}
+        own = {each.date: each.name if each.is_quiet else None for each in self.days_off.all()}
+        public = holidays_of(self.country) if self.keeps_holidays else lambda _day: None
+        return Rules(hours, lambda day: own[day] if day in own else public(day))
+
+
+class Weekday(models.IntegerChoices):
+    """As ``date.isoweekday`` counts them."""
+
+    MONDAY = 1, _("Monday")
+    TUESDAY = 2, _("Tuesday")
+    WEDNESDAY = 3, _("Wednesday")
+    THURSDAY = 4, _("Thursday")
+    FRIDAY = 5, _("Friday")
+    SATURDAY = 6, _("Saturday")
+    SUNDAY = 7, _("Sunday")
+
+
+class SendingHours(models.Model):
+    """From when to when an organization's follow-ups go out on one weekday, both ends included.
+
+    Where an organization has any, a weekday without is quiet all day; where it has none, no hour is quiet.
+    """
+
+    # Without an index of its own: the constraint's begins with it.
+    organization = models.ForeignKey(
+        Organization, on_delete=models.CASCADE, related_name="sending_hours", db_index=False
+    )
+    weekday = models.PositiveSmallIntegerField(choices=Weekday)
+    begin = models.TimeField(_("from"))
+    end = models.TimeField(_("until"))
+
+    class Meta:
+        ordering = ["organization", "weekday"]
+        verbose_name_plural = "sending hours"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "weekday"],
+                name="sending_hours_once_a_weekday",
+                violation_error_message=_("This weekday has its hours already."),
+            ),
+            models.CheckConstraint(
+                condition=Q(weekday__gte=1, weekday__lte=7), name="sending_hours_weekday_is_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(end__gt=F("begin")),
+                name="sending_hours_end_after_they_begin",
+                violation_error_message=_("They end after they begin, on the same day."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{Weekday(self.weekday).label} {self.begin:%H:%M}–{self.end:%H:%M}"
+
+
+class DayOff(models.Model):
+    """A day that is quiet for an organization, or a public holiday that is not."""
+
+    # Without an index of its own: the constraint's begins with it.
+    organization = models.ForeignKey(
+        Organization, on_delete=models.CASCADE, related_name="days_off", db_index=False
+    )
+    date = models.DateField()
+    name = models.CharField(max_length=60, blank=True)
+    is_quiet = models.BooleanField(
+        default=True, help_text=_("If not, follow-ups go out as usual although it is a public holiday.")
+    )
+
+    class Meta:
+        ordering = ["organization", "date"]
+        verbose_name_plural = "days off"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "date"],
+                name="day_off_once",
+                violation_error_message=_("This day is in the list already."),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.date} {self.name}".rstrip()
 
 
 class Role(models.TextChoices):

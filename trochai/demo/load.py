@@ -21,7 +21,7 @@ from conversations.models import (
 )
 from followups.models import Preset
 from templates_app.models import Template
-from trochai.accounts.models import Membership, Organization, User
+from trochai.accounts.models import Membership, Organization, SendingHours, User
 from trochai.checks import DEMO_PASSWORD
 from trochai.demo import past, scenes, story
 from trochai.demo.stage import Stage, wamid
@@ -55,7 +55,9 @@ def load(now: dt.datetime) -> None:
 
 
 def _set_up(agency: scenes.Agency, people: dict[str, User], now: dt.datetime) -> Stage:
-    organization = Organization.objects.create(name=agency.name, timezone="America/Costa_Rica")
+    organization = Organization.objects.create(
+        name=agency.name, timezone="America/Costa_Rica", keeps_holidays=True
+    )
     channel = Channel.objects.create(
         organization=organization,
         name=agency.name,
@@ -75,6 +77,10 @@ def _set_up(agency: scenes.Agency, people: dict[str, User], now: dt.datetime) ->
         name: Tag.objects.create(organization=organization, name=name, tone=tone, place=place)
         for place, (name, tone) in enumerate(agency.tags.items())
     }
+    SendingHours.objects.bulk_create(
+        SendingHours(organization=organization, weekday=day, begin=dt.time(8), end=end)
+        for day, end in [*((day, dt.time(20)) for day in range(1, 6)), (6, dt.time(13))]
+    )
     Preset.objects.bulk_create(
         Preset(organization=organization, position=position, name=name, kind=kind, number=number, time=time)
         for position, (name, kind, number, time) in enumerate(agency.presets, start=1)

@@ -1,0 +1,80 @@
+"""What is said about a moment at which it is night, or a day off, where a contact is."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from django.utils.dateformat import format as date_format
+from django.utils.translation import gettext as _
+
+from followups.scheduling import earliest, latest
+from trochai.accounts.quiet_hours import Quiet, next_good_moment, problem_at
+from trochai.ui import formatting
+
+if TYPE_CHECKING:
+    from conversations.models import Contact
+    from trochai.accounts.models import Organization
+
+
+@dataclass(frozen=True)
+class QuietNotice:
+    """``lead`` says how late it is there, ``why`` what is wrong with it.
+
+    ``good`` is the next moment that may be chosen instead, if there is one, in the organization's zone, and
+    ``good_there`` says when that is there.
+    """
+
+    lead: str
+    why: str
+    good: dt.datetime | None
+    good_there: str
+
+    def __str__(self) -> str:
+        return f"{self.lead}{self.why}"
+
+
+def quiet_notice(
+    at: dt.datetime, contact: Contact, organization: Organization, now: dt.datetime
+) -> QuietNotice | None:
+    """Return what to say about sending to the contact at that moment; None if there is nothing to say.
+
+    What is offered instead lies in the organization's window.
+    """
+    zones, rules = contact.zones or (organization.zone,), organization.quiet_hours
+    quiet = problem_at(at, zones, rules)
+    if quiet is None:
+        return None
+    good = next_good_moment(max(at, earliest(now, organization)), zones, rules)
+    if good is not None and good > latest(now, organization):
+        good = None
+    return QuietNotice(
+        lead=_("%(time)s in %(place)s") % {"time": _time(quiet.local), "place": place(quiet.zone)},
+        why=_why(quiet),
+        good=good.astimezone(organization.zone) if good else None,
+        good_there=_time_or_day(good.astimezone(quiet.zone), quiet.local) if good else "",
+    )
+
+
+def place(zone: dt.tzinfo) -> str:
+    """America/Costa_Rica → Costa Rica"""
+    return str(zone).rpartition("/")[2].replace("_", " ")
+
+
+def _why(quiet: Quiet) -> str:
+    if quiet.day_off:
+        return _(", on %(holiday)s.") % {"holiday": quiet.day_off}
+    if quiet.day_off is not None or quiet.hours is None:
+        return _(", on %(day)s, when nothing goes out.") % {"day": date_format(quiet.local, "l j F")}
+    begin, end = (date_format(time, formatting.TIME) for time in quiet.hours)
+    return _(", outside %(begin)s to %(end)s there.") % {"begin": begin, "end": end}
+
+
+def _time(local: dt.datetime) -> str:
+    return date_format(local, formatting.TIME)
+
+
+def _time_or_day(local: dt.datetime, before: dt.datetime) -> str:
+    same_day = local.date() == before.date()
+    return _time(local) if same_day else date_format(local, f"{formatting.DAY}, {formatting.TIME}")

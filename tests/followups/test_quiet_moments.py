@@ -1,0 +1,169 @@
+"""What people hear when a follow-up would go out at night, or on a day off, where the contact is."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import Any
+
+import pytest
+
+from conversations.models import Contact
+from followups.models import FollowUp
+from tests import factories
+from tests.conftest import Team, signed_in
+from tests.html import html_of
+from trochai.accounts.models import DayOff, SendingHours
+
+pytestmark = pytest.mark.django_db
+
+NOW = dt.datetime(2026, 11, 20, 15, 0, tzinfo=dt.UTC)  # Friday 9:00 AM in Costa Rica, 4:00 PM in Madrid
+HTMX = {"HX-Request": "true", "HX-Current-URL": "http://testserver/followups/"}
+NIGHT = {"when": "custom", "date": "2026-12-03", "time": "20:00"}  # 3:00 AM in Madrid
+OFFER = "2026-12-04T01:00:00-06:00"  # 8:00 AM there
+
+
+@pytest.fixture(autouse=True)
+def clock(time_machine):
+    time_machine.move_to(NOW, tick=False)
+    return time_machine
+
+
+@pytest.fixture(autouse=True)
+def quiet(team: Team) -> None:
+    """The contact lives in Madrid; the team sends from Monday to Friday, 8 to 8."""
+    Contact.objects.update(timezone="Europe/Madrid")
+    SendingHours.objects.bulk_create(
+        SendingHours(organization=team.organization, weekday=day, begin=dt.time(8), end=dt.time(20))
+        for day in range(1, 6)
+    )
+
+
+def check(team: Team, target: str = "", **data: str) -> str:
+    headers = {**HTMX, "HX-Target": target}
+    path = f"/followups/schedule/{team.conversation.pk}/check/"
+    return html_of(signed_in(team.agent).post(path, data, headers=headers))
+
+
+def follow_up(team: Team, **fields: Any) -> FollowUp:
+    return factories.FollowUpFactory(
+        organization=team.organization,
+        conversation=team.conversation,
+        template=team.template,
+        created_by=team.agent.user,
+        **{"scheduled_for": NOW + dt.timedelta(days=7), **fields},
+    )
+
+
+def to_schedule(team: Team) -> dict[str, Any]:
+    values = {f"p-body-{number}": f"value {number}" for number in (1, 2, 3)}
+    return {"template": team.template.pk, **values, "submission": str(uuid.uuid4()), **NIGHT}
+
+
+@pytest.mark.parametrize("target", ["", "schedule-date"])
+def test_the_dialog_says_how_late_it_is_there_and_offers_the_next_good_moment(team, target):
+    html = check(team, target, **NIGHT)
+    assert "<b>3:00 AM in Madrid</b>, outside 8:00 AM to 8:00 PM there." in html
+    assert "Move to 8:00 AM there" in html
+    assert f'value="{OFFER}" data-date="2026-12-04" data-time="01:00"' in html
+
+
+def test_what_is_typed_is_looked_at_as_well(team):
+    assert "3:00 AM in Madrid" in check(team, when="custom", typed="thu 3 dec 8pm")
+
+
+def test_a_day_without_hours_and_a_day_off_say_so(team):
+    html = check(team, when="custom", date="2026-12-05", time="07:00")
+    assert "<b>2:00 PM in Madrid</b>, on Saturday 5 December, when nothing goes out." in html
+    assert "Move to Mon 7 Dec, 8:00 AM there" in html
+    DayOff.objects.create(organization=team.organization, date="2026-12-07", name="Moving day")
+    html = check(team, when="custom", date="2026-12-07", time="07:00")
+    assert "<b>2:00 PM in Madrid</b>, on Moving day." in html
+
+
+def test_a_public_holiday_is_called_by_its_name(team):
+    team.organization.keeps_holidays = True
+    team.organization.save()
+    assert "on Christmas Day" in check(team, when="custom", date="2026-12-25", time="07:00")
+
+
+def test_nothing_is_said_of_a_good_moment_nor_without_rules(team):
+    assert "Madrid" not in check(team, when="custom", date="2026-12-04", time="07:00")
+    SendingHours.objects.all().delete()
+    assert "Madrid" not in check(team, **NIGHT)
+
+
+def test_what_is_offered_instead_of_a_quick_option_lies_in_the_window(team, clock):
+    clock.move_to(NOW + dt.timedelta(hours=14))  # 11 PM
+    shown = {"shown_tomorrow_9": "2026-11-21T15:00:00+00:00"}
+    html = check(team, when="tomorrow_9", **shown)
+    assert "<b>4:00 PM in Madrid</b>, on Saturday 21 November" in html
+    # Five days from now it is Thursday 6 AM there.
+    assert "Move to Thu 26 Nov, 8:00 AM there" in html
+
+
+def test_nothing_beyond_the_window_is_offered(team):
+    SendingHours.objects.exclude(weekday=1).delete()
+    # 18 February, a Thursday, is the last day.
+    html = check(team, when="custom", date="2027-02-17", time="07:00")
+    assert "when nothing goes out" in html
+    assert "Move to" not in html
+
+
+def test_a_person_decides(team):
+    path = f"/followups/schedule/{team.conversation.pk}/"
+    assert signed_in(team.agent).post(path, to_schedule(team), headers=HTMX).status_code == 204
+    assert FollowUp.objects.get().scheduled_for == dt.datetime(2026, 12, 4, 2, tzinfo=dt.UTC)
+
+
+def test_the_offer_is_taken_without_javascript_and_nothing_typed_is_lost(team):
+    path = f"/followups/schedule/{team.conversation.pk}/"
+    html = html_of(signed_in(team.agent).post(path, {**to_schedule(team), "choose": OFFER}))
+    assert 'name="date" value="2026-12-04"' in html
+    assert 'name="time" value="01:00"' in html
+    assert 'value="value 2"' in html
+    assert 'class="error"' not in html
+    assert not FollowUp.objects.exists()
+
+
+@pytest.mark.parametrize("choose", ["", "1", "2026-13-45", "2026-12-04T01:00:00", "x" * 500])
+def test_an_offer_that_was_none_changes_nothing(team, choose):
+    path = f"/followups/schedule/{team.conversation.pk}/"
+    response = signed_in(team.agent).post(path, {**to_schedule(team), "choose": choose})
+    assert response.status_code == 200
+    assert 'value="2026-12-03"' in html_of(response)
+
+
+def test_rescheduling_offers_it_too(team):
+    row, client = follow_up(team), signed_in(team.agent)
+    path = f"/followups/{row.pk}/move/"
+    html = html_of(client.post(path, {**NIGHT, "version": 0, "choose": OFFER}))
+    assert 'name="date" value="2026-12-04"' in html
+    response = client.post(path, {**NIGHT, "version": 0}, headers=HTMX)
+    assert "3:00 AM in Madrid, outside 8:00 AM to 8:00 PM there." in response["HX-Trigger"]
+    row.refresh_from_db()
+    assert row.scheduled_for == dt.datetime(2026, 12, 4, 2, tzinfo=dt.UTC)
+
+
+def test_send_now_and_retry_only_warn(team, clock):
+    clock.move_to(NOW + dt.timedelta(hours=11))
+    waiting, failed = follow_up(team), follow_up(team, status="failed")
+    client = signed_in(team.agent)
+    html = html_of(client.get(f"/followups/{waiting.pk}/send-now/", headers=HTMX))
+    assert "<b>3:00 AM in Madrid</b>, on Saturday 21 November, when nothing goes out." in html
+    response = client.post(f"/followups/{failed.pk}/retry/", headers=HTMX)
+    assert "3:05 AM in Madrid" in response["HX-Trigger"]
+    failed.refresh_from_db()
+    assert failed.status == "pending"
+
+
+def test_without_a_known_zone_the_organizations_counts(team):
+    Contact.objects.update(timezone="", phone="", user_ids="CR.1")
+    assert "8:30 PM in Costa Rica" in check(team, when="custom", date="2026-12-03", time="20:30")
+
+
+def test_the_check_costs_the_same_few_queries(team, django_assert_max_num_queries):
+    client, path = signed_in(team.agent), f"/followups/schedule/{team.conversation.pk}/check/"
+    # session, user, membership, conversation, hours, days off
+    with django_assert_max_num_queries(6):
+        client.post(path, NIGHT, headers=HTMX)
