@@ -23,7 +23,6 @@ from followups.pages.import_page import CheckedRows, Result, report_of
 from followups.tasks import work_on_imports
 from trochai.accounts import access
 from trochai.accounts.access import MemberRequest
-from trochai.clock import database_now
 from trochai.waking import waker
 from trochai.whatsapp import countries
 
@@ -64,7 +63,7 @@ def columns(request: MemberRequest, pk: int) -> HttpResponse:
     with transaction.atomic():
         checking.begin(batch, **form.chosen)
         if len(rows) <= AT_ONCE:
-            checking.check_all(batch, now=database_now())
+            checking.check_all(batch, now=timezone.now())
         else:
             transaction.on_commit(lambda: waker.wake(work_on_imports))
     return redirect("followups:import_check", batch.pk)
@@ -84,7 +83,7 @@ def check(request: MemberRequest, pk: int) -> HttpResponse:
     if request.method == "POST" and rows.counts["ready"]:
         consent = "consent" in request.POST
         if consent or not batch.new_contacts:
-            if making.begin(batch, consent=consent, now=database_now()):
+            if making.begin(batch, consent=consent, now=timezone.now()):
                 waker.wake(work_on_imports)
             return redirect("followups:import_result", batch.pk)
         context = {"rows": rows, "error": _("Say that the new people have agreed, or leave their rows out.")}
@@ -133,7 +132,7 @@ def _store(request: MemberRequest, form: UploadForm) -> Import:
         batch = Import.objects.create(
             organization=membership.organization,
             created_by=membership.user,
-            created_at=database_now(),
+            created_at=timezone.now(),
             file_name=form.cleaned_data["name"],
             delimiter=sheet.delimiter,
             headings=sheet.headings,
