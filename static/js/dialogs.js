@@ -3,12 +3,13 @@
 // "dialog:leave" is sent to it: whoever prevents that keeps it open.
 let opener = null;
 
-// A menu's item is gone with its menu: the focus goes back to the button that opened the menu, of two the one that
-// this width of the page shows.
+// A menu's item is gone with its menu: the focus goes back to what opens the menu (js/popovers.js).
 const lasting = (element) => {
   const menu = element?.closest("[popover]");
   if (!menu) return element;
-  return [...document.querySelectorAll(`[popovertarget="${menu.id}"]`)].find((button) => button.checkVisibility());
+  const asked = new CustomEvent("popover:invoker", { bubbles: true, detail: {} });
+  menu.dispatchEvent(asked);
+  return asked.detail.invoker;
 };
 
 function openNew(requester) {

@@ -1,7 +1,12 @@
 // What HTML's popovers cannot do alone.
+
+// What opens a popover: of two buttons the one that this width of the page shows. Others ask by "popover:invoker".
 const invoker = (popover) =>
   [...document.querySelectorAll(`[popovertarget="${popover.id}"], [data-popover="${popover.id}"]`)]
-    .find((element) => element.offsetParent !== null);
+    .find((element) => element.checkVisibility());
+document.addEventListener("popover:invoker", ({ target, detail }) => {
+  detail.invoker = invoker(target);
+});
 
 // A link that opens a popover here and its own page elsewhere (new tab, no script).
 document.addEventListener("click", (event) => {
