@@ -63,11 +63,11 @@ def _with_offer(initial: dict[str, Any], organization: Organization) -> dict[str
     """Choose what was offered instead of a quiet moment (``QuietNotice.good``), where no script does it."""
     try:
         at = parse_datetime(str(initial.get("choose", "")))
-    except ValueError:
+        local = None if at is None or is_naive(at) else at.astimezone(organization.zone)
+    except (ValueError, OverflowError):  # the first and the last day of the calendar
+        local = None
+    if local is None:
         return initial
-    if at is None or is_naive(at):
-        return initial
-    local = at.astimezone(organization.zone)
     return initial | {"when": CUSTOM, "typed": "", "date": local.date(), "time": local.time()}
 
 

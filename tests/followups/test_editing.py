@@ -289,7 +289,7 @@ def test_without_scripts_it_leads_back_and_says_what_happened(team, follow_up):
 def test_opening_and_saving_cost_a_bounded_number_of_queries(team, follow_up, django_assert_max_num_queries):
     client = signed_in(team.agent)
     path = f"/followups/{follow_up.pk}/edit/"
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(10):
         client.get(path, headers=HTMX)
     with django_assert_max_num_queries(24):
         client.post(path, as_shown(follow_up, note="Later"), headers=HTMX)

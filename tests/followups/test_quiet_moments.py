@@ -126,7 +126,9 @@ def test_the_offer_is_taken_without_javascript_and_nothing_typed_is_lost(team):
     assert not FollowUp.objects.exists()
 
 
-@pytest.mark.parametrize("choose", ["", "1", "2026-13-45", "2026-12-04T01:00:00", "x" * 500])
+@pytest.mark.parametrize(
+    "choose", ["", "1", "2026-13-45", "2026-12-04T01:00:00", "0001-01-01T00:00:00+14:00", "x" * 500]
+)
 def test_an_offer_that_was_none_changes_nothing(team, choose):
     path = f"/followups/schedule/{team.conversation.pk}/"
     response = signed_in(team.agent).post(path, {**to_schedule(team), "choose": choose})
