@@ -109,7 +109,7 @@ class TestWhatEverybodySees:
         client = signed_in(team.admin)
         due()
         client.get("/followups/")
-        with django_assert_num_queries(13) as without:
+        with django_assert_num_queries(14) as without:
             client.get("/followups/")
         hold()
         for _n in range(5):
