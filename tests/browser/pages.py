@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from conversations.models import Attachment
+from followups.models import BulkChange, BulkRefusal
 from tests import factories
 
 if TYPE_CHECKING:
@@ -41,6 +42,21 @@ def every_page(team: Team, *, search: str, **follow_up: Any) -> list[str]:
         )
     ]
     team.conversation.tags.set(tags)
+    changes = [
+        BulkChange.objects.create(
+            organization=team.organization,
+            by=team.admin.user,
+            action="hand_over",
+            values={"to": team.agent.user_id, "name": search},
+            selection={},
+            total=2,
+            refused=1,
+            **ended,
+        )
+        for ended in ({}, {"finished_at": timezone.now(), "ending": "stopped"})
+    ]
+    for change in changes:
+        BulkRefusal.objects.create(bulk_change=change, follow_up=failed, code="sent")
     _every_kind_of_message(team, said=search)
     imports = _an_import_at_each_step(team, said=search)
     # Of another number: from the conversation's one can be sent.
@@ -59,6 +75,7 @@ def every_page(team: Team, *, search: str, **follow_up: Any) -> list[str]:
         f"{talk}?sheet=contact",
         f"{talk}?sheet=files",
         follow_ups,
+        *(reverse("followups:bulk_result", args=[change.pk]) for change in changes),
         reverse("followups:new"),
         reverse("followups:import"),
         *imports,
