@@ -157,6 +157,10 @@ class FollowUp(models.Model):
         # Also the database's, as processes of the version before write rows during an update.
         db_default="",
     )
+    # A pending row waits until quiet hours end in this time zone.
+    quiet_in = models.CharField(max_length=64, blank=True, default="", db_default="", editable=False)
+    # Somebody has sent or retried it now, whatever hour it is there. Its automatic retries wait all the same.
+    at_any_hour = models.BooleanField(default=False, db_default=False, editable=False)
     # Temporary errors since it was scheduled, or since a person retried it.
     failures = models.PositiveSmallIntegerField(default=0)
 

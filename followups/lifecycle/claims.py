@@ -72,7 +72,7 @@ class _Due:
         oldest = waiting.order_by("next_attempt_at", "pk").select_for_update(skip_locked=True)
         ids = list(oldest.values_list("pk", flat=True)[:count])
         FollowUp.objects.filter(pk__in=ids, status=Status.PENDING).update(
-            status=Status.PROCESSING, claim_token=token, lease_expires_at=now + LEASE
+            status=Status.PROCESSING, claim_token=token, lease_expires_at=now + LEASE, quiet_in=""
         )
         return len(ids)
 
@@ -86,9 +86,18 @@ class _Due:
         return sorted(held, key=lambda follow_up: (follow_up.next_attempt_at, follow_up.pk))
 
 
-def hand_back(follow_ups: Iterable[FollowUp], *, token: uuid.UUID, due_at: dt.datetime | None = None) -> None:
-    """processing → pending before any call was made: no failure is counted."""
-    later = {} if due_at is None else {"next_attempt_at": due_at}
+def hand_back(
+    follow_ups: Iterable[FollowUp],
+    *,
+    token: uuid.UUID,
+    due_at: dt.datetime | None = None,
+    quiet_in: str = "",
+) -> None:
+    """processing → pending before any call was made: no failure is counted.
+
+    ``quiet_in`` names the time zone whose quiet hours end at ``due_at``, if that is what it waits for.
+    """
+    later = {} if due_at is None else {"next_attempt_at": due_at, "quiet_in": quiet_in}
     FollowUp.objects.filter(
         pk__in=[follow_up.pk for follow_up in follow_ups],
         status=Status.PROCESSING,

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from trochai.accounts.models import Membership, User
 
 MANUAL_RETRY_DELAY = dt.timedelta(minutes=5)
+# Of a row whose moment is chosen anew.
+ANY_WAIT_IS_OVER: dict[str, Any] = {"quiet_in": "", "at_any_hour": False}
 KEEP_DELETED = dt.timedelta(days=30)
 PURGE_CHUNK = 500
 
@@ -219,6 +221,7 @@ def send_now(follow_up: FollowUp, *, version: int | None, by: Membership, now: d
         now=now,
         leaving=Q(held_reason=""),
         scheduled_for=now,
+        at_any_hour=True,
     )
 
 
@@ -242,7 +245,7 @@ def _decide(
     after = before | {name: value for name, value in decided.items() if name in before}
     anew: dict[str, Any] = {}
     if before["scheduled_for"] != after["scheduled_for"]:
-        anew = {"next_attempt_at": after["scheduled_for"], "failures": 0, **NO_FAILURE}
+        anew = {"next_attempt_at": after["scheduled_for"], "failures": 0, **ANY_WAIT_IS_OVER, **NO_FAILURE}
     shown = Q(version=version) & Q(version=follow_up.version)
     try:
         return change(
@@ -255,8 +258,7 @@ def _decide(
             values=difference(before, after),
             version=F("version") + 1,
             kept_after_reply=True,
-            **decided,
-            **anew,
+            **{**anew, **decided},
         )
     except TransitionRefused as refused:
         if refused.code is not Refusal.PENDING:
@@ -319,6 +321,7 @@ def retry(follow_up: FollowUp, *, by: Membership, now: dt.datetime) -> FollowUp:
         failures=0,
         message=None,
         sent_at=None,
+        **{**ANY_WAIT_IS_OVER, "at_any_hour": True},
         **NO_FAILURE,
     )
 
@@ -333,6 +336,7 @@ def restore(follow_up: FollowUp, *, by: Membership, now: dt.datetime) -> FollowU
         now=now,
         status=Status.PENDING,
         next_attempt_at=F("scheduled_for"),
+        **ANY_WAIT_IS_OVER,
         # The reply that canceled it is answered by the person who restores it.
         version=F("version") + 1,
         cancel_on_reply=False,

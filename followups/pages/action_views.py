@@ -226,7 +226,13 @@ def words(follow_up: FollowUp) -> dict[str, str]:
 def warned(follow_up: FollowUp, text: str) -> str:
     """Return ``text``, and that it is night or a day off then where the contact is, if it is."""
     contact, organization = follow_up.conversation.contact, follow_up.organization
-    notice = quiet_notice(follow_up.scheduled_for, contact, organization, timezone.now())
+    notice = quiet_notice(
+        follow_up.scheduled_for,
+        contact,
+        organization,
+        timezone.now(),
+        goes_anyway=follow_up.at_any_hour,
+    )
     return f"{text} {notice}" if notice else text
 
 

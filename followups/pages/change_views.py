@@ -129,7 +129,13 @@ def _ask_to_send(page: FollowUpsPage, follow_up: FollowUp) -> HttpResponse:
         "conversation": follow_up.conversation,
         "rendered": follow_up.template.render(follow_up.parameters),
         "times_there": times_there(follow_up.conversation.contact, page.now),
-        "quiet": quiet_notice(page.now, follow_up.conversation.contact, follow_up.organization, page.now),
+        "quiet": quiet_notice(
+            page.now,
+            follow_up.conversation.contact,
+            follow_up.organization,
+            page.now,
+            goes_anyway=True,
+        ),
         "dialog": bool(page.request.htmx),
         "here": page.way_back,
     }

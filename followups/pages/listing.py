@@ -247,6 +247,7 @@ SHOWN = (
     "scheduled_for",
     "next_attempt_at",
     "held_reason",
+    "quiet_in",
     "failures",
     "requested_at",
     "failed_at",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from django.utils.dateformat import format as date_format
 from django.utils.translation import gettext as _
@@ -36,25 +37,42 @@ class QuietNotice:
 
 
 def quiet_notice(
-    at: dt.datetime, contact: Contact, organization: Organization, now: dt.datetime
+    at: dt.datetime,
+    contact: Contact,
+    organization: Organization,
+    now: dt.datetime,
+    *,
+    goes_anyway: bool = False,
 ) -> QuietNotice | None:
     """Return what to say about sending to the contact at that moment; None if there is nothing to say.
 
-    What is offered instead lies in the organization's window.
+    What is offered instead lies in the organization's window. ``goes_anyway``: it would not wait, although
+    quiet hours are a rule, as a person sends it now.
     """
     zones, rules = contact.zones or (organization.zone,), organization.quiet_hours
     quiet = problem_at(at, zones, rules)
     if quiet is None:
         return None
+    waits, until = "", next_good_moment(at, zones, rules)
+    if organization.quiet_hours_are_a_rule and until and not goes_anyway:
+        when = _time_or_day(until.astimezone(quiet.zone), quiet.local)
+        waits = _(" It would wait until %(when)s there.") % {"when": when}
     good = next_good_moment(max(at, earliest(now, organization)), zones, rules)
     if good is not None and good > latest(now, organization):
         good = None
     return QuietNotice(
         lead=_("%(time)s in %(place)s") % {"time": _time(quiet.local), "place": place(quiet.zone)},
-        why=_why(quiet),
+        why=f"{_why(quiet)}{waits}",
         good=good.astimezone(organization.zone) if good else None,
         good_there=_time_or_day(good.astimezone(quiet.zone), quiet.local) if good else "",
     )
+
+
+def waits_words(until: dt.datetime, zone: str, now: dt.datetime) -> str:
+    """Waits until 8:00 AM in Madrid, or on another day until Mon 7 Dec, 8:00 AM"""
+    there = ZoneInfo(zone)
+    when = _time_or_day(until.astimezone(there), now.astimezone(there))
+    return _("Waits until %(when)s in %(place)s") % {"when": when, "place": place(there)}
 
 
 def place(zone: dt.tzinfo) -> str:

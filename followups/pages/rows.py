@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 
 from followups.holds.brake import NOTHING, Brake
 from followups.models import CancelCause, FailureKind, FollowUp, HeldReason, Status
+from followups.pages.quiet import waits_words
 from followups.policies import MANY, Action, allowed_actions
 from followups.retries import DELAYS
 from followups.wording.failures import headline
@@ -128,6 +129,8 @@ def _pending_lines(follow_up: FollowUp, is_stopped: bool, now: dt.datetime) -> l
             "when": _time_or_day(follow_up.next_attempt_at, now),
         }
         lines.append(StatusLine(_("Retry %(number)d of %(all)d at %(when)s") % words, "retry"))
+    if follow_up.quiet_in and follow_up.next_attempt_at:
+        lines.append(StatusLine(waits_words(follow_up.next_attempt_at, follow_up.quiet_in, now)))
     if is_stopped:
         lines.append(StatusLine(_("Waits for its WhatsApp number")))
     if not follow_up.template.is_approved:

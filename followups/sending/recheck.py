@@ -7,6 +7,7 @@ from collections.abc import Collection
 
 from followups.models import FailureKind, FollowUp
 from followups.wording.failures import Cause
+from trochai.accounts.quiet_hours import next_good_moment, problem_at
 from trochai.whatsapp import rate
 from trochai.whatsapp.cloud_api.failures import Failure
 
@@ -25,6 +26,22 @@ def problem_with(follow_up: FollowUp, now: dt.datetime) -> tuple[FailureKind, Fa
     if not template.fits(follow_up.shape):
         return FailureKind.RECHECK, Failure(cause=Cause.CHANGED)
     return None
+
+
+def quiet_until(follow_up: FollowUp, now: dt.datetime) -> tuple[dt.datetime, str] | None:
+    """Return when it is good where the contact is, and the zone in which it is quiet until then, by name.
+
+    None if it need not wait: no rule says so, a person has sent or retried it all the same, or it would
+    never be good.
+    """
+    organization, contact = follow_up.organization, follow_up.conversation.contact
+    is_persons_own = follow_up.at_any_hour and not follow_up.failures
+    if not organization.quiet_hours_are_a_rule or is_persons_own:
+        return None
+    zones, rules = contact.zones or (organization.zone,), organization.quiet_hours
+    quiet = problem_at(now, zones, rules)
+    good = next_good_moment(now, zones, rules) if quiet else None
+    return (good, str(quiet.zone)) if quiet and good else None
 
 
 def contact_free_at(follow_up: FollowUp, busy: Collection[int], now: dt.datetime) -> dt.datetime:

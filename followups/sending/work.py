@@ -15,7 +15,7 @@ from conversations.models import OptOutSource
 from followups import lifecycle
 from followups.holds.brake import now_held
 from followups.models import FailureKind, FollowUp, FollowUpAttempt, Outcome
-from followups.sending.recheck import contact_free_at, problem_with
+from followups.sending.recheck import contact_free_at, problem_with, quiet_until
 from followups.wording.failures import Cause
 from templates_app.payload import template_payload
 from templates_app.tasks import sync_soon
@@ -83,6 +83,11 @@ class FollowUps:
             lifecycle.fail_unsent(row, token=token, kind=kind, failure=failure, now=now)
             metrics.UNSENT.labels(kind).inc()
             logger.info("follow_up_not_sent", follow_up=row.pk, kind=kind, cause=failure.cause)
+            return None
+        if quiet := quiet_until(row, now):
+            until, zone = quiet
+            lifecycle.hand_back([row], token=token, due_at=until, quiet_in=zone)
+            logger.info("follow_up_waits_for_hours", follow_up=row.pk, zone=zone)
             return None
         free_at = contact_free_at(row, busy, now)
         if free_at > now:

@@ -115,6 +115,14 @@ class Organization(models.Model):
         db_default=False,
         help_text=_("Public holidays of the country above are quiet, all day."),
     )
+    quiet_hours_are_a_rule = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text=_(
+            "A follow-up that falls due in quiet hours waits until they end. If not, people are warned and"
+            " decide."
+        ),
+    )
     created_at = models.DateTimeField(default=django_timezone.now, editable=False)
 
     class Meta:
