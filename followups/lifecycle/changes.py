@@ -56,6 +56,10 @@ class TransitionRefused(MovedOn):
         return str(REFUSALS[self.code])
 
 
+# Of a row whose moment is chosen anew.
+ANY_WAIT_IS_OVER: dict[str, Any] = {"quiet_in": "", "at_any_hour": False}
+
+
 def change(
     follow_up: FollowUp,
     leaving: Q,

@@ -10,7 +10,7 @@ from django.db.models import F, QuerySet, Value
 from django.db.models.functions import Greatest
 
 from followups.contents import contents_of, difference
-from followups.lifecycle.changes import NO_FAILURE
+from followups.lifecycle.changes import ANY_WAIT_IS_OVER, NO_FAILURE
 from followups.models import ChangeKind, FollowUp, FollowUpChange, Status
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def move_late(follow_ups: QuerySet[FollowUp], *, to: dt.datetime, by: User | Non
         next_attempt_at=to,
         version=F("version") + 1,
         failures=0,
+        **ANY_WAIT_IS_OVER,
         **NO_FAILURE,
     )
 

@@ -17,7 +17,7 @@ from django.db.models import F, QuerySet
 from followups import announcements
 from followups.contents import contents_of, difference
 from followups.lifecycle import counts
-from followups.lifecycle.changes import NO_FAILURE
+from followups.lifecycle.changes import ANY_WAIT_IS_OVER, NO_FAILURE
 from followups.models import CancelCause, ChangeKind, FollowUp, FollowUpChange, Status
 
 if TYPE_CHECKING:
@@ -46,7 +46,13 @@ def move_all(moves: Mapping[FollowUp, dt.datetime], *, by: User, now: dt.datetim
         by_distance[to - row.scheduled_for].append(row)
     for distance, rows in by_distance.items():
         moved_to = F("scheduled_for") + distance
-        anew = {"scheduled_for": moved_to, "next_attempt_at": moved_to, "failures": 0, **NO_FAILURE}
+        anew = {
+            "scheduled_for": moved_to,
+            "next_attempt_at": moved_to,
+            "failures": 0,
+            **ANY_WAIT_IS_OVER,
+            **NO_FAILURE,
+        }
         _decide(rows, **anew)
     _record_decided({row: {"scheduled_for": to} for row, to in moves.items()}, ChangeKind.MOVED, by, now)
     announcements.announce_all_moved(moves, by=str(by), now=now)

@@ -18,7 +18,14 @@ from followups.contents import contents_of, difference
 from followups.holds.brake import now_held
 from followups.lifecycle import counts
 from followups.lifecycle.ceiling import count_waiting
-from followups.lifecycle.changes import NO_FAILURE, TransitionRefused, change, loaded, record
+from followups.lifecycle.changes import (
+    ANY_WAIT_IS_OVER,
+    NO_FAILURE,
+    TransitionRefused,
+    change,
+    loaded,
+    record,
+)
 from followups.lifecycle.claims import hand_back
 from followups.models import CancelCause, ChangeKind, FollowUp, FollowUpChange, HeldReason, Status
 from followups.wanted import Wanted, problems_with, problems_with_moment
@@ -31,8 +38,6 @@ if TYPE_CHECKING:
     from trochai.accounts.models import Membership, User
 
 MANUAL_RETRY_DELAY = dt.timedelta(minutes=5)
-# Of a row whose moment is chosen anew.
-ANY_WAIT_IS_OVER: dict[str, Any] = {"quiet_in": "", "at_any_hour": False}
 KEEP_DELETED = dt.timedelta(days=30)
 PURGE_CHUNK = 500
 

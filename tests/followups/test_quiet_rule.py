@@ -157,6 +157,19 @@ def test_another_date_ends_the_wait_and_what_somebody_decided_for_the_one_before
     assert (moved.next_attempt_at, moved.quiet_in, moved.at_any_hour) == (to, "", False)
 
 
+@pytest.mark.parametrize("way", ["with many others", "by a release"])
+def test_moved_in_other_ways_it_does_not_wait_for_that_morning_either(meta, at_night, team, way):
+    at_night()
+    tick()
+    rows, to = list(FollowUp.objects.all()), timezone.now() + dt.timedelta(days=6)
+    if way == "with many others":
+        lifecycle.move_all({row: to for row in rows}, by=team.admin.user, now=timezone.now())
+    else:
+        lifecycle.move_late(FollowUp.objects.all(), to=to, by=team.admin.user, now=timezone.now())
+    moved = FollowUp.objects.get()
+    assert (moved.next_attempt_at, moved.quiet_in) == (to, "")
+
+
 def test_the_dialog_says_that_it_would_wait(team):
     Contact.objects.update(timezone="Europe/Madrid")
     path = f"/followups/schedule/{team.conversation.pk}/check/"
