@@ -18,6 +18,7 @@ from django.utils.translation import trans_real
 
 from conversations import recording
 from followups import announcements
+from followups.imports.problems import Flaw
 from followups.models import BulkChange, CancelCause, FailureKind, FollowUp, Hold, Outcome
 from followups.wording.failures import Cause
 from followups.wording.notices import Kind
@@ -47,7 +48,7 @@ DATA = re.compile(
     r"Trochai|WhatsApp$|America/Costa_Rica|person\d+@example\.com|Agency \d+|Person \d+|Number \d+"
     r"|María Jiménez|María|MJ|visit_reminder"
     r"|Hola|le recordamos su visita a|su visita a|Casa EC-204|el|sábado|Responda si desea cambiarla"
-    r"|Su visita con Casa Verde|Casa Verde Bienes Raíces|Buenos días"
+    r"|Su visita con Casa Verde|Casa Verde Bienes Raíces|Buenos días|Costa Rica|\bdic\b|Cliente de la feria"
 )
 
 
@@ -269,6 +270,30 @@ def test_what_is_wrong_in_the_schedule_dialog_is_said_in_the_readers_language(te
         assert untranslated(answer.text) == []
 
 
+@pytest.mark.parametrize("state", ["uploaded", "checking", "checked", "scheduling", "done"])
+def test_every_step_of_an_import_is_in_the_readers_language(team, pseudo_locale, state):
+    with translation.override("en"):
+        batch = factories.ImportFactory(
+            organization=team.organization,
+            created_by=team.agent.user,
+            state=state,
+            file_name="María",
+            headings=["María"] * 3,
+            columns=["phone", "value:body.1", "date"] if state != "uploaded" else [],
+            channel=team.channel,
+            template=team.template,
+            done_at=timezone.now() if state == "done" else None,
+        )
+        values = {"row": 2, "next": timezone.now().isoformat(), "country": "XX", "digits": 6, "lengths": [9]}
+        problems = [{"field": "contact", "code": flaw, "values": values} for flaw in Flaw]
+        for verdict in ("ready", "refused", "duplicate"):
+            factories.ImportRowFactory(batch=batch, cells=["1"] * 3, verdict=verdict, problems=problems)
+    step = {"uploaded": "columns", "checking": "check", "checked": "check"}.get(state, "result")
+    client = signed_in(team.agent)
+    for path in ("/followups/import/", f"/followups/import/{batch.pk}/{step}/"):
+        assert untranslated(client.get(path).text) == []
+
+
 def test_every_notification_is_in_the_readers_language(team, pseudo_locale):
     now = timezone.now()
     with translation.override("en"):
@@ -304,6 +329,10 @@ def test_every_notification_is_in_the_readers_language(team, pseudo_locale):
             made.values, made.ending, made.worked_at = values, ending, now
             made.changed, made.refused, made.concerned = 3, 1, {str(team.agent.user_id): 3}
             announcements.announce_bulk_ended(made, now=now)
+        imported = factories.ImportFactory(
+            organization=team.organization, created_by=team.admin.user, file_name="María"
+        )
+        announcements.announce_imported(imported, imported.counts(), now=now)
         announcements.announce_moved([waiting], "+506 8888 1111", now=now)
         announcements.announce_alike(follow_up.conversation.contact, waiting.conversation.contact, now=now)
         announcements.announce_account_event(team.channel, AccountEvent("ACCOUNT_RESTRICTION", {}), now=now)

@@ -46,7 +46,9 @@ def begin(batch: Import, **chosen: Any) -> bool:
 
 def check_some(batch: Import, *, now: dt.datetime) -> None:
     """Check the next rows of an import that the caller has locked; without any it is checked."""
-    rows = list(batch.rows.filter(verdict=Verdict.UNCHECKED).order_by("number")[:CHUNK])
+    # Locked: what is removed of an erased contact meanwhile must not be written again.
+    unchecked = batch.rows.filter(verdict=Verdict.UNCHECKED).select_for_update(of=("self",))
+    rows = list(unchecked.order_by("number")[:CHUNK])
     if not rows or batch.channel is None:
         Import.objects.filter(pk=batch.pk).update(state=State.CHECKED)
         return
@@ -61,7 +63,8 @@ def check_some(batch: Import, *, now: dt.datetime) -> None:
         row.verdict = _verdict(problems)
         known.add(row)
     fields = ["phone", "submission", "is_new", "problems", "verdict"]
-    ImportRow.objects.bulk_update(rows, fields, batch_size=100)
+    # As one statement that inserts: bulk_update compares each row with all others.
+    ImportRow.objects.bulk_create(rows, update_conflicts=True, unique_fields=["id"], update_fields=fields)
 
 
 def check_all(batch: Import, *, now: dt.datetime) -> None:

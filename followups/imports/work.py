@@ -62,4 +62,4 @@ def forget(contact: Contact) -> None:
     ending = phone_numbers.digits(contact.phone)[-7:]
     rows = unread.values_list("pk", "cells").iterator()
     ids = [pk for pk, cells in rows if any(ending in phone_numbers.digits(cell) for cell in cells)]
-    unread.filter(pk__in=ids).delete()
+    theirs.filter(pk__in=ids).delete()
