@@ -1,0 +1,142 @@
+"""On which days a follow-up is repeated, and at which moments that is (pure).
+
+A rule is about the clock on the wall: "every month on day 31, at 9:00". A month without that day means its
+last one; a fifth Thursday means the last one. A time that a DST change skips moves forward on that day alone,
+one that happens twice means the first, as for the quick options.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, NamedTuple
+
+from dateutil.rrule import MONTHLY, WEEKLY, YEARLY, rrule, weekday
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from followups.scheduling import moved_forward
+
+DAY = dt.timedelta(days=1)
+# February has so many days in every year.
+IN_EVERY_MONTH = 28
+
+
+class RepeatKind(models.TextChoices):
+    """How often; on which day of the week, month or year, the first date says."""
+
+    WEEKLY = "weekly", _("Weekly")
+    MONTHLY = "monthly", _("Monthly on a date")
+    MONTHLY_WEEKDAY = "monthly_weekday", _("Monthly on a weekday")
+    MONTHLY_LAST = "monthly_last", _("Monthly on the last such weekday")
+    QUARTERLY = "quarterly", _("Every three months")
+    YEARLY = "yearly", _("Yearly")
+
+
+class EndKind(models.TextChoices):
+    NEVER = "never", _("Never")
+    COUNT = "count", _("After a number of times")
+    DATE = "date", _("On a date")
+
+
+# The fewest days from one date to the next, in any year.
+SHORTEST_STEPS = {
+    RepeatKind.WEEKLY: 7,
+    RepeatKind.MONTHLY: 28,
+    RepeatKind.MONTHLY_WEEKDAY: 28,
+    RepeatKind.MONTHLY_LAST: 28,
+    RepeatKind.QUARTERLY: 89,
+    RepeatKind.YEARLY: 365,
+}
+
+
+class Occurrence(NamedTuple):
+    """One date of a rule; ``number`` counts from 1."""
+
+    number: int
+    at: dt.datetime
+
+
+@dataclass(frozen=True)
+class Rule:
+    """When a follow-up is repeated: at the local ``time``, on ``first_on`` and at each step after it.
+
+    ``first_number`` is which occurrence ``first_on`` is: not the first where a person has moved all that
+    follow from one on. It ends with the occurrence number ``count`` or after the day ``until``, or never.
+    """
+
+    kind: RepeatKind
+    first_on: dt.date
+    time: dt.time
+    count: int | None = None
+    until: dt.date | None = None
+    first_number: int = 1
+
+    def occurrences(self, zone: dt.tzinfo, *, after: int = 0) -> Iterator[Occurrence]:
+        """Yield those with numbers above ``after``, in UTC."""
+        for number, day in enumerate(self._days(), start=self.first_number):
+            if self.count is not None and number > self.count:
+                return
+            if number > after:
+                yield Occurrence(number, moved_forward(day, self.time, zone))
+
+    def coming(self, zone: dt.tzinfo, *, after: int, now: dt.datetime, most: int) -> list[Occurrence]:
+        """Return the first ``most`` of those with numbers above ``after`` that are still ahead."""
+        ahead = (each for each in self.occurrences(zone, after=after) if each.at > now)
+        return list(islice(ahead, most))
+
+    def _days(self) -> Iterator[dt.date]:
+        midnight = dt.datetime.combine(self.first_on, dt.time())
+        end = dt.datetime.combine(self.until, dt.time()) if self.until else None
+        return (each.date() for each in rrule(dtstart=midnight, until=end, **self._steps()))
+
+    def _steps(self) -> dict[str, Any]:
+        on = self.first_on
+        match self.kind:
+            case RepeatKind.WEEKLY:
+                return {"freq": WEEKLY}
+            case RepeatKind.MONTHLY_WEEKDAY:
+                return {"freq": MONTHLY, "byweekday": weekday(on.weekday(), week_of_month(on))}
+            case RepeatKind.MONTHLY_LAST:
+                return {"freq": MONTHLY, "byweekday": weekday(on.weekday(), -1)}
+            case RepeatKind.MONTHLY:
+                return {"freq": MONTHLY, **_day_or_last(on)}
+            case RepeatKind.QUARTERLY:
+                return {"freq": MONTHLY, "interval": 3, **_day_or_last(on)}
+        return {"freq": YEARLY, "bymonth": on.month, **_day_or_last(on)}
+
+
+def kinds_for(first_on: dt.date, *, min_days: int) -> list[RepeatKind]:
+    """Return how what begins on that day can be repeated, without a step of fewer than ``min_days``."""
+    fitting = set(RepeatKind)
+    if not is_last_of_month(first_on):
+        fitting.remove(RepeatKind.MONTHLY_LAST)
+    if week_of_month(first_on) < 0:  # the fifth is the last
+        fitting.remove(RepeatKind.MONTHLY_WEEKDAY)
+    return [kind for kind in RepeatKind if kind in fitting and SHORTEST_STEPS[kind] >= min_days]
+
+
+def fitting_kind(kind: RepeatKind, first_on: dt.date) -> RepeatKind:
+    """Return what ``kind`` means from another day on: the last Friday may become the second Tuesday."""
+    monthly = {RepeatKind.MONTHLY_WEEKDAY, RepeatKind.MONTHLY_LAST}
+    if kind in monthly and kind not in kinds_for(first_on, min_days=1):
+        return (monthly - {kind}).pop()
+    return kind
+
+
+def week_of_month(day: dt.date) -> int:
+    """Return 1 for the first such weekday of its month, up to 4; -1 for the fifth, which few months have."""
+    number = (day.day - 1) // 7 + 1
+    return number if number < 5 else -1
+
+
+def is_last_of_month(day: dt.date) -> bool:
+    """Whether it is the last such weekday of its month."""
+    return (day + 7 * DAY).month != day.month
+
+
+def _day_or_last(on: dt.date) -> dict[str, Any]:
+    """Return the last of the days up to that one which a month has."""
+    return {"bymonthday": [*range(min(on.day, IN_EVERY_MONTH), on.day + 1)], "bysetpos": -1}
