@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from followups.models import FollowUp, FollowUpAttempt, FollowUpChange, Hold, Preset
+from followups.models import FollowUp, FollowUpAttempt, FollowUpChange, Hold, Preset, Series
 from trochai.ui.admin import ReadOnly
 
 
@@ -43,6 +43,15 @@ class FollowUpAdmin(ReadOnly, admin.ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[FollowUp]:
         return super().get_queryset(request).select_related("organization")
+
+
+@admin.register(Series)
+class SeriesAdmin(ReadOnly, admin.ModelAdmin):
+    """What is repeated; people begin and end it in conversations and on the Follow-ups page."""
+
+    list_display = ["pk", "organization", "kind", "first_on", "time", "ends", "next_at", "end_cause"]
+    list_filter = ["kind", "end_cause"]
+    list_select_related = ["organization"]
 
 
 @admin.register(Hold)

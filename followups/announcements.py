@@ -13,7 +13,16 @@ from django.urls import reverse
 
 from conversations import notes
 from followups.imports.models import Import, Verdict
-from followups.models import BulkAction, BulkChange, CancelCause, FollowUp, FollowUpQuerySet, Hold
+from followups.models import (
+    BulkAction,
+    BulkChange,
+    CancelCause,
+    FollowUp,
+    FollowUpQuerySet,
+    Hold,
+    Series,
+    SeriesEnd,
+)
 from followups.ownership import colleague_of
 from followups.wording.notices import Kind
 from followups.wording.thread_notes import Said
@@ -150,6 +159,25 @@ def announce_held(follow_up: FollowUp, *, now: dt.datetime) -> None:
 def announce_handed_over(follow_up: FollowUp, *, by: str, now: dt.datetime) -> None:
     """Tell whoever is in charge of it from now on."""
     _tell_in_charge(follow_up, Kind.FOLLOW_UP_HANDED_OVER, {"by": by}, now)
+
+
+def announce_series_ended(series: Series, *, now: dt.datetime) -> None:
+    """Say why no more of it come. That its last date has come nobody need be told."""
+    if series.end_cause == SeriesEnd.DATES:
+        return
+    values = {"cause": series.end_cause, "by": str(series.ended_by or "")}
+    _tell_in_charge(series, Kind.SERIES_ENDED, values, now, but=series.ended_by_id)
+    _tell_thread_of_series(series, Kind.SERIES_ENDED, values, now)
+
+
+def announce_dates_skipped(
+    series: Series, dates: Sequence[dt.datetime], *, count: int, now: dt.datetime
+) -> None:
+    """Say which dates of a series passed before it could go on: the last of ``count``."""
+    moments = [each.astimezone(dt.UTC).isoformat() for each in dates]
+    values = {"dates": moments, "count": count, "made": now.astimezone(dt.UTC).isoformat()}
+    _tell_in_charge(series, Kind.DATES_SKIPPED, values, now)
+    _tell_thread_of_series(series, Kind.DATES_SKIPPED, values, now)
 
 
 def announce_restored(held: Mapping[tuple[int, int | None], int], *, now: dt.datetime) -> None:
@@ -341,7 +369,7 @@ def _waiting_of(organization: OuterRef) -> FollowUpQuerySet:
     return FollowUp.objects.visible().unsettled().filter(organization=organization)
 
 
-def _names(follow_up: FollowUp) -> dict[str, str]:
+def _names(follow_up: FollowUp | Series) -> dict[str, str]:
     contact = follow_up.conversation.contact
     return {
         "contact": contact.name or contact.display_phone,
@@ -350,7 +378,12 @@ def _names(follow_up: FollowUp) -> dict[str, str]:
 
 
 def _tell_in_charge(
-    follow_up: FollowUp, kind: Kind, values: Mapping[str, Any], now: dt.datetime, *, but: int | None = None
+    follow_up: FollowUp | Series,
+    kind: Kind,
+    values: Mapping[str, Any],
+    now: dt.datetime,
+    *,
+    but: int | None = None,
 ) -> None:
     """Tell whoever is in charge; ``but`` is the id of a user whose own doing it was."""
     if but is not None and but == follow_up.in_charge_id:
@@ -382,5 +415,17 @@ def _tell_threads(values: Mapping[FollowUp, Mapping[str, Any]], kind: Kind | Sai
     notes.write_all(lines, kind=kind, at=now)
 
 
-def _conversation_url(follow_up: FollowUp) -> str:
+def _tell_thread_of_series(series: Series, kind: Kind, values: Mapping[str, Any], now: dt.datetime) -> None:
+    """Say it in the thread, with the newest of them to look at."""
+    newest = series.follow_ups.order_by("occurrence").last()
+    notes.write(
+        series.conversation,
+        kind=kind,
+        values={"template": series.template.name, **values},
+        url=reverse("followups:detail", args=[newest.pk]) if newest else "",
+        at=now,
+    )
+
+
+def _conversation_url(follow_up: FollowUp | Series) -> str:
     return reverse("conversations:conversation", args=[follow_up.conversation_id])

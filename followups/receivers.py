@@ -9,6 +9,7 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
+from django.db.models import Q
 from django.dispatch import receiver
 from django.utils import timezone
 
@@ -27,7 +28,16 @@ from conversations.signals import (
 )
 from followups import announcements, lifecycle
 from followups.imports import work
-from followups.models import CancelCause, FollowUp, FollowUpAttempt, HeldReason, Status
+from followups.models import (
+    CancelCause,
+    FollowUp,
+    FollowUpAttempt,
+    HeldReason,
+    Series,
+    SeriesEnd,
+    SeriesQuerySet,
+    Status,
+)
 from followups.sending import trials
 from templates_app.models import Template
 from templates_app.signals import template_changed
@@ -96,15 +106,23 @@ def cancel_on_reply(messages: Sequence[Message], **_signal: Any) -> None:
         for pk, conversation, created_at in waiting.values_list("pk", "conversation", "created_at")
         if created_at <= wrote_at[conversation]
     ]
-    if answered:
-        answered_rows = FollowUp.objects.filter(pk__in=answered)
+    over = [
+        each
+        for each in _loaded(Series.objects.live()).filter(conversation__in=wrote_at, ends_on_reply=True)
+        if each.created_at <= wrote_at[each.conversation_id]
+    ]
+    if answered or over:
+        answered_rows = FollowUp.objects.visible().filter(Q(pk__in=answered) | Q(series__in=over))
         lifecycle.cancel_by_system(answered_rows, cause=CancelCause.REPLY, now=timezone.now())
+        lifecycle.end_all(over, cause=SeriesEnd.REPLY, now=timezone.now())
 
 
 @receiver(contact_opted_out)
 def cancel_on_opt_out(contact: Contact, now: dt.datetime, **_signal: Any) -> None:
     waiting = FollowUp.objects.visible().filter(conversation__contact=contact)
     lifecycle.cancel_by_system(waiting, cause=CancelCause.OPT_OUT, now=now)
+    theirs = _loaded(Series.objects.live()).filter(conversation__contact=contact)
+    lifecycle.end_all(theirs, cause=SeriesEnd.OPT_OUT, now=now)
 
 
 @receiver(contact_erased)
@@ -117,6 +135,7 @@ def erase_what_was_scheduled(
 
 @receiver(conversation_merged)
 def move_follow_ups(kept: Conversation, gone: Conversation, **_signal: Any) -> None:
+    Series.objects.filter(conversation=gone).update(conversation=kept)
     if FollowUp.objects.filter(conversation=gone).update(conversation=kept):
         changed([kept.organization_id], [Kind.FOLLOW_UPS])
 
@@ -183,6 +202,11 @@ def tell_of_the_number(channel: Channel, number: UnknownNumber, **_signal: Any) 
 @receiver(channel_needs_trial)
 def try_channel(channel: Channel, **_signal: Any) -> None:
     trials.let_one_through(channel, now=database_now())
+
+
+def _loaded(series: SeriesQuerySet) -> SeriesQuerySet:
+    """Load what is told when one ends."""
+    return series.select_related("organization", "conversation__contact", "template")
 
 
 def _attempt_of(channel: Channel, reference: str) -> FollowUpAttempt | None:

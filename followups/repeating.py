@@ -20,6 +20,9 @@ from django.utils.translation import gettext_lazy as _
 from followups.scheduling import moved_forward
 
 DAY = dt.timedelta(days=1)
+# How often, or for how long, something is repeated that ends by itself.
+MOST_TIMES = 60
+MOST_YEARS = 10
 # February has so many days in every year.
 IN_EVERY_MONTH = 28
 
@@ -50,6 +53,23 @@ SHORTEST_STEPS = {
     RepeatKind.QUARTERLY: 89,
     RepeatKind.YEARLY: 365,
 }
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """How somebody wants a follow-up repeated, beginning with its own date; as ``Series`` has it."""
+
+    kind: RepeatKind
+    ends: EndKind = EndKind.NEVER
+    count: int | None = None
+    until: dt.date | None = None
+    ends_on_failure: bool = True
+    ends_on_reply: bool = False
+
+    def rule(self, at: dt.datetime, zone: dt.tzinfo) -> Rule:
+        """Return the rule of what begins at this moment."""
+        local = at.astimezone(zone)
+        return Rule(self.kind, local.date(), local.time(), self.count, self.until)
 
 
 class Occurrence(NamedTuple):
@@ -124,6 +144,11 @@ def fitting_kind(kind: RepeatKind, first_on: dt.date) -> RepeatKind:
     if kind in monthly and kind not in kinds_for(first_on, min_days=1):
         return (monthly - {kind}).pop()
     return kind
+
+
+def is_beyond(until: dt.date | None, first_on: dt.date) -> bool:
+    """Whether it would end later than may be chosen."""
+    return until is not None and until.year > first_on.year + MOST_YEARS
 
 
 def week_of_month(day: dt.date) -> int:

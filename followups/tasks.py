@@ -106,6 +106,12 @@ def change_many(**_future: Any) -> None:
 
 
 @shared_task(ignore_result=True)
+def repeat_follow_ups(**_future: Any) -> None:
+    """Make the next follow-up of each series that waits for nothing. Beat starts this every minute."""
+    lifecycle.make_due(now=database_now())
+
+
+@shared_task(ignore_result=True)
 def purge_deleted_follow_ups(**_future: Any) -> None:
     """Remove what was deleted, and bulk changes that ended, 30 days ago. Beat starts this once a night."""
     now = database_now()

@@ -10,10 +10,12 @@ import datetime as dt
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
+from followups.repeating import MOST_TIMES, MOST_YEARS, Repeat, is_beyond, kinds_for
 from followups.scheduling import OutsideWindow, check_window, quick_options
 from templates_app.parameters import Problem
 
@@ -36,6 +38,7 @@ class Field(StrEnum):
     PARAMETERS = "parameters"
     MOMENT = "scheduled_for"
     NOTE = "note"
+    REPEAT = "repeat"
 
 
 class Code(StrEnum):
@@ -52,6 +55,9 @@ class Code(StrEnum):
     OPTION_MOVED = "option_moved"
     OUTSIDE_WINDOW = "outside_window"
     NOTE_TOO_LONG = "note_too_long"
+    CANNOT_REPEAT = "cannot_repeat"
+    REPEATED_ONCE = "repeated_once"
+    REPEATED_TOO_LONG = "repeated_too_long"
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,7 @@ class Wanted:
     note: str = ""
     cancel_on_reply: bool = False
     kept: dt.datetime | None = None
+    repeat: Repeat | None = None
 
 
 def problems_with(wanted: Wanted, *, now: dt.datetime, waiting: int = 0) -> list[Problem]:
@@ -97,6 +104,8 @@ def problems_with(wanted: Wanted, *, now: dt.datetime, waiting: int = 0) -> list
     if length > NOTE_LENGTH:
         values = {"length": length, "limit": NOTE_LENGTH}
         problems.append(Problem(Field.NOTE, Code.NOTE_TOO_LONG, values))
+    if wanted.repeat is not None and wanted.scheduled_for is not None:
+        problems += _problems_with_repeat(wanted.repeat, wanted.scheduled_for, organization)
     return problems
 
 
@@ -133,6 +142,17 @@ def problems_with_moment(
 def is_offered(template: Template, conversation: Conversation) -> bool:
     """Whether it can be sent there, and later."""
     return template.can_be_sent_on(conversation.channel) and not template.is_for_now
+
+
+def _problems_with_repeat(repeat: Repeat, at: dt.datetime, organization: Organization) -> Iterator[Problem]:
+    """Yield what is wrong with how it is repeated from that moment on."""
+    rule = repeat.rule(at, organization.zone)
+    if repeat.kind not in kinds_for(rule.first_on, min_days=organization.min_days):
+        yield Problem(Field.REPEAT, Code.CANNOT_REPEAT)
+    elif len(list(islice(rule.occurrences(organization.zone), 2))) < 2:
+        yield Problem(Field.REPEAT, Code.REPEATED_ONCE)
+    elif (repeat.count or 0) > MOST_TIMES or is_beyond(repeat.until, rule.first_on):
+        yield Problem(Field.REPEAT, Code.REPEATED_TOO_LONG, {"times": MOST_TIMES, "years": MOST_YEARS})
 
 
 def _problems_with_template(wanted: Wanted) -> Iterator[Problem]:

@@ -23,8 +23,10 @@ from followups.models import (
     HoldScope,
     Preset,
     PresetKind,
+    Series,
     Status,
 )
+from followups.repeating import EndKind, RepeatKind
 from followups.wording.notices import Kind
 from notifications.models import Notification
 from templates_app.models import Template
@@ -184,6 +186,29 @@ class FollowUpFactory(factory.django.DjangoModelFactory[FollowUp]):
         if made.next_attempt_at is not None:
             counts.add([made.conversation_id], by=1)
         return made
+
+
+class SeriesFactory(factory.django.DjangoModelFactory[Series]):
+    """Weekly without end, since a week ago at 9:00. Its follow-ups need ``series`` and ``occurrence``."""
+
+    class Meta:
+        model = Series
+
+    organization = factory.SubFactory(OrganizationFactory)
+    conversation = factory.SubFactory(
+        ConversationFactory, organization=factory.SelfAttribute("..organization")
+    )
+    template = factory.SubFactory(TemplateFactory, channel=factory.SelfAttribute("..conversation.channel"))
+    parameters = factory.LazyFunction(
+        lambda: {"body.1": "María", "body.2": "Casa EC-204", "body.3": "sábado 28"}
+    )
+    shape = factory.LazyFunction(lambda: ["body.1", "body.2", "body.3"])
+    created_by = factory.SubFactory(UserFactory)
+    kind = RepeatKind.WEEKLY
+    first_on = factory.LazyFunction(lambda: timezone.now().date() - dt.timedelta(days=7))
+    time = dt.time(9)
+    ends = EndKind.NEVER
+    next_at = factory.LazyFunction(lambda: timezone.now() + dt.timedelta(days=7))
 
 
 def _fitting(status: str, given: dict[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from django.utils.translation import trans_real
 from conversations import recording
 from followups import announcements
 from followups.imports.problems import Flaw
-from followups.models import BulkChange, CancelCause, FailureKind, FollowUp, Hold, Outcome
+from followups.models import BulkChange, CancelCause, FailureKind, FollowUp, Hold, Outcome, SeriesEnd
 from followups.wording.failures import Cause
 from followups.wording.notices import Kind
 from notifications.models import Notification
@@ -322,6 +322,16 @@ def test_every_notification_is_in_the_readers_language(team, pseudo_locale):
         announcements.announce_moved_to(waiting, by=team.agent.user, now=now)
         announcements.announce_edited(waiting, by=team.agent.user, now=now)
         announcements.announce_handed_over(waiting, by="María", now=now)
+        series = factories.SeriesFactory(
+            organization=team.organization,
+            conversation=team.conversation,
+            template=team.template,
+            created_by=team.admin.user,
+        )
+        announcements.announce_dates_skipped(series, [now, now], count=2, now=now)
+        for cause in set(SeriesEnd) - {SeriesEnd.DATES}:
+            series.end_cause = cause
+            announcements.announce_series_ended(series, now=now)
         announcements.announce_restored({(team.organization.pk, team.admin.user_id): 2}, now=now)
         for action, ending in (("move", "stopped"), ("hand_over", "done")):
             values = {"days": 3, "name": "María", "to": team.agent.user_id}

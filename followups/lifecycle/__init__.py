@@ -40,6 +40,7 @@ from followups.lifecycle.many import (
     lock,
     move_all,
 )
+from followups.lifecycle.occurrences import end_all, end_series, make_due, make_next
 from followups.lifecycle.people import (
     KEEP_DELETED,
     MANUAL_RETRY_DELAY,
@@ -81,6 +82,8 @@ __all__ = [
     "delete",
     "delete_all",
     "edit",
+    "end_all",
+    "end_series",
     "fail_undelivered",
     "fail_unsent",
     "forget",
@@ -93,6 +96,8 @@ __all__ = [
     "keep",
     "leave_late",
     "lock",
+    "make_due",
+    "make_next",
     "move",
     "move_all",
     "move_late",

@@ -99,7 +99,7 @@ def record(
     follow_up: FollowUp,
     kind: ChangeKind,
     *,
-    by: User,
+    by: User | None,
     now: dt.datetime,
     values: dict[str, Any] | None = None,
 ) -> None:

@@ -25,6 +25,11 @@ def lock(follow_ups: QuerySet[FollowUp]) -> None:
     _lock(Conversation.objects.filter(pk__in=follow_ups.values("conversation")))
 
 
+def lock_conversations(conversation_ids: Iterable[int]) -> None:
+    """Lock these conversations until the transaction ends."""
+    _lock(Conversation.objects.filter(pk__in=conversation_ids))
+
+
 def add(conversation_ids: Iterable[int], *, by: int) -> None:
     """Add ``by`` to the counts of these conversations, as often as each is named."""
     named = Counter(conversation_ids)

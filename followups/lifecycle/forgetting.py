@@ -10,7 +10,16 @@ from django.urls import reverse
 
 from conversations.erasure import Busy
 from followups.lifecycle import counts
-from followups.models import CancelCause, ChangeKind, FollowUp, FollowUpAttempt, FollowUpChange, Status
+from followups.models import (
+    CancelCause,
+    ChangeKind,
+    FollowUp,
+    FollowUpAttempt,
+    FollowUpChange,
+    Series,
+    SeriesEnd,
+    Status,
+)
 from notifications.models import Notification
 from trochai.changes import Kind, changed
 
@@ -44,6 +53,9 @@ def forget(conversation_ids: Collection[int], *, by: User, now: dt.datetime) -> 
     theirs.update(parameters={}, note="", search_text="", failure_values={})
     told = FollowUpChange.objects.filter(follow_up__in=theirs, kind__in=[ChangeKind.EDITED, ChangeKind.MOVED])
     told.update(values={})
+    series = Series.objects.filter(conversation__in=conversation_ids)
+    series.live().update(ended_at=now, ended_by=by, end_cause=SeriesEnd.ERASED, next_at=None)
+    series.update(parameters={}, note="")
     FollowUpAttempt.objects.filter(follow_up__in=theirs).update(sent=None, details="")
     organizations = {*theirs.values_list("organization", flat=True)}
     addresses = [reverse("followups:detail", args=[pk]) for pk, _talk, _status in locked]

@@ -16,7 +16,7 @@ from conversations import identity, outbox
 from followups import announcements
 from followups.contents import contents_of, difference
 from followups.holds.brake import now_held
-from followups.lifecycle import counts
+from followups.lifecycle import counts, occurrences
 from followups.lifecycle.ceiling import count_waiting
 from followups.lifecycle.changes import (
     ANY_WAIT_IS_OVER,
@@ -27,7 +27,15 @@ from followups.lifecycle.changes import (
     record,
 )
 from followups.lifecycle.claims import hand_back
-from followups.models import CancelCause, ChangeKind, FollowUp, FollowUpChange, HeldReason, Status
+from followups.models import (
+    CancelCause,
+    ChangeKind,
+    FollowUp,
+    FollowUpChange,
+    HeldReason,
+    Series,
+    Status,
+)
 from followups.wanted import Wanted, problems_with, problems_with_moment
 from followups.wording.refusals import Refusal
 from trochai.changes import Kind, changed
@@ -60,6 +68,8 @@ def schedule(wanted: Wanted, *, submission: uuid.UUID, by: Membership, now: dt.d
     try:
         with transaction.atomic():
             follow_up = _wanted_now(wanted, submission=submission, by=by, now=now)
+            if wanted.repeat is not None:
+                occurrences.begin(follow_up, wanted.repeat, now=now)
             follow_up.save(force_insert=True)
             counts.add([follow_up.conversation_id], by=1)
             record(follow_up, ChangeKind.SCHEDULED, by=by.user, now=now)
@@ -93,8 +103,14 @@ def _wanted_now(wanted: Wanted, *, submission: uuid.UUID, by: Membership, now: d
     )
 
 
-def cancel(follow_up: FollowUp, *, by: Membership, now: dt.datetime) -> FollowUp:
-    """pending → canceled, by a member."""
+def cancel(follow_up: FollowUp, *, by: Membership, now: dt.datetime, following: bool = False) -> FollowUp:
+    """pending → canceled, by a member. ``following``: its series ends, and no more come after it."""
+
+    def tell(canceled: FollowUp) -> None:
+        announcements.announce_canceled(canceled, now=now)
+        if following and canceled.series is not None:
+            occurrences.end_series(canceled.series, by=by.user, now=now)
+
     return change(
         follow_up,
         Q(status=Status.PENDING),
@@ -102,7 +118,7 @@ def cancel(follow_up: FollowUp, *, by: Membership, now: dt.datetime) -> FollowUp
         by=by.user,
         now=now,
         waiting=-1,
-        tell=lambda canceled: announcements.announce_canceled(canceled, now=now),
+        tell=tell,
         status=Status.CANCELED,
         next_attempt_at=None,
         held_reason="",
@@ -126,29 +142,36 @@ def move(
     version: int | None,
     by: Membership,
     now: dt.datetime,
+    following: bool = False,
 ) -> FollowUp:
     """Let a pending row go out at another moment, by the rules of scheduling; nobody is asked about it again.
 
     ``choice`` is the key of the quick option that ``to`` stands for, or ``CUSTOM``. ``version`` is the row's
-    that ``by`` was shown. Raises ``ScheduleRefused`` for a moment that may not be chosen.
+    that ``by`` was shown. ``following``: all that its series makes after it move with it. Raises
+    ``ScheduleRefused`` for a moment that may not be chosen.
     """
     problems = list(problems_with_moment(choice, to, follow_up.organization, now=now))
     if problems or to is None:
         raise ScheduleRefused(problems)
-    return _reschedule(follow_up, to, version=version, by=by, now=now)
+    return _reschedule(follow_up, to, version=version, by=by, now=now, following=following)
 
 
 def _reschedule(
-    follow_up: FollowUp, to: dt.datetime, *, version: int | None, by: Membership, now: dt.datetime
+    follow_up: FollowUp,
+    to: dt.datetime,
+    *,
+    version: int | None,
+    by: Membership,
+    now: dt.datetime,
+    following: bool = False,
 ) -> FollowUp:
+    def tell(moved: FollowUp) -> None:
+        announcements.announce_moved_to(moved, by=by.user, now=now)
+        if following:
+            occurrences.carry_on(moved, is_moved=True, now=now)
+
     return _decide(
-        follow_up,
-        version,
-        kind=ChangeKind.MOVED,
-        by=by.user,
-        now=now,
-        tell=lambda moved: announcements.announce_moved_to(moved, by=by.user, now=now),
-        scheduled_for=to,
+        follow_up, version, kind=ChangeKind.MOVED, by=by.user, now=now, tell=tell, scheduled_for=to
     )
 
 
@@ -169,11 +192,18 @@ def undo_move(follow_up: FollowUp, *, version: int | None, by: Membership, now: 
 
 
 def edit(
-    follow_up: FollowUp, wanted: Wanted, *, version: int | None, by: Membership, now: dt.datetime
+    follow_up: FollowUp,
+    wanted: Wanted,
+    *,
+    version: int | None,
+    by: Membership,
+    now: dt.datetime,
+    following: bool = False,
 ) -> FollowUp:
     """Let a pending row be what is wanted instead, by the rules of scheduling.
 
-    ``version`` is the row's that ``by`` was shown. Raises ``ScheduleRefused`` if anything stands against it.
+    ``version`` is the row's that ``by`` was shown. ``following``: all that its series makes after it become
+    the same. Raises ``ScheduleRefused`` if anything stands against it.
     """
     problems = problems_with(wanted, now=now)
     if problems or wanted.template is None or wanted.scheduled_for is None:
@@ -188,13 +218,20 @@ def edit(
     }
     if follow_up.status == Status.PENDING and _is_decided(follow_up, decided):
         return loaded().get(pk=follow_up.pk)
+    is_moved = wanted.scheduled_for != follow_up.scheduled_for
+
+    def tell(edited: FollowUp) -> None:
+        announcements.announce_edited(edited, by=by.user, now=now)
+        if following:
+            occurrences.carry_on(edited, is_moved=is_moved, now=now)
+
     return _decide(
         follow_up,
         version,
         kind=ChangeKind.EDITED,
         by=by.user,
         now=now,
-        tell=lambda edited: announcements.announce_edited(edited, by=by.user, now=now),
+        tell=tell,
         search_text=search_text(*wanted.conversation.contact.known_as, wanted.note),
         **decided,
     )
@@ -288,6 +325,8 @@ def hand_over(follow_up: FollowUp, *, to: User, by: Membership, now: dt.datetime
     unchanged = Q(status__in=[Status.PENDING, Status.FAILED], owner=follow_up.owner_id)
 
     def tell(handed_over: FollowUp) -> None:
+        if handed_over.series_id is not None:  # whoever has this one has those that come after it
+            Series.objects.filter(pk=handed_over.series_id).update(owner=to)
         if to != by.user:
             announcements.announce_handed_over(handed_over, by=str(by.user), now=now)
 

@@ -260,6 +260,8 @@ SHOWN = (
     "canceled_by_id",
     "cancel_cause",
     "version",
+    "series_id",
+    "occurrence",
     "conversation__contact__name",
     "conversation__contact__phone",
     "conversation__contact__erased_at",
@@ -281,7 +283,7 @@ def with_row(rows: QuerySet[FollowUp]) -> QuerySet[FollowUp]:
     """
     return (
         rows.select_related("conversation__contact", "message", "created_by")
-        .prefetch_related("template", "canceled_by", "owner")
+        .prefetch_related("template", "canceled_by", "owner", "series")
         .only(*SHOWN)
     )
 

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from followups.models import BulkEnding, CancelCause
-from followups.wording import bulk, failures, holds
+from followups.wording import bulk, failures, holds, repeats
 from notifications.wording import Words, words_for
 from templates_app.models import Template, TemplateStatus
 from trochai.paging import Count
@@ -41,6 +41,8 @@ class Kind(StrEnum):
     FOLLOW_UP_MOVED = "follow_up_moved"
     FOLLOW_UP_EDITED = "follow_up_edited"
     FOLLOW_UP_HANDED_OVER = "follow_up_handed_over"
+    SERIES_ENDED = "series_ended"
+    DATES_SKIPPED = "dates_skipped"
     FOLLOW_UPS_RESTORED = "follow_ups_restored"
     BULK_ENDED = "bulk_ended"
     BULK_CONCERNS = "bulk_concerns"
@@ -114,6 +116,22 @@ def handed_over(values: Mapping[str, Any]) -> Words:
         "by": isolated(values["by"]),
     }
     return Words(_("Follow-up handed over to you"), text)
+
+
+@words_for(Kind.SERIES_ENDED, icon="repeat", tone="bad")
+def series_ended(values: Mapping[str, Any]) -> Words:
+    """Values: contact, template, cause (a SeriesEnd), by (a member's name, or nothing)."""
+    text = _("%(template)s to %(contact)s: %(cause)s")
+    cause = repeats.ended(values["cause"], isolated(values["by"]))
+    return Words(_("Not repeated any more"), text % {**_names(values), "cause": cause})
+
+
+@words_for(Kind.DATES_SKIPPED, icon="repeat", tone="bad")
+def dates_skipped(values: Mapping[str, Any]) -> Words:
+    """Values: contact, template, dates (moments), count (of all of them), made (when that was said)."""
+    text = _("%(template)s to %(contact)s: %(dates)s had passed while the one before was waiting.")
+    dates = repeats.skipped(values["dates"], values["count"], values["made"])
+    return Words(_("Dates left out"), text % {**_names(values), "dates": dates})
 
 
 @words_for(Kind.FOLLOW_UPS_RESTORED, icon="circle-pause", tone="bad")

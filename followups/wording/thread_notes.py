@@ -10,8 +10,9 @@ from django.utils.translation import gettext as _
 
 from conversations.notes import Words, words_for
 from followups.models import CancelCause, FailureKind
-from followups.wording import failures
+from followups.wording import failures, repeats
 from followups.wording.notices import Kind, by_and_when
+from trochai.ui.formatting import isolated
 from trochai.whatsapp.cloud_api.failures import Failure
 
 
@@ -66,6 +67,23 @@ def canceled(values: Mapping[str, Any]) -> Words:
         case _:
             line = _("Follow-up %(template)s canceled.") % values
     return Words(line, _("See it"))
+
+
+@words_for(Kind.SERIES_ENDED, icon="repeat")
+def series_ended(values: Mapping[str, Any]) -> Words:
+    """Values: template, cause (a SeriesEnd), by (a member's name, or nothing)."""
+    cause = repeats.ended(values["cause"], isolated(values["by"]))
+    return Words(
+        _("%(template)s is not repeated any more: %(cause)s") % {**values, "cause": cause}, _("See it")
+    )
+
+
+@words_for(Kind.DATES_SKIPPED, icon="repeat", tone="bad")
+def dates_skipped(values: Mapping[str, Any]) -> Words:
+    """Values: template, dates (moments), count (of all of them), made (when that was said)."""
+    dates = repeats.skipped(values["dates"], values["count"], values["made"])
+    line = _("%(template)s left out %(dates)s: they had passed while the one before was waiting.")
+    return Words(line % {**values, "dates": dates}, _("See it"))
 
 
 @words_for(Kind.FOLLOW_UP_HELD, icon="circle-pause", tone="bad")
