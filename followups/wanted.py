@@ -105,7 +105,7 @@ def problems_with(wanted: Wanted, *, now: dt.datetime, waiting: int = 0) -> list
         values = {"length": length, "limit": NOTE_LENGTH}
         problems.append(Problem(Field.NOTE, Code.NOTE_TOO_LONG, values))
     if wanted.repeat is not None and wanted.scheduled_for is not None:
-        problems += _problems_with_repeat(wanted.repeat, wanted.scheduled_for, organization)
+        problems += problems_with_repeat(wanted.repeat, wanted.scheduled_for, organization)
     return problems
 
 
@@ -144,7 +144,7 @@ def is_offered(template: Template, conversation: Conversation) -> bool:
     return template.can_be_sent_on(conversation.channel) and not template.is_for_now
 
 
-def _problems_with_repeat(repeat: Repeat, at: dt.datetime, organization: Organization) -> Iterator[Problem]:
+def problems_with_repeat(repeat: Repeat, at: dt.datetime, organization: Organization) -> Iterator[Problem]:
     """Yield what is wrong with how it is repeated from that moment on."""
     rule = repeat.rule(at, organization.zone)
     if repeat.kind not in kinds_for(rule.first_on, min_days=organization.min_days):

@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from conversations.pages.template_form import TemplateForm
 from followups.contents import contents_of, difference
 from followups.pages.quiet import QuietNotice, quiet_notice
+from followups.pages.repeat_form import DETAILS, RepeatFields
 from followups.pages.schedule_words import WORDS, words
 from followups.presets import PREFIX, preset_options
 from followups.scheduling import (
@@ -40,6 +41,7 @@ from followups.wanted import (
     is_offered,
     problems_with,
     problems_with_moment,
+    problems_with_repeat,
 )
 from followups.wording.differences import Line, lines
 from templates_app.forms import field_name
@@ -316,7 +318,17 @@ class MoveForm(WhenForm, ShownForm):
     """Another moment for a follow-up."""
 
 
-class ScheduleForm(TemplateForm, WhenForm):
+class FirstDateForm(RepeatFields, WhenForm):
+    """When, and how it is repeated from then on: for checks while people choose."""
+
+    def _problems(self, cleaned: dict[str, Any]) -> Iterable[Problem]:
+        yield from super()._problems(cleaned)
+        repeat, at = self.wanted_repeat, cleaned.get("scheduled_for")
+        if repeat is not None and at is not None:
+            yield from problems_with_repeat(repeat, at, self.organization)
+
+
+class ScheduleForm(RepeatFields, TemplateForm, WhenForm):
     """The whole dialog: which template, when, and why."""
 
     draft = "follow-up"
@@ -355,7 +367,7 @@ class ScheduleForm(TemplateForm, WhenForm):
 
     @property
     def shown(self) -> list[str]:
-        return [*super().shown, "when", "typed", "date", "time", "note"]
+        return [*super().shown, "when", "typed", "date", "time", "note", "repeat", *DETAILS]
 
     def attention(self, count: int) -> str:
         return ngettext(
@@ -377,6 +389,7 @@ class ScheduleForm(TemplateForm, WhenForm):
             note=read.get("note", ""),
             cancel_on_reply=read["cancel_on_reply"],
             kept=self.kept,
+            repeat=self.wanted_repeat,
         )
 
     def made(self, follow_up: FollowUp) -> bool:
@@ -384,6 +397,7 @@ class ScheduleForm(TemplateForm, WhenForm):
         wanted = self.wanted
         names = ("template", "parameters", "scheduled_for", "note", "cancel_on_reply")
         same = all(getattr(follow_up, name) == getattr(wanted, name) for name in names)
+        same = same and (follow_up.series_id is not None) == (wanted.repeat is not None)
         return same and follow_up.conversation_id == self.conversation.pk
 
     @property
@@ -427,6 +441,7 @@ class EditForm(ScheduleForm, ShownForm):
     """What is decided about a follow-up that waits, to be changed."""
 
     button = gettext_lazy("Save changes")
+    offers_repeat = False
 
     def __init__(
         self,

@@ -21,7 +21,7 @@ from followups import lifecycle
 from followups.models import FollowUp
 from followups.pages.action_views import check_role, not_possible
 from followups.pages.banner import first_waiting, waiting_for
-from followups.pages.forms import DuplicateForm, ScheduleForm, WhenForm, as_it_is
+from followups.pages.forms import DuplicateForm, FirstDateForm, ScheduleForm, as_it_is
 from followups.pages.page import FollowUpsPage
 from followups.policies import Action
 from trochai.accounts import access
@@ -87,7 +87,7 @@ def check(request: MemberRequest, conversation_id: int) -> HttpResponse:
     """
     conversation = find_conversation(request, CONVERSATIONS, conversation_id, needs=access.writer)
     contact, organization = conversation.contact, conversation.organization
-    form = WhenForm(request.POST, organization=organization, contact=contact, now=timezone.now())
+    form = FirstDateForm(request.POST, organization=organization, contact=contact, now=timezone.now())
     form.full_clean()
     form.forgive_unfinished()
     name = "_move_check" if request.htmx.target == "schedule-date" else "_schedule_check"
