@@ -21,6 +21,7 @@ class Action(StrEnum):
     RESTORE = "restore"
     RELEASE = "release"
     HAND_OVER = "hand_over"
+    END_SERIES = "end_series"
     DELETE = "delete"
 
 
@@ -71,7 +72,8 @@ def _possible_actions(follow_up: FollowUp, now: dt.datetime) -> frozenset[Action
     if follow_up.conversation.contact.erased_at is not None:
         final = {Status.FAILED, Status.CANCELED}
         return frozenset({Action.DELETE} if follow_up.status in final else ())
-    return _possible_in_state(follow_up, now) | {Action.DUPLICATE}
+    of_series = {Action.END_SERIES} if follow_up.series is not None and follow_up.series.is_live else set()
+    return _possible_in_state(follow_up, now) | {Action.DUPLICATE} | of_series
 
 
 def _possible_in_state(follow_up: FollowUp, now: dt.datetime) -> frozenset[Action]:

@@ -12,6 +12,7 @@ from followups.pages import (
     import_views,
     new_views,
     schedule_views,
+    series_views,
     views,
 )
 
@@ -45,6 +46,7 @@ urlpatterns = [
     path("<int:pk>/duplicate/", schedule_views.duplicate, name="duplicate"),
     path("<int:pk>/send-now/", change_views.send_now, name="send_now"),
     path("<int:pk>/hand-over/", hand_over_views.hand_over, name="hand_over"),
+    path("<int:pk>/end-series/", series_views.end_series, name="end_series"),
     path("<int:pk>/retry/", action_views.retry, name="retry"),
     path("<int:pk>/restore/", action_views.restore, name="restore"),
     path("<int:pk>/release/", action_views.release, name="release"),

@@ -173,8 +173,9 @@ def _act(request: MemberRequest, pk: int, verb: Verb) -> HttpResponse:
         return not_possible(page, follow_up, verb.action) or _ask(page, follow_up, verb)
     if verb is RETRY and outcome_is_unknown(follow_up) and "confirmed" not in request.POST:
         return _ask(page, follow_up, verb)
+    chosen = {"following": True} if verb is CANCEL and request.POST.get("following") else {}
     try:
-        changed = verb.change(follow_up, by=page.membership, now=page.now)
+        changed = verb.change(follow_up, by=page.membership, now=page.now, **chosen)
     except lifecycle.TransitionRefused as refusal:
         return refused(page, pk, str(refusal))
     return done(page, pk, title=str(verb.done), text=verb.outcome(changed))

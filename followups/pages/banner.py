@@ -7,6 +7,7 @@ import datetime as dt
 from django.conf import settings
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils import timezone
 
 from conversations.models import Conversation
 from conversations.pages.banners import banners
@@ -14,6 +15,7 @@ from followups.models import FollowUp, FollowUpQuerySet
 from followups.pages import holds
 from followups.policies import Action, allowed_actions
 from followups.wording import holds as wording
+from followups.wording import repeats
 from trochai.accounts.access import MemberRequest
 from trochai.paging import Count
 
@@ -33,16 +35,20 @@ def first_waiting(rows: FollowUpQuerySet) -> tuple[FollowUp | None, Count]:
 
 
 def scheduled(request: MemberRequest, conversation: Conversation, now: dt.datetime) -> str:
-    waiting = waiting_for(conversation).filter(conversation=conversation).select_related("created_by")
+    waiting = (
+        waiting_for(conversation).filter(conversation=conversation).select_related("created_by", "series")
+    )
     first, more = first_waiting(waiting)
     if first is not None:
         first.conversation = conversation
+    series = first.series if first is not None else None
     allowed = allowed_actions(request.membership, first, now) if first is not None else frozenset()
     context = {
         "conversation": conversation,
         "follow_up": first,
         "more": more,
         "can_write": request.membership.can_write,
+        "repeats": repeats.sentence(series.rule, timezone.localdate(now)) if series else "",
         # Who may cancel may change.
         "can_change": Action.CANCEL in allowed,
         "on_hold": _hold_of(first, conversation, now) if first is not None else "",

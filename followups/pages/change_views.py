@@ -147,7 +147,13 @@ def _move(page: FollowUpsPage, follow_up: FollowUp, form: MoveForm) -> HttpRespo
     if not form.is_valid():
         return _ask_when(page, follow_up, form)
     given = form.cleaned_data
-    wanted = {"choice": form.choice, "to": form.scheduled_for, "version": given["version"]}
+    following = bool(page.request.POST.get("following"))
+    wanted = {
+        "choice": form.choice,
+        "to": form.scheduled_for,
+        "version": given["version"],
+        "following": following,
+    }
     try:
         moved = lifecycle.move(follow_up, **wanted, by=page.membership, now=page.now)
     except lifecycle.ScheduleRefused as refusal:
@@ -159,7 +165,8 @@ def _move(page: FollowUpsPage, follow_up: FollowUp, form: MoveForm) -> HttpRespo
         return refused(page, follow_up.pk, str(refusal))
     text = _("%(contact)s will get %(template)s on %(when)s.") % words(moved)
     undo = urlencode({"version": moved.version, "next": page.way_back})
-    undo_url = f"{reverse('followups:undo_move', args=[moved.pk])}?{undo}"
+    # All that follow are not moved back with it.
+    undo_url = "" if following else f"{reverse('followups:undo_move', args=[moved.pk])}?{undo}"
     return done(page, moved.pk, title=_("Follow-up moved"), text=warned(moved, text), undo_url=undo_url)
 
 
@@ -169,7 +176,14 @@ def _save(page: FollowUpsPage, follow_up: FollowUp) -> HttpResponse:
         return _show(page, form, status=422)
     version = form.cleaned_data["version"]
     try:
-        edited = lifecycle.edit(follow_up, form.wanted, version=version, by=page.membership, now=page.now)
+        edited = lifecycle.edit(
+            follow_up,
+            form.wanted,
+            version=version,
+            by=page.membership,
+            now=page.now,
+            following=bool(page.request.POST.get("following")),
+        )
     except lifecycle.ScheduleRefused as refusal:
         form.show(refusal.problems)
         return _show(page, form, status=422)

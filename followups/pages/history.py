@@ -79,6 +79,8 @@ def history_of(
 
 
 def _scheduled(follow_up: FollowUp) -> Event:
+    if follow_up.occurrence is not None and follow_up.occurrence > 1:
+        return Event(follow_up.created_at, _("Scheduled after the one before"), icon="repeat")
     if follow_up.created_by is None:
         return Event(follow_up.created_at, _("Scheduled"))
     return Event(follow_up.created_at, _("Scheduled by %(person)s") % {"person": follow_up.created_by})

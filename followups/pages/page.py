@@ -51,7 +51,9 @@ BULK_ACTIONS: Mapping[Tab, Sequence[BulkAction]] = {
 FIRST = {BulkAction.MOVE, BulkAction.CANCEL}
 # Bulk changes shown at once.
 MOST_PROGRESS = 5
-FOLLOW_UP = FollowUp.objects.visible().select_related("conversation__contact", "message", "template")
+FOLLOW_UP = FollowUp.objects.visible().select_related(
+    "conversation__contact", "message", "template", "series"
+)
 
 
 @dataclass(frozen=True)

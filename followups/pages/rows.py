@@ -18,6 +18,7 @@ from followups.models import CancelCause, FailureKind, FollowUp, HeldReason, Sta
 from followups.pages.quiet import waits_words
 from followups.policies import MANY, Action, allowed_actions
 from followups.retries import DELAYS
+from followups.wording import repeats
 from followups.wording.failures import headline
 from trochai.accounts.models import Membership
 from trochai.ui import formatting
@@ -37,6 +38,8 @@ class Row:
     actions: frozenset[Action]
     lines: tuple[StatusLine, ...]
     relative: str
+    # How it is repeated, while it is.
+    repeats: str
     # A hash of how it looks: what looks the same is not sent to an open page again.
     fingerprint: str
 
@@ -77,12 +80,15 @@ def row_for(
     relative = formatting.relative(follow_up.scheduled_for, now)
     delivery = follow_up.message.delivery if follow_up.message else ""
     decided = (follow_up.version, follow_up.owner_id)
-    looks = (follow_up.status, *decided, delivery, relative, lines, sorted(actions))
+    series = follow_up.series if follow_up.status == Status.PENDING else None
+    repeated = repeats.sentence(series.rule, timezone.localdate(now)) if series else ""
+    looks = (follow_up.status, *decided, delivery, relative, repeated, lines, sorted(actions))
     return Row(
         follow_up=follow_up,
         actions=actions,
         lines=lines,
         relative=relative,
+        repeats=repeated,
         fingerprint=f"{zlib.crc32(repr(looks).encode()):08x}",
     )
 

@@ -13,6 +13,7 @@ from django_htmx.http import replace_url, trigger_client_event
 from followups import contents
 from followups.pages import history
 from followups.pages.page import FollowUpsPage
+from followups.pages.series_views import series_context
 from followups.sending import ticks
 from followups.wording import failures
 from templates_app.models import Template
@@ -97,6 +98,7 @@ def detail(request: MemberRequest, pk: int) -> HttpResponse:
         "history": history.history_of(follow_up, attempts, changes, templates),
         "failure": follow_up.failure_kind and failures.explain(follow_up.failure_kind, follow_up.failure),
         "here": page.way_back,
+        **series_context(follow_up, now=page.now),
     }
     if not request.htmx:
         return render(request, "followups/detail.html", context)

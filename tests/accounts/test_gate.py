@@ -41,6 +41,7 @@ VERBS = (
     "duplicate",
     "send_now",
     "hand_over",
+    "end_series",
     "retry",
     "restore",
     "release",

@@ -32,6 +32,14 @@ def every_page(team: Team, *, search: str, **follow_up: Any) -> list[str]:
         )
         for status in ("failed", "pending", "canceled", "sent")
     ]
+    shared = {
+        "organization": team.organization,
+        "conversation": team.conversation,
+        "template": team.template,
+        "created_by": team.agent.user,
+    }
+    series = factories.SeriesFactory(**shared)
+    repeated = factories.FollowUpFactory(**shared, series=series, occurrence=1, **follow_up)
     tags = [
         factories.TagFactory(organization=team.organization, name=name, tone=tone)
         for name, tone in (
@@ -86,6 +94,10 @@ def every_page(team: Team, *, search: str, **follow_up: Any) -> list[str]:
         reverse("followups:detail", args=[failed.pk]),
         reverse("followups:delete", args=[failed.pk]),
         reverse("followups:cancel", args=[pending.pk]),
+        reverse("followups:detail", args=[repeated.pk]),
+        reverse("followups:cancel", args=[repeated.pk]),
+        reverse("followups:move", args=[repeated.pk]),
+        reverse("followups:end_series", args=[repeated.pk]),
         reverse("followups:move", args=[pending.pk]),
         reverse("followups:edit", args=[pending.pk]),
         reverse("followups:send_now", args=[pending.pk]),
