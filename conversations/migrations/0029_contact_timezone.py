@@ -6,7 +6,7 @@ import trochai.accounts.models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("conversations", "0027_only_started")]
+    dependencies = [("conversations", "0028_only_started")]
 
     operations = [
         migrations.AddField(

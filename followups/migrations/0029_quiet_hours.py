@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("followups", "0027_periodic_imports")]
+    dependencies = [("followups", "0028_periodic_imports")]
 
     operations = [
         migrations.AddField(

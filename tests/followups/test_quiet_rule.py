@@ -163,7 +163,7 @@ def test_moved_in_other_ways_it_does_not_wait_for_that_morning_either(meta, at_n
     tick()
     rows, to = list(FollowUp.objects.all()), timezone.now() + dt.timedelta(days=6)
     if way == "with many others":
-        lifecycle.move_all({row: to for row in rows}, by=team.admin.user, now=timezone.now())
+        lifecycle.move_all(dict.fromkeys(rows, to), by=team.admin.user, now=timezone.now())
     else:
         lifecycle.move_late(FollowUp.objects.all(), to=to, by=team.admin.user, now=timezone.now())
     moved = FollowUp.objects.get()

@@ -10,8 +10,8 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0004_single_keys'),
-        ('conversations', '0030_agreed'),
-        ('followups', '0027_periodic_imports'),
+        ('conversations', '0027_agreed'),
+        ('followups', '0029_quiet_hours'),
         ('templates_app', '0005_event_order'),
         ('whatsapp', '0011_group_messages'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),

@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("conversations", "0030_agreed")]
+    dependencies = [("conversations", "0027_agreed")]
 
     operations = [
         migrations.AddField(

@@ -27,7 +27,7 @@ def remove(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("followups", "0026_imports"),
+        ("followups", "0027_imports"),
         ("django_celery_beat", "0019_alter_periodictasks_options"),
     ]
 

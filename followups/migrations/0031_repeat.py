@@ -24,7 +24,7 @@ def remove(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("followups", "0032_series"),
+        ("followups", "0030_series"),
         ("django_celery_beat", "0019_alter_periodictasks_options"),
     ]
 

@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0004_single_keys'),
-        ('followups', '0028_presets'),
+        ('followups', '0026_presets'),
         ('templates_app', '0005_event_order'),
         ('whatsapp', '0011_group_messages'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
