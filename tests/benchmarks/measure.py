@@ -22,6 +22,8 @@ class Plan:
     workers: int = 1
     stub_rate: int = 0
     composer: float = 0
+    # Whether a bulk change moves all that waits for another day meanwhile.
+    moving: bool = False
     environment: dict[str, str] = field(default_factory=dict)
 
 
@@ -41,6 +43,8 @@ class Result:
     calls: list[tuple[float, str, str, bool]]
     # Seconds that each message of the composer took, and whether it was sent.
     composer: list[tuple[float, bool]]
+    # What ``tests.benchmarks.bulk.move`` says of the bulk change; nothing if there was none.
+    moved: dict[str, float]
 
     @property
     def rate(self) -> float:

@@ -14,11 +14,14 @@ from django.utils import timezone
 UNLIMITED = 30_000
 
 
-def make_due(count: int, *, messages_per_second: int, talking: int = 0, channels: int = 1) -> None:
+def make_due(
+    count: int, *, messages_per_second: int, talking: int = 0, channels: int = 1, waiting: int = 0
+) -> None:
     """Make ``count`` follow-ups that fell due a moment ago, each for a contact of its own.
 
     They are of so many ``channels``, equally many of each. ``talking`` further conversations of the last have
-    a message that has just come in, and so an open window.
+    a message that has just come in, and so an open window. ``waiting`` further follow-ups are due in ten
+    days, on a channel of their own.
     """
     from conversations.models import Conversation
     from tests import factories
@@ -31,6 +34,10 @@ def make_due(count: int, *, messages_per_second: int, talking: int = 0, channels
         channel = factories.ChannelFactory(organization=organization, messages_per_second=messages_per_second)
         made = _conversations(channel, of_each + (talking if number == channels - 1 else 0))
         _follow_ups(made[:of_each], creator=creator, due_at=now - dt.timedelta(seconds=5))
+    if waiting:
+        others = factories.ChannelFactory(organization=organization)
+        later = now + dt.timedelta(days=10)
+        _follow_ups(_conversations(others, waiting), creator=creator, due_at=later)
     last = [conversation.pk for conversation in made[of_each:]]
     Conversation.objects.filter(pk__in=last).update(last_inbound_at=now)
 
@@ -93,6 +100,7 @@ def main() -> None:
     parser.add_argument("--messages-per-second", type=int, default=0, help="0: no limit")
     parser.add_argument("--talking", type=int, default=0)
     parser.add_argument("--channels", type=int, default=1)
+    parser.add_argument("--waiting", type=int, default=0)
     options = parser.parse_args()
     django.setup()
     call_command("migrate", verbosity=0)
@@ -103,6 +111,7 @@ def main() -> None:
         messages_per_second=options.messages_per_second or UNLIMITED,
         talking=options.talking,
         channels=options.channels,
+        waiting=options.waiting,
     )
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE" if connection.vendor == "sqlite" else "VACUUM ANALYZE")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import datetime as dt
 import json
 import os
 import signal
@@ -110,6 +111,27 @@ def _composer(rate: float) -> Iterator[Callable[[], list[tuple[float, bool]]]]:
         process.wait()
 
 
+@contextlib.contextmanager
+def _mover(is_wanted: bool) -> Iterator[Callable[[], dict[str, float]]]:
+    """Let a bulk change move what waits meanwhile; yield a function that waits for its end."""
+    if not is_wanted:
+        yield dict
+        return
+    command = processes.python("tests.benchmarks.bulk", "--move")
+    process = subprocess.Popen(command, cwd=processes.ROOT, stdout=subprocess.PIPE, text=True)
+
+    def wait() -> dict[str, float]:
+        output, _errors = process.communicate(timeout=DEADLINE)
+        told: dict[str, float] = json.loads(output.splitlines()[-1])
+        return told
+
+    try:
+        yield wait
+    finally:
+        process.kill()
+        process.wait()
+
+
 def _used(workers: list[int], stub: int) -> dict[str, Any]:
     """Return the CPU seconds that each has used so far."""
     from django.db import connection
@@ -133,8 +155,8 @@ def _difference(after: Any, before: Any) -> Any:
     return None if after is None else after - before
 
 
-def _recorded() -> dict[str, int]:
-    """Return how many rows the database has for each part of "sent"."""
+def _recorded(due_by: dt.datetime) -> dict[str, int]:
+    """Return how many rows the database has for each part of "sent", of those that were due by then."""
     from django.db.models import Exists, OuterRef
 
     from conversations.models import Conversation, Message
@@ -143,7 +165,7 @@ def _recorded() -> dict[str, int]:
     from notifications.models import Notification
 
     return {
-        "called once": FollowUp.objects.filter(failures=0).count(),
+        "called once": FollowUp.objects.filter(scheduled_for__lte=due_by, failures=0).count(),
         "sent": FollowUp.objects.filter(status=Status.SENT).count(),
         "messages": Message.objects.filter(
             Exists(FollowUp.objects.filter(message=OuterRef("pk"))), kind="template"
@@ -155,7 +177,7 @@ def _recorded() -> dict[str, int]:
     }
 
 
-def _all_recorded(url: str, count: int, wake: Callable[[], Any]) -> Callable[[], bool]:
+def _all_recorded(url: str, count: int, due_by: dt.datetime, wake: Callable[[], Any]) -> Callable[[], bool]:
     """Return a check for whether all is done, which rarely asks the database while calls are being made."""
     from followups.models import FollowUp, Status
 
@@ -172,15 +194,19 @@ def _all_recorded(url: str, count: int, wake: Callable[[], Any]) -> Callable[[],
             return False
         asked_at = now
         # A row that was refused for its rate is tried again after five minutes: it is counted, not awaited.
-        return not FollowUp.objects.exclude(status=Status.SENT).filter(failures=0).exists()
+        due = FollowUp.objects.filter(scheduled_for__lte=due_by)
+        return not due.exclude(status=Status.SENT).filter(failures=0).exists()
 
     return look
 
 
 def run(plan: Plan) -> Result:
+    from django.utils import timezone
+
     from followups.models import FollowUp
 
-    count = FollowUp.objects.count()
+    due_by = timezone.now()
+    count = FollowUp.objects.filter(scheduled_for__lte=due_by).count()
     design = _design(plan.design)
     with contextlib.ExitStack() as stack:
         stub, url = stack.enter_context(processes.stub(rate=plan.stub_rate))
@@ -192,20 +218,23 @@ def run(plan: Plan) -> Result:
         if plan.composer:
             composing = lambda: int(processes.get(f"{url}/accepted")) > 0  # noqa: E731
             processes.wait_until("composing", composing, seconds=processes.START)
+        moved = stack.enter_context(_mover(plan.moving))
         before, begun = _used(workers, stub), time.monotonic()
         design.wake()
-        done = _all_recorded(url, count, design.wake if plan.design == TROCHAI else lambda: None)
+        done = _all_recorded(url, count, due_by, design.wake if plan.design == TROCHAI else lambda: None)
         processes.wait_until("all recorded", done, seconds=DEADLINE, every=0.05)
         seconds = time.monotonic() - begun
         used = _used(workers, stub)
         composer = stop_composer()
+        told = moved()
         seen = json.loads(processes.get(f"{url}/calls"))
         memory = [processes.peak_memory(pid) for pid in workers]
     return Result(
         count=count,
         seconds=seconds,
         worker_memory=memory,
-        recorded=_recorded(),
+        recorded=_recorded(due_by),
+        moved=told,
         composer=composer,
         **{name: _difference(after, before[name]) for name, after in used.items()},
         **seen,
