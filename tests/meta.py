@@ -16,7 +16,7 @@ class Meta:
     """Accepts everything unless ``answer`` says otherwise; ``requests`` has the bodies it was sent.
 
     ``headers`` are added to every answer. ``wa_ids`` has WhatsApp's own names of numbers, ``portfolios`` the
-    owners of the accounts that it tells.
+    owners of the accounts that it tells, ``limits`` what it says of the numbers' messaging limits.
     """
 
     def __init__(self, server: HTTPServer) -> None:
@@ -25,6 +25,7 @@ class Meta:
         self.headers: dict[str, str] = {}
         self.wa_ids: dict[str, str] = {}
         self.portfolios: dict[str, str] = {}
+        self.limits: dict[str, str] = {}
         self.lock = threading.Lock()
         messages = re.compile(r"^/v[\d.]+/\d+/messages$")
         server.expect_request(messages, method="POST").respond_with_handler(self.handle)
@@ -52,6 +53,9 @@ class Meta:
 
     def _account(self, request: Request) -> Response:
         waba_id = request.path.rsplit("/", 1)[-1]
+        if waba_id in self.limits:
+            number = {"id": waba_id, "whatsapp_business_manager_messaging_limit": self.limits[waba_id]}
+            return Response(json.dumps(number), 200, content_type="application/json")
         if waba_id not in self.portfolios:
             refusal = {"error": {"message": "(#200) Permission", "code": 200}}
             return Response(json.dumps(refusal), 403, content_type="application/json")

@@ -13,6 +13,7 @@ from trochai.celery import app
         ("trochai.whatsapp.tasks.purge_webhooks", "17 3 * * *"),
         ("trochai.whatsapp.tasks.probe_stopped_channels", "*/5 * * * *"),
         ("trochai.whatsapp.tasks.learn_portfolios", "47 * * * *"),
+        ("trochai.whatsapp.tasks.read_messaging_limits", "23 * * * *"),
     ],
 )
 @pytest.mark.django_db

@@ -67,6 +67,8 @@ def _set_up(agency: scenes.Agency, people: dict[str, User], now: dt.datetime) ->
         access_token=SANDBOX_TOKEN,
         app_secret=APP_SECRET,
         templates_synced_at=now,
+        messaging_limit="TIER_2K",
+        messaging_limit_at=now,
     )
     members = {
         email: Membership.objects.create(user=people[email], organization=organization, role=role)

@@ -6,6 +6,8 @@ import datetime as dt
 
 from django.db import transaction
 
+from trochai.changes import Kind, changed
+from trochai.whatsapp import messaging_limits
 from trochai.whatsapp.models import Channel
 from trochai.whatsapp.webhooks.parsing import AccountEvent
 
@@ -21,7 +23,11 @@ def keep(channel: Channel, event: AccountEvent, *, at: dt.datetime) -> Channel:
         news = {**locked.account_news, event.event: {"at": at.isoformat(), **event.details}}
         if len(news) <= MOST:
             locked.account_news = news
-            locked.save(update_fields=["account_news"])
+        limit = messaging_limits.told_by(event.details)
+        if limit:
+            locked.messaging_limit, locked.messaging_limit_at = limit, at
+            changed([locked.organization_id], [Kind.CHANNELS])
+        locked.save(update_fields=["account_news", "messaging_limit", "messaging_limit_at"])
     return locked
 
 

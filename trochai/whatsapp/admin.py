@@ -84,6 +84,8 @@ class ChannelAdmin(admin.ModelAdmin):
         "stop_cause",
         "stop_reason",
         "templates_synced_at",
+        "messaging_limit",
+        "messaging_limit_at",
         "account_news",
         "group_messages_left_out",
     ]

@@ -68,6 +68,10 @@ class Channel(models.Model):
     templates_wanted_at = models.DateTimeField(null=True, blank=True, editable=False)
     # What Meta has said of it last, by its name for the event. See trochai.whatsapp.account_news.
     account_news = models.JSONField(default=dict, editable=False)
+    # Meta's name of how many people its portfolio may write to first within 24 hours, and when it was said;
+    # empty until it is known. See trochai.whatsapp.messaging_limits.
+    messaging_limit = models.CharField(max_length=32, blank=True, default="", db_default="", editable=False)
+    messaging_limit_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = ChannelQuerySet.as_manager()

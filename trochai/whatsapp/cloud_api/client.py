@@ -118,6 +118,12 @@ class WhatsAppClient:
         found = self._get(quote(waba_id, safe=""), {"fields": "owner_business_info"})
         return text_or_number(mapping(found, "owner_business_info").get("id"))[:64]
 
+    def messaging_limit(self) -> str:
+        """Return Meta's name of the portfolio's limit (``messaging_limits``); empty if it does not say."""
+        field = "whatsapp_business_manager_messaging_limit"
+        found = self._get(quote(self.phone_number_id, safe=""), {"fields": field})
+        return text_or_number(found.get(field)).upper()[:32]
+
     def media_address(self, media_id: str) -> MediaAddress:
         """Ask where the file is that a webhook named. Raises ``PermanentError`` where Meta has it no more."""
         path = quote(media_id, safe="")

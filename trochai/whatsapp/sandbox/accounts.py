@@ -24,6 +24,8 @@ class Account:
     display_phone_number: str = "+506 2201 4455"
     name: str = "Casa Verde Bienes Raíces"
     portfolio_id: str = "880100000000001"
+    # What the portfolio may do: as Meta names it.
+    messaging_limit: str = "TIER_2K"
     # Of the moments on its customers' phones.
     time_zone: str = "UTC"
     templates: tuple[dict[str, Any], ...] = tuple(CATALOGUE)

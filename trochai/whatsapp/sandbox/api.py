@@ -318,6 +318,7 @@ def _phone_number(account: Account) -> dict[str, Any]:
         "display_phone_number": account.display_phone_number,
         "verified_name": account.name,
         "quality_rating": "GREEN",
+        "whatsapp_business_manager_messaging_limit": account.messaging_limit,
     }
 
 
