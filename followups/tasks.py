@@ -12,11 +12,13 @@ from kombu.exceptions import OperationalError
 
 from followups import lifecycle
 from followups.bulk import job
+from followups.calendar import kept
 from followups.holds import releasing
 from followups.imports import work as imports
 from followups.models import Hold
 from followups.sending import ticks
 from followups.sending.work import dispatcher
+from trochai.accounts.models import Organization
 from trochai.clock import database_now
 from trochai.waking import waker
 from trochai.whatsapp.sending.dispatch import stopping
@@ -130,6 +132,17 @@ def work_on_imports(**_future: Any) -> None:
 def purge_imports(**_future: Any) -> None:
     """Delete imports that are of no more use. Beat starts this once a night."""
     imports.purge(now=database_now())
+
+
+@shared_task(ignore_result=True)
+def count_calendar(organization_id: int, **_future: Any) -> None:
+    """Count the days ahead of an organization whose calendar somebody looks at (``calendar.kept``)."""
+    organization = Organization.objects.filter(pk=organization_id).first()
+    if organization is None:
+        return
+    later = kept.count_again(organization, now=database_now())
+    if later is not None:
+        count_calendar.apply_async((organization_id,), countdown=later.total_seconds(), retry=False)
 
 
 @shared_task(ignore_result=True)

@@ -5,6 +5,7 @@ from django.urls import path
 from followups.pages import (
     action_views,
     bulk_views,
+    calendar_views,
     change_views,
     export_views,
     hand_over_views,
@@ -36,6 +37,9 @@ urlpatterns = [
     path("hold/", hold_views.hold, name="hold"),
     path("holds/<int:pk>/reason/", hold_views.reason, name="hold_reason"),
     path("holds/<int:pk>/release/", hold_views.release, name="release_hold"),
+    path("calendar/", calendar_views.month, name="calendar"),
+    path("calendar/week/", calendar_views.week, name="calendar_week"),
+    path("calendar/<int:year>-<int:month>-<int:day>/", calendar_views.day, name="calendar_day"),
     path("<int:pk>/", views.detail, name="detail"),
     path("<int:pk>/cancel/", action_views.cancel, name="cancel"),
     path("<int:pk>/keep/", action_views.keep, name="keep"),

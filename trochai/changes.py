@@ -33,6 +33,8 @@ class Kind(StrEnum):
     NOTICES = "notices"
     CHANNELS = "channels"
     TEMPLATES = "templates"
+    # The counts of the days ahead were counted again.
+    CALENDAR = "calendar"
     # Somebody has begun to write in a conversation. Kept in the cache, as a hint.
     WRITING = "writing"
 
@@ -42,6 +44,7 @@ LASTING = tuple(kind for kind in Kind if kind is not Kind.WRITING)
 # The inbox, the table of follow-ups, and the frame around every page.
 INBOX = (Kind.CONVERSATIONS, Kind.FOLLOW_UPS, Kind.CHANNELS, Kind.TEMPLATES)
 TABLE = (Kind.FOLLOW_UPS, Kind.CHANNELS, Kind.TEMPLATES)
+DAYS_AHEAD = (Kind.FOLLOW_UPS, Kind.CHANNELS, Kind.CALENDAR)
 FRAME = (Kind.CONVERSATIONS, Kind.NOTICES, Kind.CHANNELS)
 
 
@@ -97,6 +100,15 @@ def version(viewer: Viewer, kinds: Collection[Kind], *, now: dt.datetime) -> str
 def told(version: str, kinds: Collection[Kind]) -> str:
     """Return what a version of ``kinds`` says of changes alone: the same to all of an organization."""
     return "-".join(version.split("-")[: len(kinds)])
+
+
+def token(organization_id: int, kind: Kind) -> str:
+    """Return what stays the same while nothing of this kind is told; empty if nobody knows.
+
+    To be read before what it speaks of.
+    """
+    known = hints.read([name := _name(organization_id, kind)])
+    return "" if known is None else str(known.get(name, 0))
 
 
 def _name(organization_id: int, kind: Kind) -> str:

@@ -17,6 +17,7 @@ ROUTES: Mapping[str, Mapping[str, str]] = {
     "followups.tasks.release_holds": {"queue": SENDING},
     "conversations.tasks.send_replies": {"queue": INTERACTIVE},
     "followups.tasks.work_on_imports": {"queue": MEDIA},
+    "followups.tasks.count_calendar": {"queue": INTERACTIVE},
     "templates_app.tasks.sync_requested": {"queue": INTERACTIVE},
     "trochai.whatsapp.tasks.process_waiting_webhooks": {"queue": WEBHOOKS},
     "conversations.tasks.apply_early_statuses": {"queue": WEBHOOKS},

@@ -10,6 +10,7 @@ one page used it.
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import gzip
 import http.client
 import os
@@ -65,7 +66,9 @@ class Page:
         return statistics.median(map(sum, zip(self.web_cpu, self.postgres_cpu, strict=True)))
 
 
-def pages_of(conversation: int, creator: int, deep: str, seen: str, older: str, earlier: str) -> list[Page]:
+def pages_of(
+    conversation: int, creator: int, deep: str, seen: str, older: str, earlier: str, day: dt.date
+) -> list[Page]:
     opened = f"/inbox/{conversation}/"
     follow_ups, changelist = "/followups/", "/changelist/followups/followup/"
     return [
@@ -100,6 +103,15 @@ def pages_of(conversation: int, creator: int, deep: str, seen: str, older: str, 
             htmx=True,
             shows=follow_ups,
         ),
+        Page("calendar", "/followups/calendar/"),
+        Page(
+            "calendar, an open page without news",
+            "/followups/calendar/",
+            htmx=True,
+            shows="/followups/calendar/",
+        ),
+        Page("calendar, a week", f"/followups/calendar/week/?on={day}"),
+        Page("calendar, a day", f"/followups/calendar/{day}/"),
         Page("inbox", "/inbox/"),
         Page("inbox, search: a few", "/inbox/?q=sof%C3%ADa+jimenez+granados"),
         Page("inbox, search: nobody", "/inbox/?q=zqzqzq"),
@@ -140,19 +152,25 @@ def serve_and_measure(rounds: int) -> None:
     django.setup()
     from django.conf import settings
     from django.db import connection
+    from django.utils import timezone
 
     from conversations.models import Conversation
+    from followups.calendar import kept
     from followups.models import FollowUp
     from followups.pages.listing import Tab
     from tests.conftest import signed_in
     from tests.faults.servers import free_port
     from trochai.accounts.models import Membership
+    from trochai.whatsapp.models import Channel
 
     member = Membership.objects.select_related("organization", "user").order_by("pk")[0]
     organization = member.organization
     member.user.is_staff = member.user.is_superuser = True
     member.user.save()
     Membership.objects.filter(pk=member.pk).update(role="admin")
+    now = timezone.now()
+    Channel.objects.update(messaging_limit="TIER_100K", messaging_limit_at=now)
+    kept.count_again(organization, now=now)
     with connection.cursor() as cursor:
         values = {
             "organization": organization.pk,
@@ -198,6 +216,7 @@ def serve_and_measure(rounds: int) -> None:
             seen,
             f"/inbox/older/{unescape(older)}",
             f"/inbox/{newest.pk}/earlier/{unescape(earlier)}",
+            timezone.localdate(now) + dt.timedelta(days=30),
         )
         for page in pages:
             page.status, body = browser.get(page)
@@ -210,7 +229,9 @@ def serve_and_measure(rounds: int) -> None:
 
 
 def _measure(browser: Browser, page: Page, workers: list[int], backend: int) -> None:
-    path = page.path + (f"&v={_found(browser, page.shows, VERSION)[0]}" if page.shows else "")
+    path = page.path + (
+        f"{'&' if '?' in page.path else '?'}v={_found(browser, page.shows, VERSION)[0]}" if page.shows else ""
+    )
     web, postgres = sum(map(processes.running_cpu, workers)), processes.server_running_cpu(backend)
     for _request in range(BLOCK):
         begun = time.perf_counter()

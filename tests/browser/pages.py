@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from conversations.models import Attachment
 from followups.models import BulkChange, BulkRefusal
+from followups.pages import calendar
 from tests import factories
 
 if TYPE_CHECKING:
@@ -90,6 +91,9 @@ def every_page(team: Team, *, search: str, **follow_up: Any) -> list[str]:
         reverse("followups:hold"),
         reverse("followups:hold_reason", args=[hold.pk]),
         reverse("followups:release_hold", args=[hold.pk]),
+        reverse("followups:calendar"),
+        reverse("followups:calendar_week"),
+        calendar.day_url(timezone.localdate(pending.scheduled_for, timezone=team.organization.zone)),
         f"{follow_ups}?q={search}&status=canceled",
         reverse("followups:detail", args=[failed.pk]),
         reverse("followups:delete", args=[failed.pk]),

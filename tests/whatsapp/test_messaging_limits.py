@@ -17,7 +17,11 @@ HOUR = dt.timedelta(hours=1)
 
 
 def people(team) -> list[int | None]:
-    return [limit.people for limit in messaging_limits.of_portfolios(team.organization).values()]
+    return [limit.people for limit in limits_of(team).values()]
+
+
+def limits_of(team) -> dict[str, messaging_limits.MessagingLimit]:
+    return messaging_limits.of_portfolios(Channel.objects.for_organization(team.organization))
 
 
 @pytest.mark.parametrize(
@@ -70,7 +74,7 @@ def test_a_portfolio_has_one_limit_and_what_was_said_last_holds(team):
     channels.update(**known, messaging_limit="TIER_250", messaging_limit_at=NOW - HOUR)
     channels.filter(pk=other.pk).update(messaging_limit="TIER_2K", messaging_limit_at=NOW)
     limit = messaging_limits.MessagingLimit(2_000, NOW)
-    assert messaging_limits.of_portfolios(team.organization) == {"880": limit}
+    assert limits_of(team) == {"880": limit}
 
 
 @pytest.mark.parametrize(

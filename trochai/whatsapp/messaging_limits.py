@@ -16,7 +16,6 @@ from dataclasses import dataclass
 import structlog
 from django.db.models import F, Q
 
-from trochai.accounts.models import Organization
 from trochai.changes import Kind, changed
 from trochai.whatsapp.cloud_api.client import client_for
 from trochai.whatsapp.cloud_api.errors import WhatsAppError
@@ -50,20 +49,17 @@ def is_readable(told: str) -> bool:
     return told in _UNLIMITED or _TOLD.fullmatch(told) is not None
 
 
-def of_portfolios(organization: Organization) -> dict[str, MessagingLimit]:
-    """Return the limit of each of the organization's portfolios (``Channel.portfolio``) that has told one.
+def of_portfolios(channels: Iterable[Channel]) -> dict[str, MessagingLimit]:
+    """Return the limit of each of the portfolios of ``channels`` (``Channel.portfolio``) that has told one.
 
     It is the same for all numbers of a portfolio: what was said last holds.
     """
-    told = Channel.objects.for_organization(organization).exclude(messaging_limit="")
-    newest_last = told.order_by("messaging_limit_at").only(
-        "portfolio_id", "waba_id", "messaging_limit", "messaging_limit_at"
-    )
-    return {
-        channel.portfolio: MessagingLimit(_people(channel.messaging_limit), channel.messaging_limit_at)
-        for channel in newest_last
-        if channel.messaging_limit_at is not None and is_readable(channel.messaging_limit)
-    }
+    limits: dict[str, MessagingLimit] = {}
+    for channel in channels:
+        told, at, earlier = channel.messaging_limit, channel.messaging_limit_at, limits.get(channel.portfolio)
+        if at is not None and is_readable(told) and (earlier is None or earlier.at < at):
+            limits[channel.portfolio] = MessagingLimit(_people(told), at)
+    return limits
 
 
 def told_by(details: dict[str, object]) -> str:

@@ -1,0 +1,434 @@
+"""The calendar as one request sees it: a sheet of all days ahead, a week of hours, and one day."""
+
+from __future__ import annotations
+
+import datetime as dt
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+from urllib.parse import urlencode
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from followups.calendar import counting, kept
+from followups.calendar.counting import Counts, Span
+from followups.calendar.load import Load, Numbers
+from followups.models import FollowUp
+from followups.pages.listing import DateRange, Filters, Tab
+from followups.wording import calendar as wording
+from followups.wording.calendar import written
+from trochai import changes
+from trochai.accounts.access import MemberRequest
+from trochai.paging import Cursor
+from trochai.whatsapp.models import Channel
+
+# How many rows of each hour a day shows, and what of them.
+FIRST = 3
+SHOWN = (
+    "organization_id",
+    "template_id",
+    "status",
+    "scheduled_for",
+    "conversation__contact__name",
+    "conversation__contact__phone",
+    "conversation__contact__erased_at",
+)
+# The hours that a week shows in any case.
+FROM, TO = 7, 20
+# Older counts than this are shown with their time.
+NEW = dt.timedelta(seconds=10)
+
+_DAY = dt.timedelta(days=1)
+_WEEK = dt.timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class Day:
+    """One day of the sheet; ``remarks`` are sentences that should be read before it is scheduled for."""
+
+    date: dt.date
+    counts: Counts
+    load: Load | None
+    today: dt.date
+    is_beyond: bool
+    # Every other month is shaded.
+    is_shaded: bool
+    # The month is named where it begins.
+    has_month: bool
+
+    @property
+    def is_today(self) -> bool:
+        return self.date == self.today
+
+    @property
+    def is_past(self) -> bool:
+        return self.date < self.today
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether it shows nothing; what was canceled is only in its name and in its list."""
+        return not (self.counts.pending or self.counts.sent or self.counts.failed)
+
+    @property
+    def url(self) -> str:
+        return day_url(self.date)
+
+    @property
+    def short_name(self) -> str:
+        """Tue 1 Dec"""
+        return written(self.date, "D j M")
+
+    @property
+    def weekday(self) -> str:
+        return written(self.date, "D")
+
+    @property
+    def month(self) -> str:
+        return written(self.date, "M")
+
+    @property
+    def summary(self) -> str:
+        """118 due; 2,356, about 356 over; 88 sent"""
+        if self.load is not None and self.load.over:
+            return wording.over(self.load)
+        return next(iter(wording.counted(self.counts)), "")
+
+    @property
+    def remarks(self) -> list[str]:
+        return wording.remarks(self.load)
+
+    @property
+    def label(self) -> str:
+        """Tuesday 1 December: 2,356 pending, 2,356 of 2,000 a day"""
+        parts = wording.counted(self.counts) or [_("nothing")]
+        if self.load is not None and self.load.over:
+            parts.append(wording.of_limit(self.load))
+        return f"{wording.day_name(self.date)}: {', '.join(parts)}"
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One hour of one day in the week."""
+
+    hour: dt.datetime
+    counts: Counts
+    # What it takes of the day's limit, in percent; None where that is not known.
+    percent: float | None
+    # The day's limit is used up in this hour or before.
+    is_over: bool
+    seconds: int
+
+    @property
+    def url(self) -> str:
+        return f"{day_url(self.hour.date())}#hour-{self.hour.hour}"
+
+    @property
+    def shown(self) -> int:
+        """What is still to be sent, or else what has been or has failed."""
+        return self.counts.pending or self.counts.total
+
+    @property
+    def tone(self) -> str:
+        """Of the dot beside what is over: the worst of it."""
+        return "bad" if self.counts.failed else "ok" if self.counts.sent else ""
+
+    @property
+    def duration(self) -> str:
+        return wording.takes(self.seconds) if self.seconds else ""
+
+    @property
+    def label(self) -> str:
+        """Tue 1 Dec, 9:00 AM: 2,140 pending, takes 29 s"""
+        parts = wording.counted(self.counts)
+        if self.duration:
+            parts.append(_("takes %(duration)s") % {"duration": self.duration})
+        when = f"{written(self.hour, 'D j M')}, {wording.hour_name(self.hour)}"
+        return f"{when}: {', '.join(parts)}"
+
+
+@dataclass(frozen=True)
+class Hour:
+    """One hour of the day that is open, with its first few follow-ups."""
+
+    hour: dt.datetime
+    counts: Counts
+    seconds: int
+    rows: list[FollowUp]
+    list_url: str
+
+    @property
+    def name(self) -> str:
+        return wording.hour_name(self.hour)
+
+    @property
+    def summary(self) -> str:
+        """2,140 pending · 29 s"""
+        parts = wording.counted(self.counts)
+        return " · ".join([*parts, wording.takes(self.seconds)] if self.seconds else parts)
+
+
+class CalendarPage:
+    """Built once a request; each part asks the database when it is first needed."""
+
+    def __init__(self, request: MemberRequest, *, now: dt.datetime) -> None:
+        self.membership = request.membership
+        self.organization = request.membership.organization
+        self.now = now
+        self.today = now.astimezone(self.organization.zone).date()
+        self.last = self.today + dt.timedelta(days=self.organization.max_days)
+        # Of what the page shows (``trochai.changes``): before anything else is asked for.
+        self.version = changes.version(self.membership, changes.DAYS_AHEAD, now=now)
+
+    @cached_property
+    def sheet(self) -> Span:
+        return counting.sheet(self.organization, self.now)
+
+    @cached_property
+    def numbers(self) -> Numbers:
+        return Numbers.of(self._channels)
+
+    @cached_property
+    def known(self) -> kept.Known:
+        return kept.known(self.organization, self._channels, self.sheet, now=self.now)
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of what is shown: what is the same is not sent to an open page again."""
+        shown = (self.known.stamp, self._as_of, self.numbers.limits, self.today)
+        return f"{zlib.crc32(repr(shown).encode()):08x}"
+
+    @cached_property
+    def days(self) -> dict[dt.date, Day]:
+        counts, first = self.known.days, self.sheet.first
+        return {day: self._day(day, counts.get(day, Counts()), first) for day in _dates(self.sheet)}
+
+    def month_context(self) -> dict[str, Any]:
+        days = list(self.days.values())
+        ahead = [day for day in days if self.today <= day.date <= self.last]
+        return {
+            **self._context,
+            "view": "month",
+            "weeks": [days[begin : begin + 7] for begin in range(0, len(days), 7)],
+            "headings": [written(day.date, "D") for day in days[:7]],
+            "horizon": Horizon(ahead, self._limit),
+        }
+
+    def week_context(self, on: dt.date | None) -> dict[str, Any]:
+        """``on``: a day of the week that is asked for; one that the sheet does not have means this week."""
+        on = on if on in self.days else self.today
+        monday = on - dt.timedelta(days=on.weekday())
+        days = [self.days[monday + n * _DAY] for n in range(7)]
+        found = self.known.hours(monday, days[-1].date)
+        columns = [self._slots(day, found) for day in days]
+        used = [hour for column in columns for hour in column]
+        hours = range(min([FROM, *used]), max([TO, *used]) + 1)
+        return {
+            **self._context,
+            "view": "week",
+            "days": days,
+            "title": f"{written(days[0].date, 'j M')} – {written(days[-1].date, 'j M Y')}",
+            "over": [day for day in days if day.remarks],
+            "hours": [
+                (wording.hour_name(dt.time(hour)), [column.get(hour) for column in columns]) for hour in hours
+            ],
+            "before_url": self._week_url(monday - _WEEK),
+            "after_url": self._week_url(monday + _WEEK),
+            "here": self._week_url(monday),
+        }
+
+    def day_context(self, date: dt.date) -> dict[str, Any]:
+        """Raises ``KeyError`` for a day that the sheet does not have."""
+        day = self.days[date]
+        hours = dict(sorted(self.known.hours(date, date).items()))
+        rows = self._first_rows(list(hours))
+        return {
+            **self._context,
+            "day": day,
+            "title": wording.day_name(date),
+            "counted": wording.counted(day.counts),
+            "of_limit": day.load and wording.of_limit(day.load),
+            "hours": [
+                Hour(
+                    hour,
+                    counts,
+                    self.numbers.seconds(counts),
+                    rows.get(hour, []),
+                    self._list_url(hour, counts),
+                )
+                for hour, counts in hours.items()
+            ],
+            "list_url": _list_url(Filters(date=DateRange.CUSTOM, first=date, last=date)),
+            "here": day.url,
+        }
+
+    @cached_property
+    def _channels(self) -> list[Channel]:
+        return list(Channel.objects.for_organization(self.organization).defer("account_news"))
+
+    @property
+    def _limit(self) -> int | None:
+        limit = self.numbers.only_limit
+        return limit.people if limit else None
+
+    @property
+    def _as_of(self) -> dt.datetime | None:
+        """When it was counted, if that is so long ago that it should be said."""
+        at = self.known.at
+        return None if self.known.is_current or at is None or self.now - at < NEW else at
+
+    @cached_property
+    def _context(self) -> dict[str, Any]:
+        return {
+            "section": "followups",
+            "version": self.version,
+            "seen": self.fingerprint,
+            "ahead": self.organization.max_days,
+            "is_counted": self.known.at is not None,
+            "as_of": self._as_of,
+            "is_empty": not any(counts.pending for counts in self.known.days.values()),
+            "limit": self.numbers.only_limit,
+            "limit_words": self.numbers.only_limit and wording.limit(self.numbers.only_limit, self.now),
+            "numbers": list(self.numbers.channels.values()),
+            "here": reverse("followups:calendar"),
+            "week_url": reverse("followups:calendar_week"),
+        }
+
+    def _day(self, date: dt.date, counts: Counts, first: dt.date) -> Day:
+        months = 12 * (date.year - first.year) + date.month - first.month
+        return Day(
+            date=date,
+            counts=counts,
+            load=None if date < self.today else self.numbers.load(counts),
+            today=self.today,
+            is_beyond=date > self.last and not counts.total,
+            is_shaded=bool(months % 2),
+            has_month=date.day == 1 or date == first,
+        )
+
+    def _slots(self, day: Day, hours: Mapping[dt.datetime, Counts]) -> dict[int, Slot]:
+        """Return the hours of the day that have anything, by the clock's hour."""
+        slots: dict[int, Slot] = {}
+        # What has been sent today comes before what is due.
+        used = day.load.used - sum(day.counts.due.values()) if day.load else 0
+        for hour, counts in sorted(hours.items()):
+            if hour.date() != day.date or not (counts.total or counts.due):
+                continue
+            due = sum(counts.due.values())
+            used += due
+            slots[hour.hour] = Slot(
+                hour=hour,
+                counts=counts,
+                percent=round(min(100.0, 100 * due / day.load.limit), 1) if day.load else None,
+                is_over=bool(day.load and due and used > day.load.limit),
+                seconds=self.numbers.seconds(counts),
+            )
+        return slots
+
+    def _week_url(self, monday: dt.date) -> str:
+        if monday not in self.days:
+            return ""
+        return f"{reverse('followups:calendar_week')}?{urlencode({'on': monday.isoformat()})}"
+
+    def _list_url(self, hour: dt.datetime, counts: Counts) -> str:
+        """Return the list of the day, from this hour on; of what has been, the hours before follow."""
+        begins = hour.replace(tzinfo=self.organization.zone).astimezone(dt.UTC)
+        of_day = Filters(date=DateRange.CUSTOM, first=hour.date(), last=hour.date())
+        if counts.pending:
+            return _list_url(of_day.with_tab(Tab.PENDING).beyond(Cursor((begins, 0))))
+        return _list_url(of_day.beyond(Cursor((begins + dt.timedelta(hours=1), 0))))
+
+    def _first_rows(self, hours: list[dt.datetime]) -> dict[dt.datetime, list[FollowUp]]:
+        """Return the first few follow-ups of each hour: one query finds them, each hour by its index."""
+        if not hours:
+            return {}
+        theirs = FollowUp.objects.for_organization(self.organization).order_by("scheduled_for", "pk")
+        found = [
+            FollowUp.objects.filter(
+                pk__in=theirs.filter(**_within(hour, self.sheet.zone))[:FIRST].values("pk")
+            )
+            for hour in hours
+        ]
+        first, *others = [rows.values_list("pk", flat=True) for rows in found]
+        rows = FollowUp.objects.filter(pk__in=list(first.union(*others, all=True)))
+        rows = rows.select_related("conversation__contact").prefetch_related("template").only(*SHOWN)
+        by_hour: dict[dt.datetime, list[FollowUp]] = {}
+        for row in rows.order_by("scheduled_for", "pk"):
+            local = row.scheduled_for.astimezone(self.sheet.zone)
+            hour = local.replace(minute=0, second=0, microsecond=0, fold=0, tzinfo=None)
+            by_hour.setdefault(hour, []).append(row)
+        return by_hour
+
+
+class Horizon:
+    """The bars of all days ahead in one picture, as tall as what is due, with the limit as a line."""
+
+    STEP = 10
+    # Of the picture, in its own units: the ground, the tallest bar and the least that is seen.
+    GROUND, TALLEST, LEAST = 48.0, 46.0, 2.0
+
+    def __init__(self, days: list[Day], limit: int | None) -> None:
+        self.days, self.limit = days, limit
+        self._top = max([limit or 0, *(day.counts.pending for day in days)]) or 1
+
+    @property
+    def width(self) -> int:
+        return self.STEP * len(self.days)
+
+    @property
+    def limit_at(self) -> float | None:
+        return None if self.limit is None else round(self.GROUND - self.TALLEST * self.limit / self._top, 1)
+
+    @property
+    def bars(self) -> Iterator[tuple[int, float, float, str]]:
+        """Yield where each bar begins, its top and height, and its tone."""
+        for number, day in enumerate(self.days):
+            if day.counts.pending:
+                height = round(max(self.LEAST, self.TALLEST * day.counts.pending / self._top), 1)
+                tone = (day.load and day.load.tone) or ("now" if day.is_today else "")
+                yield number * self.STEP, round(self.GROUND - height, 1), height, tone
+
+    @property
+    def months(self) -> list[tuple[str, int, int]]:
+        """Each month's name, how many of its days there are, and how much is due in it."""
+        months: dict[dt.date, list[Day]] = {}
+        for day in self.days:
+            months.setdefault(day.date.replace(day=1), []).append(day)
+        return [
+            (written(month, "M"), len(days), sum(day.counts.pending for day in days))
+            for month, days in months.items()
+        ]
+
+    @property
+    def label(self) -> str:
+        """What it shows, in words: from when to when, and which days are over the limit."""
+        words = {
+            "first": wording.day_name(self.days[0].date),
+            "last": wording.day_name(self.days[-1].date),
+        }
+        over = [wording.day_name(day.date) for day in self.days if day.load and day.load.over]
+        text = _("Follow-ups due each day from %(first)s to %(last)s.") % words
+        return f"{text} {_('Over the limit: %(days)s.') % {'days': ', '.join(over)}}" if over else text
+
+
+def day_url(date: dt.date) -> str:
+    return reverse("followups:calendar_day", args=[date.year, date.month, date.day])
+
+
+def _dates(span: Span) -> Iterator[dt.date]:
+    return (span.first + n * _DAY for n in range((span.last - span.first).days + 1))
+
+
+def _within(hour: dt.datetime, zone: dt.tzinfo) -> dict[str, dt.datetime]:
+    """Return the filter for an hour of the clock; one that happens twice has both."""
+    begins = hour.replace(tzinfo=zone)
+    return {
+        "scheduled_for__gte": begins.astimezone(dt.UTC),
+        "scheduled_for__lt": (begins + dt.timedelta(hours=1)).replace(fold=0).astimezone(dt.UTC),
+    }
+
+
+def _list_url(filters: Filters) -> str:
+    return reverse("followups:index") + filters.query

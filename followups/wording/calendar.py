@@ -1,0 +1,91 @@
+"""What the calendar says of a day, an hour and what they take."""
+
+from __future__ import annotations
+
+import datetime as dt
+from functools import lru_cache
+
+from django.utils.dateformat import format as date_format
+from django.utils.dateformat import time_format
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+
+from followups.calendar.counting import Counts
+from followups.calendar.load import Load
+from trochai.ui.formatting import day_time
+from trochai.whatsapp.messaging_limits import MessagingLimit
+
+
+def written(day: dt.date, style: str) -> str:
+    """``dateformat.format``, kept: a sheet has a hundred days, which are written with each look at it."""
+    return _kept(day, style, get_language())
+
+
+@lru_cache(maxsize=5_000)
+def _kept(day: dt.date, style: str, _language: str | None) -> str:
+    return date_format(day, style)
+
+
+def day_name(day: dt.date) -> str:
+    """Tuesday 1 December"""
+    return written(day, "l j F")
+
+
+def hour_name(hour: dt.datetime | dt.time) -> str:
+    """9:00 AM"""
+    return time_format(hour, "g:i A")
+
+
+def counted(counts: Counts) -> list[str]:
+    """2,356 pending, 14 sent, 2 failed, 1 canceled: those that there are."""
+    words = [
+        (counts.pending, _("%(n)s pending")),
+        (counts.sent, _("%(n)s sent")),
+        (counts.failed, _("%(n)s failed")),
+        (counts.canceled, _("%(n)s canceled")),
+    ]
+    return [text % {"n": f"{number:,}"} for number, text in words if number]
+
+
+def takes(seconds: int) -> str:
+    """29 s, 4 min, 2 h: how long it takes to send, rounded up."""
+    if seconds < 60:
+        return _("%(n)d s") % {"n": seconds}
+    if seconds < 3600:
+        return _("%(n)d min") % {"n": -(-seconds // 60)}
+    return _("%(n)d h") % {"n": -(-seconds // 3600)}
+
+
+def of_limit(load: Load) -> str:
+    """2,356 of 2,000"""
+    return _("%(used)s of %(limit)s") % {"used": f"{load.used:,}", "limit": f"{load.limit:,}"}
+
+
+def over(load: Load) -> str:
+    """2,356, about 356 over"""
+    return _("%(used)s, about %(over)s over") % {"used": f"{load.used:,}", "over": f"{load.over:,}"}
+
+
+def limit(told: MessagingLimit, now: dt.datetime) -> str:
+    """Return what WhatsApp has said of the portfolio, and when."""
+    words = {"at": day_time(told.at, now)}
+    if told.people is None:
+        text = _("The WhatsApp portfolio may write to any number of people, as WhatsApp said on %(at)s.")
+        return text % words
+    text = _(
+        "Limit: %(people)s people in 24 hours whom the WhatsApp portfolio may write to first, as WhatsApp "
+        "said on %(at)s."
+    )
+    return text % {**words, "people": f"{told.people:,}"}
+
+
+def remarks(load: Load | None) -> list[str]:
+    """Return what should be known of a day: that it is over the limit."""
+    if load is None or not load.over:
+        return []
+    text = _(
+        "About %(over)s more than the %(limit)s people a day whom your WhatsApp portfolio may write to "
+        "first: WhatsApp may refuse the last ones. Whoever wrote to you within the 24 hours before does not "
+        "count."
+    )
+    return [text % {"over": f"{load.over:,}", "limit": f"{load.limit:,}"}]
