@@ -24,6 +24,7 @@ from followups.pages.forms import EditForm, MoveForm, ShownForm
 from followups.pages.page import FollowUpsPage
 from followups.pages.quiet import quiet_notice
 from followups.pages.schedule_views import begun_with, schedule_instead
+from followups.pages.schedule_words import warnings_for
 from followups.policies import Action
 from followups.tasks import send_due_follow_ups
 from followups.wanted import CUSTOM
@@ -96,7 +97,8 @@ def check(request: MemberRequest, pk: int) -> HttpResponse:
     form = EditForm(request.POST, follow_up=follow_up, now=page.now)
     form.full_clean()
     form.forgive_unfinished()
-    context = {"form": form, "conversation": form.conversation, "oob": True}
+    warnings = warnings_for(form.conversation, form.scheduled_for)
+    context = {"form": form, "conversation": form.conversation, "warnings": warnings, "oob": True}
     return render(request, "followups/_edit_check.html", context)
 
 

@@ -23,6 +23,7 @@ from followups.pages.action_views import check_role, not_possible
 from followups.pages.banner import first_waiting, waiting_for
 from followups.pages.forms import DuplicateForm, FirstDateForm, ScheduleForm, as_it_is
 from followups.pages.page import FollowUpsPage
+from followups.pages.schedule_words import warnings_for
 from followups.policies import Action
 from trochai.accounts import access
 from trochai.accounts.access import MemberRequest
@@ -91,7 +92,8 @@ def check(request: MemberRequest, conversation_id: int) -> HttpResponse:
     form.full_clean()
     form.forgive_unfinished()
     name = "_move_check" if request.htmx.target == "schedule-date" else "_schedule_check"
-    context = {"form": form, "conversation": conversation, "oob": True}
+    warnings = warnings_for(conversation, form.scheduled_for)
+    context = {"form": form, "conversation": conversation, "warnings": warnings, "oob": True}
     return render(request, f"followups/{name}.html", context)
 
 
@@ -142,6 +144,7 @@ def _show(
         "form": form,
         "form_url": form.url,
         "conversation": form.conversation,
+        "warnings": warnings_for(form.conversation, form.scheduled_for),
         "refusal": refusal,
         "waiting": first,
         "more": more,

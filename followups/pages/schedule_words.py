@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING
 
 from django.utils.dateformat import format as date_format
 from django.utils.translation import gettext_lazy as _
 
 from conversations.pages.template_form import NO_TEMPLATE, NOT_SENDABLE
+from followups.calendar.crowded import crowded_day
 from followups.scheduling import QUICK_OPTIONS, OutsideWindow
 from followups.wanted import Code
+from followups.wording import calendar
 from templates_app.parameters import Problem
 
 if TYPE_CHECKING:
+    from conversations.models import Conversation
     from trochai.accounts.models import Organization
 
 WORDS = {
@@ -36,6 +40,14 @@ WORDS = {
     Code.NOTE_TOO_LONG: _("Shorten the note to %(limit)d characters: it has %(length)d."),
 }
 LABELS = {option.key: option.label for option in QUICK_OPTIONS}
+
+
+def warnings_for(conversation: Conversation, at: dt.datetime | None) -> list[str]:
+    """Return what does not stand against this moment, and should be known before it is chosen."""
+    if at is None:
+        return []
+    found = crowded_day(conversation.channel, at, conversation.organization.zone)
+    return [calendar.crowded(found)] if found else []
 
 
 def words(problem: Problem, organization: Organization) -> str:

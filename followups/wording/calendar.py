@@ -11,6 +11,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from followups.calendar.counting import Counts
+from followups.calendar.crowded import Crowded
 from followups.calendar.load import Load
 from trochai.ui.formatting import day_time
 from trochai.whatsapp.messaging_limits import MessagingLimit
@@ -77,6 +78,16 @@ def limit(told: MessagingLimit, now: dt.datetime) -> str:
         "said on %(at)s."
     )
     return text % {**words, "people": f"{told.people:,}"}
+
+
+def crowded(found: Crowded) -> str:
+    """Return a warning for whoever wants to schedule one more for this day."""
+    text = _(
+        "%(day)s: about %(due)s follow-ups already, of %(limit)s people whom your WhatsApp portfolio may "
+        "write to first within 24 hours. WhatsApp may refuse the last ones, unless they have just written."
+    )
+    words = {"day": written(found.day, "D j M"), "due": found.due, "limit": f"{found.limit:,}"}
+    return text % words
 
 
 def remarks(load: Load | None) -> list[str]:
