@@ -73,7 +73,7 @@ def plan(verb: BulkVerb, rows: Sequence[FollowUp], *, by: Membership, now: dt.da
 def prepared(rows: Sequence[FollowUp], organization: Organization) -> list[FollowUp]:
     """Read what ``plan`` looks at, in a fixed number of queries; what rows share once."""
     prefetch_related_objects(
-        rows, "conversation__contact", "conversation__channel", "template", "owner", "created_by"
+        rows, "conversation__contact", "conversation__channel", "template", "owner", "created_by", "series"
     )
     load_ids(row.conversation.contact for row in rows)
     for row in rows:

@@ -18,7 +18,7 @@ from followups import announcements
 from followups.contents import contents_of, difference
 from followups.lifecycle import counts
 from followups.lifecycle.changes import ANY_WAIT_IS_OVER, NO_FAILURE
-from followups.models import CancelCause, ChangeKind, FollowUp, FollowUpChange, Status
+from followups.models import CancelCause, ChangeKind, FollowUp, FollowUpChange, Series, Status
 
 if TYPE_CHECKING:
     from templates_app.models import Template
@@ -86,6 +86,8 @@ def cancel_all(rows: Collection[FollowUp], *, by: User, now: dt.datetime) -> Non
 
 def hand_over_all(rows: Collection[FollowUp], *, to: User, by: User, now: dt.datetime) -> None:
     FollowUp.objects.filter(pk__in=[row.pk for row in rows]).update(owner=to)
+    if repeated := {row.series_id for row in rows if row.series_id is not None}:
+        Series.objects.filter(pk__in=repeated).update(owner=to)
     after = {"in_charge": str(to)}
     values = {row: {"from": {"in_charge": str(row.in_charge or "")}, "to": after} for row in rows}
     _record(values, ChangeKind.HANDED_OVER, by, now)

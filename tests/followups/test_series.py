@@ -302,6 +302,12 @@ def test_whoever_it_is_handed_over_to_has_those_that_follow(team):
     assert (newest().owner, newest().created_by) == (team.other_agent.user, team.agent.user)
 
 
+def test_those_that_follow_come_along_when_many_are_handed_over(team):
+    row = schedule(team)
+    lifecycle.hand_over_all([row], to=team.other_agent.user, by=team.admin.user, now=NOW)
+    assert Series.objects.get().owner == team.other_agent.user
+
+
 def test_it_goes_on_when_the_account_that_scheduled_it_is_gone(team):
     settle(schedule(team))
     team.agent.user.delete()
