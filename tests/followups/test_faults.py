@@ -138,7 +138,7 @@ def test_a_broker_that_is_down_keeps_this_worker_from_nothing(meta, due, setting
 def test_a_line_that_is_held_back_for_long_is_left_to_a_later_tick(due, team, django_assert_max_num_queries):
     row = due()
     rate.slow_down(team.channel, dt.timedelta(minutes=5))
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(14):
         tick()
     assert refreshed(row).status == Status.PENDING
 

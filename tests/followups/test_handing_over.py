@@ -179,7 +179,7 @@ def test_owners_cost_the_list_one_query_however_many_they_are(team, django_asser
         )
     client = signed_in(team.admin)
     client.get("/followups/")
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(15):
         client.get("/followups/")
 
 
