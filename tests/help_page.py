@@ -134,9 +134,10 @@ def row(html: str, follow_up: FollowUp) -> str:
 
 
 def cells(html: str, follow_up: FollowUp) -> dict[str, str]:
-    """Return the HTML of the follow-up's cells by column heading, in order."""
+    """Return the HTML of the follow-up's cells by column heading, in order; the one to tick it has none."""
     headings = re.findall(r'role="columnheader"[^>]*>([^<]+)<', html)
     found = [match[0] for match in re.finditer(r"<(th|td)\b.*?</\1>", row(html, follow_up), re.S)]
+    found = [each for each in found if not each.startswith('<td class="check"')]
     return dict(zip(headings, found, strict=True))
 
 

@@ -166,6 +166,6 @@ def test_without_a_known_zone_the_organizations_counts(team):
 
 def test_the_check_costs_the_same_few_queries(team, django_assert_max_num_queries):
     client, path = signed_in(team.agent), f"/followups/schedule/{team.conversation.pk}/check/"
-    # session, user, membership, conversation, hours, days off
-    with django_assert_max_num_queries(6):
+    # session, user, membership, conversation, hours, days off, the number's limit
+    with django_assert_max_num_queries(7):
         client.post(path, NIGHT, headers=HTMX)

@@ -41,6 +41,14 @@ VALUES = {
     "due": "3",
     "by": "Daniela Rojas",
     "made": "2026-11-24T16:00:00+00:00",
+    "dates": ["2026-11-24T15:00:00+00:00"],
+    "action": "move",
+    "changed": 3,
+    "refused": 1,
+    "ending": "done",
+    "file": "feria.csv",
+    "scheduled": 2,
+    "duplicates": 0,
 }
 
 
