@@ -8,7 +8,7 @@ import pytest
 
 from tests import factories
 from tests.webhooks.meta import post
-from trochai.whatsapp import messaging_limits
+from trochai.whatsapp import limit_reading, messaging_limits
 from trochai.whatsapp.cloud_api.client import client_for
 from trochai.whatsapp.models import Channel
 
@@ -37,33 +37,33 @@ def limits_of(team) -> dict[str, messaging_limits.MessagingLimit]:
 )
 def test_what_meta_says_of_a_number_is_known_afterwards(team, meta, told, number):
     meta.limits[team.channel.phone_number_id] = told
-    assert messaging_limits.read_due(now=NOW) == 1
+    assert limit_reading.read_due(now=NOW) == 1
     assert people(team) == [number]
 
 
 @pytest.mark.parametrize("told", ["", "TIER_", "A LOT", "TIER_2M", "-5", "9" * 40])
 def test_what_nobody_can_read_is_not_claimed(team, meta, told):
     meta.limits[team.channel.phone_number_id] = told
-    assert messaging_limits.read_due(now=NOW) == 0
+    assert limit_reading.read_due(now=NOW) == 0
     assert people(team) == []
 
 
 def test_without_a_permission_nothing_is_claimed_and_the_rest_is_read(team, meta):
     other = factories.ChannelFactory(organization=team.organization)
     meta.limits[other.phone_number_id] = "TIER_2K"
-    assert messaging_limits.read_due(now=NOW) == 1
+    assert limit_reading.read_due(now=NOW) == 1
     assert people(team) == [2_000]
 
 
 def test_a_number_is_asked_once_a_day_and_a_stopped_one_when_it_works_again(team, meta):
     meta.limits[team.channel.phone_number_id] = "TIER_2K"
-    messaging_limits.read_due(now=NOW)
+    limit_reading.read_due(now=NOW)
     meta.limits[team.channel.phone_number_id] = "TIER_10K"
-    assert messaging_limits.read_due(now=NOW + HOUR) == 0
+    assert limit_reading.read_due(now=NOW + HOUR) == 0
     Channel.objects.update(stopped_at=NOW, stop_code=131042)
-    assert messaging_limits.read_due(now=NOW + 24 * HOUR) == 0
+    assert limit_reading.read_due(now=NOW + 24 * HOUR) == 0
     Channel.objects.update(stopped_at=None, stop_code=None)
-    assert messaging_limits.read_due(now=NOW + 24 * HOUR) == 1
+    assert limit_reading.read_due(now=NOW + 24 * HOUR) == 1
     assert people(team) == [10_000]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from celery import shared_task
 
 from trochai.clock import database_now
-from trochai.whatsapp import messaging_limits, portfolios, probes
+from trochai.whatsapp import limit_reading, portfolios, probes
 from trochai.whatsapp.webhooks import deliveries
 
 # Seconds. A sweep goes on while much is due, or makes room for other tasks until the next minute's.
@@ -50,4 +50,4 @@ def learn_portfolios(**_: Any) -> None:
 @shared_task
 def read_messaging_limits(**_: Any) -> None:
     """Once an hour, for the numbers whose turn has come: each is asked for once a day."""
-    messaging_limits.read_due(now=database_now())
+    limit_reading.read_due(now=database_now())
