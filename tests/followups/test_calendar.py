@@ -13,7 +13,6 @@ from django.urls import reverse
 from followups.calendar import counting, kept
 from followups.models import CalendarCounts
 from followups.pages import calendar_views
-from followups.tasks import count_calendar
 from tests import factories
 from tests.conftest import make_team, signed_in
 from tests.html import html_of
@@ -309,7 +308,7 @@ def test_what_is_too_much_to_count_at_a_look_is_counted_by_a_task(team, many, wo
     make(team, count=3)
     assert "The days are being counted" in page(team.agent)
     assert woken == [("followups.tasks.count_calendar", (team.organization.pk,))]
-    count_calendar(team.organization.pk)
+    kept.count_again(team.organization, now=NOW)
     assert label_of(page(team.agent), "Tuesday 1 December") == "Tuesday 1 December: 3 pending"
     assert len(woken) == 1
 
@@ -318,7 +317,7 @@ def test_a_change_has_it_counted_again_and_meanwhile_the_page_says_as_of_when(
     team, many, woken, time_machine, tell
 ):
     make(team, count=3)
-    count_calendar(team.organization.pk)
+    kept.count_again(team.organization, now=NOW)
     make(team)
     tell(team)
     time_machine.move_to(NOW + dt.timedelta(seconds=30), tick=False)
@@ -327,7 +326,7 @@ def test_a_change_has_it_counted_again_and_meanwhile_the_page_says_as_of_when(
     assert "it is being counted again" in html
     assert woken
     CalendarCounts.objects.update(next_at=None)
-    count_calendar(team.organization.pk)
+    kept.count_again(team.organization, now=NOW)
     assert label_of(page(team.agent), "Tuesday 1 December") == "Tuesday 1 December: 4 pending"
 
 
@@ -344,7 +343,7 @@ def test_nobody_counts_while_somebody_does_and_one_of_those_who_ask_comes_back(t
 
 def test_counts_of_another_zone_or_week_are_not_shown(team, many):
     make(team, count=3)
-    count_calendar(team.organization.pk)
+    kept.count_again(team.organization, now=NOW)
     team.organization.timezone = "Asia/Tokyo"
     team.organization.save()
     assert "The days are being counted" in page(team.agent)
