@@ -1,0 +1,84 @@
+"""What follow-ups are kept as; Django looks for models here."""
+
+from __future__ import annotations
+
+from followups.imports.models import Import, ImportRow
+from followups.models.bulk import (
+    BulkAction,
+    BulkChange,
+    BulkChangeQuerySet,
+    BulkEnding,
+    BulkRefusal,
+)
+from followups.models.calendar import (
+    CalendarCounts,
+    CalendarDay,
+)
+from followups.models.follow_ups import (
+    TRANSITIONS,
+    UNREAD_FOR,
+    CancelCause,
+    ChangeKind,
+    FailureKind,
+    FollowUp,
+    FollowUpAttempt,
+    FollowUpChange,
+    FollowUpQuerySet,
+    HeldReason,
+    Outcome,
+    Status,
+)
+from followups.models.holds import (
+    Hold,
+    HoldCause,
+    HoldQuerySet,
+    HoldScope,
+    Late,
+)
+from followups.models.presets import (
+    Preset,
+    PresetKind,
+)
+from followups.models.series import (
+    Series,
+    SeriesEnd,
+    SeriesQuerySet,
+)
+from followups.models.ticks import (
+    Tick,
+)
+
+__all__ = [
+    "TRANSITIONS",
+    "UNREAD_FOR",
+    "BulkAction",
+    "BulkChange",
+    "BulkChangeQuerySet",
+    "BulkEnding",
+    "BulkRefusal",
+    "CalendarCounts",
+    "CalendarDay",
+    "CancelCause",
+    "ChangeKind",
+    "FailureKind",
+    "FollowUp",
+    "FollowUpAttempt",
+    "FollowUpChange",
+    "FollowUpQuerySet",
+    "HeldReason",
+    "Hold",
+    "HoldCause",
+    "HoldQuerySet",
+    "HoldScope",
+    "Import",
+    "ImportRow",
+    "Late",
+    "Outcome",
+    "Preset",
+    "PresetKind",
+    "Series",
+    "SeriesEnd",
+    "SeriesQuerySet",
+    "Status",
+    "Tick",
+]
