@@ -97,13 +97,13 @@ def _wake(*, passes: int) -> None:
 def change_many(**_future: Any) -> None:
     """Make the bulk changes that there are: woken by each, and every minute for what a lost worker left.
 
-    One worker makes all of them, in turn, and rests after each chunk for as long as it took: what is due and
-    what people do come first.
+    One worker makes all of them, in turn, and rests after each chunk: what is due and what people do come
+    first.
     """
     if job.is_at_work(now=database_now()):
         return
     began = time.monotonic()
-    while job.do_next(now=database_now()) and not stopping.wait(time.monotonic() - began):
+    while job.do_next(now=database_now()) and not stopping.wait(job.rest(time.monotonic() - began)):
         began = time.monotonic()
 
 

@@ -27,6 +27,7 @@ from followups.models import (
     ChangeKind,
     FollowUp,
     FollowUpChange,
+    Status,
 )
 from followups.policies import Action, may_change_many
 from followups.wording.bulk import Refusal
@@ -42,6 +43,9 @@ logger = structlog.get_logger(__name__)
 
 # Rows in one transaction: as many as hold a lock of a conversation or of a row, for some tenths of a second.
 CHUNK = 200
+# How many times as long as a chunk took to rest after it, while follow-ups go out; and at most, in seconds.
+RESTS_IN_A_BURST = 12
+LONGEST_REST = 15.0
 # A worker that has made no chunk for so long is gone.
 LOST_AFTER = dt.timedelta(seconds=30)
 # A change whose chunks go wrong so often in a row is given up.
@@ -98,6 +102,12 @@ def request_stop(change: BulkChange, *, now: dt.datetime) -> None:
 def is_at_work(*, now: dt.datetime) -> bool:
     """Whether a worker is making changes at this moment, who takes up whatever else there is."""
     return BulkChange.objects.unfinished().filter(worked_at__gt=now - LOST_AFTER).exists()
+
+
+def rest(took: float) -> float:
+    """Return for how many seconds to rest after a chunk that took so many: longer while follow-ups go out."""
+    going_out = FollowUp.objects.filter(status=Status.PROCESSING).exists()
+    return min(took * (RESTS_IN_A_BURST if going_out else 1), LONGEST_REST)
 
 
 def do_next(*, now: dt.datetime) -> bool:

@@ -612,6 +612,19 @@ def test_the_sweep_takes_up_what_a_lost_worker_has_left_and_no_other(team):
     assert BulkChange.objects.get().changed == 7
 
 
+def test_while_follow_ups_go_out_it_leaves_them_the_machine(team):
+    assert job.rest(0.5) == 0.5
+    factories.FollowUpFactory(
+        organization=team.organization,
+        conversation=team.conversation,
+        template=team.template,
+        scheduled_for=NOW - dt.timedelta(minutes=1),
+    )
+    assert lifecycle.claim(limit=1, now=NOW).rows
+    assert job.rest(0.5) >= 5
+    assert job.rest(60) < job.LOST_AFTER.total_seconds()
+
+
 @pytest.mark.usefixtures("small_chunks")
 def test_two_changes_are_made_in_turn(team):
     first, second = make(team, 9), make(team, 5)
