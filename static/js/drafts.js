@@ -75,9 +75,14 @@ const isTyped = ({ name, type, dataset }) =>
 const fieldsOf = (form) => [...form.elements].filter(isTyped);
 const nameOf = (field) => `${field.closest("[data-draft-part]")?.dataset.draftPart ?? ""}/${field.name}`;
 const isTypedForm = (form) => form.hasAttribute("data-draft-typed");
-const isChoice = ({ type }) => type === "radio" || type === "checkbox";
-const isAsGiven = (field) =>
-  isChoice(field) ? field.checked === field.defaultChecked : field.value === field.defaultValue;
+const isList = ({ type }) => type === "select-one";
+const isTicked = ({ type }) => type === "radio" || type === "checkbox";
+const isChoice = (field) => isList(field) || isTicked(field);
+const givenIn = ({ options }) => [...options].find((option) => option.defaultSelected) ?? options[0];
+const isAsGiven = (field) => {
+  if (isList(field)) return field.value === givenIn(field)?.value;
+  return isTicked(field) ? field.checked === field.defaultChecked : field.value === field.defaultValue;
+};
 
 function save(form) {
   const about = form.dataset.draft;

@@ -3,8 +3,9 @@
 const CONTROLS = "a[href], button, input:not([type=hidden]), textarea";
 let trail = []; // ids of what had the focus and of what is around it, inside out
 
+// Not on a box to tick: what it is about stands beside it.
 const land = (place) => {
-  const controls = [place, ...place.querySelectorAll(CONTROLS)];
+  const controls = [place, ...place.querySelectorAll(CONTROLS)].filter((each) => each === place || each.type !== "checkbox");
   const control = controls.find((each) => each.matches(CONTROLS) && each.checkVisibility());
   control?.focus();
   return Boolean(control);

@@ -58,9 +58,14 @@ if (form) {
   form.addEventListener("reset", () => setTimeout(read));
   document.addEventListener("selection:clear", clear);
   document.addEventListener("htmx:oobAfterSwap", restore);
-  // Other filters: what was ticked is another list's.
+  // Other filters: what was ticked is another list's. The same ones are asked for twice where a field loses the focus.
+  let shown = "";
   document.addEventListener("htmx:afterSwap", ({ detail }) => {
-    if (detail.target.id === "followups-list") clear();
+    if (detail.target.id !== "followups-list") return;
+    const { finalRequestPath } = detail.pathInfo;
+    if (finalRequestPath === shown) restore();
+    else clear();
+    shown = finalRequestPath;
   });
   // A browser that goes back may have kept them.
   window.addEventListener("pageshow", read);

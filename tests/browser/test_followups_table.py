@@ -107,7 +107,7 @@ def test_the_date_opens_reschedule_where_a_quick_option_is_one_click(team, open_
 @pytest.mark.parametrize("width", [1440, 390])
 def test_reschedule_stands_beside_its_date_and_a_click_elsewhere_closes_it(team, open_page, width):
     make(team, scheduled_for=timezone.now() + dt.timedelta(days=20))
-    page = open_page(team.agent, "/followups/?status=pending", width=width)
+    page = open_page(team.agent, "/followups/?status=pending", width=width, reduced_motion="reduce")
     date = page.get_by_title("Reschedule")
     date.click()
     dialog = page.get_by_role("dialog", name="Reschedule")

@@ -66,7 +66,7 @@ def test_a_colleague_sees_at_once_that_sending_is_on_hold_and_that_it_goes_on(te
     in_a_worker(release_holds)
     for page in (admin, colleague):
         expect(page.locator(".banner--hold")).to_have_count(0)
-        expect(page.locator(f"#followup-{late.pk}")).to_contain_text("tomorrow")
+        expect(page.locator(f"#followup-{late.pk}")).to_contain_text("9:00 AM")
         expect(page.locator(f"#followup-{late.pk}")).not_to_contain_text("Waits for the release")
     expect(colleague.locator("#channel")).to_contain_text("WhatsApp connected")
     assert FollowUp.objects.get(pk=late.pk).scheduled_for > timezone.now()

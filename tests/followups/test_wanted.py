@@ -109,7 +109,8 @@ def test_a_quick_option_may_be_sooner_than_the_window_but_means_its_own_moment_a
 
 @pytest.mark.parametrize("code", Code)
 def test_each_code_has_words(code: Code) -> None:
-    values = {"contact": "María", "option": "tomorrow_9", "at": NOW, "now": NOW, "length": 501, "limit": 500}
+    moments = {"option": "tomorrow_9", "at": NOW, "now": NOW}
+    values = {**moments, "contact": "María", "length": 501, "limit": 500, "times": 60, "years": 10}
     assert words(Problem(Field.MOMENT, code, values), OWNER)
 
 
