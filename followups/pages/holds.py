@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.db.models import Exists, OuterRef, Subquery
@@ -139,7 +139,8 @@ class HoldForm(ReasonForm):
         self._organization, self._now = organization, now
         # All numbers come last.
         self.initial["what"] = self.choices[-1].value if self.choices else ""
-        self.fields["what"].choices = [(choice.value, choice.label) for choice in self.choices]  # type: ignore[attr-defined]
+        what = cast("forms.ChoiceField", self.fields["what"])
+        what.choices = [(choice.value, choice.label) for choice in self.choices]
 
     @cached_property
     def choices(self) -> list[Choice]:
