@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
@@ -13,6 +13,7 @@ from conversations import recording
 from followups import announcements
 from followups.lifecycle import counts
 from followups.models import (
+    CancelCause,
     ChangeKind,
     FailureKind,
     FollowUp,
@@ -60,6 +61,18 @@ class TransitionRefused(MovedOn):
 ANY_WAIT_IS_OVER: dict[str, Any] = {"quiet_in": "", "at_any_hour": False}
 
 
+def canceled(cause: CancelCause, *, by: User | None, now: dt.datetime) -> dict[str, Any]:
+    """Return the columns of a row that is canceled; ``by`` is the member who did it, if it was one."""
+    return {
+        "status": Status.CANCELED,
+        "next_attempt_at": None,
+        "held_reason": "",
+        "canceled_at": now,
+        "canceled_by": by,
+        "cancel_cause": cause,
+    }
+
+
 def change(
     follow_up: FollowUp,
     leaving: Q,
@@ -104,6 +117,15 @@ def record(
     values: dict[str, Any] | None = None,
 ) -> None:
     FollowUpChange.objects.create(follow_up=follow_up, kind=kind, by=by, at=now, values=values or {})
+
+
+def record_all(
+    values: Mapping[int, dict[str, Any]], kind: ChangeKind, *, by: User | None, now: dt.datetime
+) -> None:
+    """Record the same of many; ``values`` has what each record keeps besides, by follow-up id."""
+    FollowUpChange.objects.bulk_create(
+        FollowUpChange(follow_up_id=pk, kind=kind, by=by, at=now, values=each) for pk, each in values.items()
+    )
 
 
 def fail(

@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from conversations.erasure import Busy
 from followups.lifecycle import counts
+from followups.lifecycle.changes import canceled, record_all
 from followups.models import (
     CancelCause,
     ChangeKind,
@@ -38,18 +39,10 @@ def forget(conversation_ids: Collection[int], *, by: User, now: dt.datetime) -> 
     if len(locked) < theirs.count() or any(status == Status.PROCESSING for _pk, _talk, status in locked):
         raise Busy
     waiting = [(pk, talk) for pk, talk, status in locked if status == Status.PENDING]
-    FollowUp.objects.filter(pk__in=[pk for pk, _talk in waiting]).update(
-        status=Status.CANCELED,
-        next_attempt_at=None,
-        held_reason="",
-        canceled_at=now,
-        canceled_by=by,
-        cancel_cause=CancelCause.MEMBER,
-    )
+    rows = FollowUp.objects.filter(pk__in=[pk for pk, _talk in waiting])
+    rows.update(**canceled(CancelCause.MEMBER, by=by, now=now))
     counts.add([talk for _pk, talk in waiting], by=-1)
-    FollowUpChange.objects.bulk_create(
-        FollowUpChange(follow_up_id=pk, kind=ChangeKind.CANCELED, by=by, at=now) for pk, _talk in waiting
-    )
+    record_all({pk: {} for pk, _talk in waiting}, ChangeKind.CANCELED, by=by, now=now)
     theirs.update(parameters={}, note="", search_text="", failure_values={})
     told = FollowUpChange.objects.filter(follow_up__in=theirs, kind__in=[ChangeKind.EDITED, ChangeKind.MOVED])
     told.update(values={})

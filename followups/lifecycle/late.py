@@ -10,8 +10,8 @@ from django.db.models import F, QuerySet, Value
 from django.db.models.functions import Greatest
 
 from followups.contents import contents_of, difference
-from followups.lifecycle.changes import ANY_WAIT_IS_OVER, NO_FAILURE
-from followups.models import ChangeKind, FollowUp, FollowUpChange, Status
+from followups.lifecycle.changes import ANY_WAIT_IS_OVER, NO_FAILURE, record_all
+from followups.models import ChangeKind, FollowUp, Status
 
 if TYPE_CHECKING:
     from trochai.accounts.models import User
@@ -57,10 +57,7 @@ def _change(
         ids = _locked(follow_ups)
         rows = list(FollowUp.objects.filter(pk__in=ids, status=Status.PENDING))
         FollowUp.objects.filter(pk__in=ids, status=Status.PENDING).update(held_reason="", **columns)
-        FollowUpChange.objects.bulk_create(
-            FollowUpChange(follow_up=row, kind=kind, by=by, at=now, values=_difference(row, columns))
-            for row in rows
-        )
+        record_all({row.pk: _difference(row, columns) for row in rows}, kind, by=by, now=now)
     return len(rows)
 
 

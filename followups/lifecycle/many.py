@@ -17,8 +17,8 @@ from django.db.models import F, QuerySet
 from followups import announcements
 from followups.contents import contents_of, difference
 from followups.lifecycle import counts
-from followups.lifecycle.changes import ANY_WAIT_IS_OVER, NO_FAILURE
-from followups.models import CancelCause, ChangeKind, FollowUp, FollowUpChange, Series, Status
+from followups.lifecycle.changes import ANY_WAIT_IS_OVER, NO_FAILURE, canceled, record_all
+from followups.models import CancelCause, ChangeKind, FollowUp, Series, Status
 
 if TYPE_CHECKING:
     from templates_app.models import Template
@@ -71,16 +71,9 @@ def change_template_all(
 
 def cancel_all(rows: Collection[FollowUp], *, by: User, now: dt.datetime) -> None:
     """pending → canceled; their conversations are locked too."""
-    _pending(rows).update(
-        status=Status.CANCELED,
-        next_attempt_at=None,
-        held_reason="",
-        canceled_at=now,
-        canceled_by=by,
-        cancel_cause=CancelCause.MEMBER,
-    )
+    _pending(rows).update(**canceled(CancelCause.MEMBER, by=by, now=now))
     counts.add([row.conversation_id for row in rows], by=-1)
-    _record({row: {} for row in rows}, ChangeKind.CANCELED, by, now)
+    record_all({row.pk: {} for row in rows}, ChangeKind.CANCELED, by=by, now=now)
     announcements.announce_all_canceled(rows, by=str(by), now=now)
 
 
@@ -89,14 +82,14 @@ def hand_over_all(rows: Collection[FollowUp], *, to: User, by: User, now: dt.dat
     if repeated := {row.series_id for row in rows if row.series_id is not None}:
         Series.objects.filter(pk__in=repeated).update(owner=to)
     after = {"in_charge": str(to)}
-    values = {row: {"from": {"in_charge": str(row.in_charge or "")}, "to": after} for row in rows}
-    _record(values, ChangeKind.HANDED_OVER, by, now)
+    values = {row.pk: {"from": {"in_charge": str(row.in_charge or "")}, "to": after} for row in rows}
+    record_all(values, ChangeKind.HANDED_OVER, by=by, now=now)
 
 
 def delete_all(rows: Collection[FollowUp], *, by: User, now: dt.datetime) -> None:
     """Hide failed and canceled rows; ``people.purge_deleted`` removes them later."""
     FollowUp.objects.filter(pk__in=[row.pk for row in rows]).update(deleted_at=now)
-    _record({row: {} for row in rows}, ChangeKind.DELETED, by, now)
+    record_all({row.pk: {} for row in rows}, ChangeKind.DELETED, by=by, now=now)
 
 
 def _pending(rows: Iterable[FollowUp]) -> QuerySet[FollowUp]:
@@ -115,13 +108,7 @@ def _record_decided(
     values = {}
     for row, after in decided.items():
         before = contents_of(row)
-        values[row] = difference(before, {**before, **after})
+        values[row.pk] = difference(before, {**before, **after})
         for name, value in after.items():
             setattr(row, name, value)
-    _record(values, kind, by, now)
-
-
-def _record(values: Mapping[FollowUp, dict[str, Any]], kind: ChangeKind, by: User, now: dt.datetime) -> None:
-    FollowUpChange.objects.bulk_create(
-        FollowUpChange(follow_up=row, kind=kind, by=by, at=now, values=each) for row, each in values.items()
-    )
+    record_all(values, kind, by=by, now=now)

@@ -22,16 +22,17 @@ from followups.lifecycle.changes import (
     ANY_WAIT_IS_OVER,
     NO_FAILURE,
     TransitionRefused,
+    canceled,
     change,
     loaded,
     record,
+    record_all,
 )
 from followups.lifecycle.claims import hand_back
 from followups.models import (
     CancelCause,
     ChangeKind,
     FollowUp,
-    FollowUpChange,
     HeldReason,
     Series,
     Status,
@@ -119,12 +120,7 @@ def cancel(follow_up: FollowUp, *, by: Membership, now: dt.datetime, following: 
         now=now,
         waiting=-1,
         tell=tell,
-        status=Status.CANCELED,
-        next_attempt_at=None,
-        held_reason="",
-        canceled_at=now,
-        canceled_by=by.user,
-        cancel_cause=CancelCause.MEMBER,
+        **canceled(CancelCause.MEMBER, by=by.user, now=now),
     )
 
 
@@ -439,10 +435,7 @@ def hold(follow_ups: QuerySet[FollowUp], *, reason: HeldReason, now: dt.datetime
         waiting = follow_ups.filter(status=Status.PENDING, held_reason="").select_for_update(of=("self",))
         ids = list(waiting.order_by("pk").values_list("pk", flat=True))
         FollowUp.objects.filter(pk__in=ids).update(held_reason=reason)
-        FollowUpChange.objects.bulk_create(
-            FollowUpChange(follow_up_id=pk, kind=ChangeKind.HELD, at=now, values={"reason": reason})
-            for pk in ids
-        )
+        record_all({pk: {"reason": reason} for pk in ids}, ChangeKind.HELD, by=None, now=now)
         rows = list(loaded().filter(pk__in=ids))
         if reason is not HeldReason.RESTORED:
             for follow_up in rows:
@@ -463,17 +456,8 @@ def cancel_by_system(follow_ups: QuerySet[FollowUp], *, cause: CancelCause, now:
         pending = follow_ups.filter(status=Status.PENDING)
         counts.lock(pending)
         ids = list(pending.select_for_update(of=("self",)).order_by("pk").values_list("pk", flat=True))
-        FollowUp.objects.filter(pk__in=ids).update(
-            status=Status.CANCELED,
-            next_attempt_at=None,
-            held_reason="",
-            canceled_at=now,
-            cancel_cause=cause,
-        )
-        FollowUpChange.objects.bulk_create(
-            FollowUpChange(follow_up_id=pk, kind=ChangeKind.CANCELED, at=now, values={"cause": cause})
-            for pk in ids
-        )
+        FollowUp.objects.filter(pk__in=ids).update(**canceled(cause, by=None, now=now))
+        record_all({pk: {"cause": cause} for pk in ids}, ChangeKind.CANCELED, by=None, now=now)
         rows = list(loaded().filter(pk__in=ids))
         counts.add([follow_up.conversation_id for follow_up in rows], by=-1)
         for follow_up in rows:
