@@ -19,7 +19,7 @@ from followups.imports.models import Import, ImportRow, State, Verdict
 from followups.imports.problems import DUPLICATES, ROW, Flaw, stored
 from followups.imports.rows import Asked, Reader
 from followups.models import FollowUp
-from followups.wanted import CUSTOM, Field, Wanted, problems_with
+from followups.wanted import Field, Wanted, problems_with
 from templates_app.parameters import Problem
 from trochai.whatsapp import phone_numbers
 from trochai.whatsapp.models import Channel
@@ -141,14 +141,7 @@ class Known:
             contact = Contact(organization=self._organization, phone=asked.phone or NOBODY)
         talk = self._talks.get(contact.pk) or Conversation(contact=contact)
         talk.contact, talk.channel, talk.organization = contact, self._channel, self._organization
-        return Wanted(
-            conversation=talk,
-            template=asked.template,
-            parameters=asked.parameters,
-            choice=CUSTOM,
-            scheduled_for=asked.at,
-            note=asked.note,
-        )
+        return asked.wanted(talk)
 
     def _read_scheduled(self) -> set[uuid.UUID | None]:
         """Count what waits for each contact; return the ids that an import would give to it."""

@@ -16,7 +16,6 @@ from followups import announcements, lifecycle
 from followups.imports.models import Import, ImportRow, State, Verdict
 from followups.imports.problems import ROW, Flaw, stored
 from followups.imports.rows import Reader
-from followups.wanted import CUSTOM, Wanted
 from templates_app.parameters import Problem
 from trochai.accounts.models import Membership
 from trochai.changes import changed
@@ -85,15 +84,7 @@ def _schedule_row(row: ImportRow, reader: Reader, *, by: Membership, now: dt.dat
         reader.channel, asked.phone, name=asked.name, agreed_with=by.user if row.is_new else None, now=now
     )
     talk.channel, talk.organization = reader.channel, reader.organization
-    wanted = Wanted(
-        conversation=talk,
-        template=asked.template,
-        parameters=asked.parameters,
-        choice=CUSTOM,
-        scheduled_for=asked.at,
-        note=asked.note,
-    )
-    follow_up = lifecycle.schedule(wanted, submission=submission, by=by, now=now)
+    follow_up = lifecycle.schedule(asked.wanted(talk), submission=submission, by=by, now=now)
     if follow_up.created_at == now:
         row.verdict = Verdict.SCHEDULED
     else:

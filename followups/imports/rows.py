@@ -13,7 +13,7 @@ from followups.imports import moments
 from followups.imports.columns import VALUE, Role
 from followups.imports.problems import ROW, TIME, Flaw
 from followups.scheduling import SchedulingError, SkippedTime, custom
-from followups.wanted import Field
+from followups.wanted import CUSTOM, Field, Wanted
 from templates_app.forms import key_of_name
 from templates_app.models import Template, TemplateQuerySet
 from templates_app.parameters import Problem
@@ -21,6 +21,7 @@ from trochai.whatsapp import phone_numbers
 from trochai.whatsapp.models import Channel
 
 if TYPE_CHECKING:
+    from conversations.models import Conversation
     from followups.imports.models import Import
     from trochai.accounts.models import Organization
 
@@ -50,6 +51,17 @@ class Asked:
     @property
     def canonical_phone(self) -> str:
         return phone_numbers.canonical(self.phone) if self.phone else ""
+
+    def wanted(self, talk: Conversation) -> Wanted:
+        """Return the same as the dialog would ask for it in this conversation."""
+        return Wanted(
+            conversation=talk,
+            template=self.template,
+            parameters=self.parameters,
+            choice=CUSTOM,
+            scheduled_for=self.at,
+            note=self.note,
+        )
 
     def submission(self, organization: Organization) -> uuid.UUID | None:
         """Return the id of what is asked for: the same to the same number at the same moment is made once."""
