@@ -17,10 +17,10 @@ from django.utils.translation import gettext_lazy
 from followups.bulk.actions import missing_keys
 from followups.bulk.selection import Selection
 from followups.models import BulkAction, FollowUp
+from followups.pages.fields import DayField, window_of_days
 from followups.pages.hand_over_views import HandOverForm
 from followups.pages.listing import FilterForm, choices_for
 from followups.pages.page import MOST_SEEN
-from followups.scheduling import earliest, latest
 from templates_app.forms import SharedValuesForm
 from templates_app.models import Template
 from templates_app.templatetags.languages import language_name
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 # Templates in the list to choose from.
 MOST_TEMPLATES = 500
-DATE = "%Y-%m-%d"
 
 
 class SelectionForm(forms.Form):
@@ -119,30 +118,13 @@ class MoveManyForm(ActionForm):
         choices=[("later", gettext_lazy("days later")), ("earlier", gettext_lazy("days earlier"))],
         widget=forms.Select(attrs={"class": "input select", "aria-label": gettext_lazy("Direction")}),
     )
-    date = forms.DateField(
-        required=False,
-        input_formats=[DATE],
-        error_messages={"invalid": gettext_lazy("Enter the date as year-month-day, like 2026-12-04.")},
-        widget=forms.DateInput(
-            attrs={
-                "class": "input",
-                "type": "date",
-                "aria-label": gettext_lazy("Date"),
-                "aria-describedby": "bulk-date-error",
-            },
-            format=DATE,
-        ),
-    )
+    date = DayField(**{"aria-label": gettext_lazy("Date"), "aria-describedby": "bulk-date-error"})
 
     def __init__(
         self, data: Mapping[str, Any] | None, *, organization: Organization, now: dt.datetime
     ) -> None:
         super().__init__(data)
-        zone = organization.zone
-        self.fields["date"].widget.attrs |= {
-            "min": earliest(now, organization).astimezone(zone).date().isoformat(),
-            "max": latest(now, organization).astimezone(zone).date().isoformat(),
-        }
+        self.fields["date"].widget.attrs |= window_of_days(now, organization)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from conversations.pages.template_form import TemplateForm
 from followups.contents import contents_of, difference
+from followups.pages.fields import DATE, DayField, window_of_days
 from followups.pages.quiet import QuietNotice, quiet_notice
 from followups.pages.repeat_form import DETAILS, RepeatFields
 from followups.pages.schedule_words import WORDS, words
@@ -26,8 +27,6 @@ from followups.scheduling import (
     QuickOption,
     SchedulingError,
     custom,
-    earliest,
-    latest,
     quick_options,
 )
 from followups.typed_dates import MOST_TYPED, understand
@@ -129,12 +128,7 @@ class WhenForm(forms.Form):
             }
         ),
     )
-    date = forms.DateField(
-        required=False,
-        input_formats=["%Y-%m-%d"],
-        error_messages={"invalid": gettext_lazy("Enter the date as year-month-day, like 2026-12-04.")},
-        widget=forms.DateInput(attrs={"class": "input", "type": "date"}, format="%Y-%m-%d"),
-    )
+    date = DayField()
     time = forms.TimeField(
         required=False,
         input_formats=["%H:%M", "%H:%M:%S"],
@@ -164,10 +158,8 @@ class WhenForm(forms.Form):
         if str(self["when"].value()).startswith(PREFIX):
             when: Any = self.fields["when"]
             when.choices = [*when.choices, *((preset.key, preset.label) for preset in self.presets)]
-        zone = organization.zone
         self.fields["date"].widget.attrs |= {
-            "min": earliest(now, organization).astimezone(zone).date().isoformat(),
-            "max": latest(now, organization).astimezone(zone).date().isoformat(),
+            **window_of_days(now, organization),
             "aria-describedby": "schedule-date-error schedule-date-hint",
         }
         self.fields["time"].widget.attrs |= {"aria-describedby": "schedule-time-error schedule-date-hint"}
@@ -298,7 +290,7 @@ class WhenForm(forms.Form):
         local = cleaned["scheduled_for"].astimezone(self.organization.zone)
         shown = (cleaned.get("date"), cleaned.get("time"))
         data: Any = copy(self.data)
-        data["date"], data["time"], data["typed"] = f"{local:%Y-%m-%d}", f"{local:%H:%M}", ""
+        data["date"], data["time"], data["typed"] = f"{local:{DATE}}", f"{local:%H:%M}", ""
         self.data = data
         if shown != (local.date(), local.time()) and not self.errors.keys() & MOMENT_FIELDS:
             meaning = _("“%(typed)s” means %(when)s. Check it, then press the button again.") % {

@@ -9,6 +9,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
+from followups.pages.fields import DayField
 from followups.repeating import MOST_TIMES, EndKind, Repeat, RepeatKind, Rule, kinds_for
 from followups.wording import repeats
 
@@ -64,20 +65,7 @@ class RepeatFields(forms.Form):
             attrs={"class": "input", "aria-label": _("Times"), "aria-describedby": "schedule-repeat-error"}
         ),
     )
-    repeat_until = forms.DateField(
-        required=False,
-        input_formats=["%Y-%m-%d"],
-        error_messages={"invalid": _("Enter the date as year-month-day, like 2026-12-04.")},
-        widget=forms.DateInput(
-            attrs={
-                "class": "input",
-                "type": "date",
-                "aria-label": _("Last day"),
-                "aria-describedby": "schedule-repeat-error",
-            },
-            format="%Y-%m-%d",
-        ),
-    )
+    repeat_until = DayField(**{"aria-label": _("Last day"), "aria-describedby": "schedule-repeat-error"})
     repeat_ends_on_failure = forms.BooleanField(required=False, initial=True)
     repeat_ends_on_reply = forms.BooleanField(required=False)
 
