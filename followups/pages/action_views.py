@@ -255,11 +255,16 @@ def _ask(page: FollowUpsPage, follow_up: FollowUp, verb: Verb) -> HttpResponse:
 
 def refused(page: FollowUpsPage, pk: int, reason: str) -> HttpResponse:
     """Somebody or something was faster: say so, and show the row as it is by now."""
+    return nothing_changed(page, reason, lambda: _swap_in(page, pk))
+
+
+def nothing_changed(page: FollowUpsPage, reason: str, swap_in: Callable[[], HttpResponse]) -> HttpResponse:
+    """Say so and why: to htmx beside what ``swap_in`` returns, else on a page of its own."""
     title = _("Nothing was changed")
     if not page.request.htmx:
         context = {"section": "followups", "title": title, "reason": reason, "here": page.way_back}
         return render(page.request, "followups/refused.html", context, status=409)
-    response = _swap_in(page, pk)
+    response = swap_in()
     response.status_code = 409
     return say(page.request, response, title=title, text=reason, tone="error")
 

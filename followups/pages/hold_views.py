@@ -16,6 +16,7 @@ from django_htmx.http import reswap, retarget, trigger_client_event
 
 from followups.holds import people, releasing
 from followups.models import Hold, HoldCause
+from followups.pages.action_views import nothing_changed
 from followups.pages.holds import HoldForm, ReasonForm, ReleaseForm
 from followups.pages.page import FollowUpsPage
 from followups.tasks import release_holds
@@ -56,14 +57,14 @@ def reason(request: MemberRequest, pk: int) -> HttpResponse:
     page = FollowUpsPage(request, now=timezone.now())
     held = get_for_member(request, HOLDS, pk, needs=access.admin)
     if held.released_at is not None:
-        return _too_late(page, str(people.AlreadyReleased()))
+        return _too_late(page)
     data = request.POST if request.method == "POST" else None
     form = ReasonForm(data, initial={"reason": held.reason})
     if form.is_valid():
         try:
             people.reword(held, reason=form.cleaned_data["reason"])
-        except people.AlreadyReleased as refusal:
-            return _too_late(page, str(refusal))
+        except people.AlreadyReleased:
+            return _too_late(page)
         return _done(page, _("Reason changed"))
     return _ask(page, "hold_reason", form, url=reverse("followups:hold_reason", args=[pk]))
 
@@ -75,14 +76,14 @@ def release(request: MemberRequest, pk: int) -> HttpResponse:
     page = FollowUpsPage(request, now=timezone.now())
     held = get_for_member(request, HOLDS, pk, needs=access.admin)
     if held.releasing_since is not None:
-        return _too_late(page, str(people.AlreadyReleased()))
+        return _too_late(page)
     data = request.POST if request.method == "POST" else None
     form = ReleaseForm(held, data, organization=page.membership.organization, now=page.now)
     if form.is_valid():
         try:
             releasing.ask_for_release(held, late=form.choice, by=page.membership.user, now=page.now)
-        except people.AlreadyReleased as refusal:
-            return _too_late(page, str(refusal))
+        except people.AlreadyReleased:
+            return _too_late(page)
         waker.wake(release_holds)
         return _done(page, _("Sending goes on"), _("What waits goes out in a moment."))
     said = {"title": wording.title(held.scope, str(held.channel or "")), "reason": wording.reason(held)}
@@ -114,14 +115,8 @@ def _done(page: FollowUpsPage, title: str, text: str = "") -> HttpResponse:
     return say(page.request, response, title=title, text=text)
 
 
-def _too_late(page: FollowUpsPage, words: str) -> HttpResponse:
-    title = _("Nothing was changed")
-    if not page.request.htmx:
-        context = {"section": "followups", "title": title, "reason": words, "here": page.way_back}
-        return render(page.request, "followups/refused.html", context, status=409)
-    response = _with_banners(page)
-    response.status_code = 409
-    return say(page.request, response, title=title, text=words, tone="error")
+def _too_late(page: FollowUpsPage) -> HttpResponse:
+    return nothing_changed(page, str(people.AlreadyReleased()), lambda: _with_banners(page))
 
 
 def _with_banners(page: FollowUpsPage) -> HttpResponse:
