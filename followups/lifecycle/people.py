@@ -107,10 +107,10 @@ def _wanted_now(wanted: Wanted, *, submission: uuid.UUID, by: Membership, now: d
 def cancel(follow_up: FollowUp, *, by: Membership, now: dt.datetime, following: bool = False) -> FollowUp:
     """pending → canceled, by a member. ``following``: its series ends, and no more come after it."""
 
-    def tell(canceled: FollowUp) -> None:
-        announcements.announce_canceled(canceled, now=now)
-        if following and canceled.series is not None:
-            occurrences.end_series(canceled.series, by=by.user, now=now)
+    def tell(row: FollowUp) -> None:
+        announcements.announce_canceled(row, now=now)
+        if following and row.series is not None:
+            occurrences.end_series(row.series, by=by.user, now=now)
 
     return change(
         follow_up,
