@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from followups.imports.models import Import, ImportRow
+from followups.models.attention import (
+    Attention,
+    AttentionCause,
+    AttentionQuerySet,
+)
 from followups.models.bulk import (
     BulkAction,
     BulkChange,
@@ -51,6 +56,9 @@ from followups.models.ticks import (
 __all__ = [
     "TRANSITIONS",
     "UNREAD_FOR",
+    "Attention",
+    "AttentionCause",
+    "AttentionQuerySet",
     "BulkAction",
     "BulkChange",
     "BulkChangeQuerySet",

@@ -1,0 +1,84 @@
+"""What would go wrong with a pending follow-up, found before it does (``followups.attention``)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from followups.models.follow_ups import FollowUp, Status
+
+if TYPE_CHECKING:
+    from trochai.accounts.models import Organization
+
+
+class AttentionCause(models.TextChoices):
+    """Why a follow-up needs attention, the worst first: it would fail, or misfire, or annoy."""
+
+    TEMPLATE = "template", _("Its template cannot be sent any more")
+    OPTED_OUT = "opted_out", _("The contact opted out")
+    NUMBER = "number", _("The contact’s number changed")
+    LEFT = "left", _("Whoever is in charge has left")
+    QUIET = "quiet", _("Quiet hours where the contact is")
+    HOLIDAY = "holiday", _("A day off")
+    LIMIT = "limit", _("More than WhatsApp lets through that day")
+
+
+class AttentionQuerySet(models.QuerySet["Attention"]):
+    def for_organization(self, organization: Organization) -> Self:
+        """Return what still waits for somebody: of visible pending rows, and not kept as it is."""
+        return self.filter(
+            organization=organization,
+            kept_at__isnull=True,
+            follow_up__status=Status.PENDING,
+            follow_up__deleted_at__isnull=True,
+        )
+
+
+class Attention(models.Model):
+    """One cause for which a follow-up needs attention.
+
+    Written by a task after something has changed, and once a night; never in a claim or a settlement: what
+    is told of a row that is not pending any more counts no longer, and goes with the next look at it.
+    """
+
+    organization = models.ForeignKey(
+        "accounts.Organization", on_delete=models.CASCADE, related_name="+", db_index=False
+    )
+    follow_up = models.ForeignKey(
+        FollowUp, on_delete=models.CASCADE, related_name="attention", db_index=False
+    )
+    cause = models.CharField(max_length=16, choices=AttentionCause)
+    # What those of one cause have in common, and are shown and repaired together by: a template, a person, a day.
+    subject = models.CharField(max_length=64, blank=True)
+    # What fills in the words about it.
+    values = models.JSONField(default=dict)
+    found_at = models.DateTimeField()
+    # Somebody has decided that it goes out all the same; other values ask anew.
+    kept_at = models.DateTimeField(null=True)
+    kept_by = models.ForeignKey("accounts.User", on_delete=models.SET_NULL, null=True, related_name="+")
+
+    objects = AttentionQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = "attention"
+        constraints = [
+            # attention.look: what is known of some rows.
+            models.UniqueConstraint(fields=["follow_up", "cause"], name="attention_once"),
+            models.CheckConstraint(
+                condition=Q(cause__in=AttentionCause.values), name="attention_cause_is_known"
+            ),
+        ]
+        indexes = [
+            # The page's groups, and the rows of one.
+            models.Index(
+                fields=["organization", "cause", "subject"],
+                condition=Q(kept_at__isnull=True),
+                name="attention_open",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.follow_up_id} {self.cause}"
