@@ -51,7 +51,7 @@ class Attention(models.Model):
         FollowUp, on_delete=models.CASCADE, related_name="attention", db_index=False
     )
     cause = models.CharField(max_length=16, choices=AttentionCause)
-    # What those of one cause have in common, and are shown and repaired together by: a template, a person, a day.
+    # What those of one cause have in common, and are repaired together by: a template, a person, a day.
     subject = models.CharField(max_length=64, blank=True)
     # What fills in the words about it.
     values = models.JSONField(default=dict)

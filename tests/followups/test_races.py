@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
+from typing import Any
 
 import pytest
 
@@ -41,6 +42,10 @@ def cancel(row: FollowUp, by: Membership) -> None:
     lifecycle.cancel(row, by=by, now=NOW)
 
 
+def hand_over(row: FollowUp, by: Membership) -> None:
+    lifecycle.hand_over(row, to=by.user, by=by, now=NOW)
+
+
 def rows_due_one_after_another(team: Team, count: int) -> list[FollowUp]:
     """Each for a contact of its own, on a line that keeps none of them waiting for long."""
     team.channel.messages_per_second = 1000
@@ -50,7 +55,7 @@ def rows_due_one_after_another(team: Team, count: int) -> list[FollowUp]:
             organization=team.organization,
             conversation=factories.ConversationFactory(organization=team.organization, channel=team.channel),
             template=team.template,
-            created_by=team.agent.user,
+            created_by=team.admin.user,
             scheduled_for=NOW + dt.timedelta(seconds=number + 1),
         )
         for number in range(count)
@@ -59,7 +64,7 @@ def rows_due_one_after_another(team: Team, count: int) -> list[FollowUp]:
     return rows
 
 
-@pytest.mark.parametrize("change", [edit, move, send_now, cancel])
+@pytest.mark.parametrize("change", [edit, move, send_now, cancel, hand_over])
 def test_of_a_change_and_a_claim_at_once_exactly_one_comes_first(team, in_threads, pytestconfig, change):
     """Either the worker has what was decided, or whoever decided hears that it is being sent.
 
@@ -82,12 +87,12 @@ def test_of_a_change_and_a_claim_at_once_exactly_one_comes_first(team, in_thread
                 heard[row.pk] = refusal.code
         return heard
 
-    def claims() -> dict[int, int]:
-        """The version of each row that the worker has."""
+    def claims() -> dict[int, tuple[int, int | None]]:
+        """Return what the worker has of each row that a change would have changed."""
         claimed = {}
 
         def claim(now: dt.datetime) -> None:
-            claimed.update({each.pk: each.version for each in lifecycle.claim(limit=5, now=now).rows})
+            claimed.update({each.pk: what_counts(each) for each in lifecycle.claim(limit=5, now=now).rows})
 
         for row in rows:
             both.wait()
@@ -96,17 +101,21 @@ def test_of_a_change_and_a_claim_at_once_exactly_one_comes_first(team, in_thread
             claim(rows[-1].scheduled_for)
         return claimed
 
-    def race(number: int) -> tuple[dict[int, str] | dict[int, int], dict[int, FollowUp]]:
+    def race(number: int) -> tuple[dict[int, Any], dict[int, FollowUp]]:
         found = changes() if number == 0 else claims()
         both.wait()
         return found, FollowUp.objects.in_bulk()
 
     (heard, stored), (claimed, _stored) = in_threads(race, 2)
     assert set(heard.values()) == {"done", "processing"}
-    assert {pk: stored[pk].version for pk in claimed} == claimed
+    assert {pk: what_counts(stored[pk]) for pk in claimed} == claimed
     assert claimed.keys() == {pk for pk in stored if stored[pk].status == Status.PROCESSING}
     assert changed_among(stored) == {pk for pk, answer in heard.items() if answer == "done"}
 
 
+def what_counts(row: FollowUp) -> tuple[int, int | None]:
+    return row.version, row.owner_id
+
+
 def changed_among(rows: dict[int, FollowUp]) -> set[int]:
-    return {pk for pk, row in rows.items() if row.version or row.status == Status.CANCELED}
+    return {pk for pk, row in rows.items() if any(what_counts(row)) or row.status == Status.CANCELED}
