@@ -92,6 +92,10 @@ class CheckedRows:
         return sum(self.counts[verdict] for verdict in shown.verdicts)
 
     @property
+    def query(self) -> str:
+        return f"rows={self.shown}&"
+
+    @property
     def tabs(self) -> list[tuple[Shown, int]]:
         return [(shown, self.count_of(shown)) for shown in Shown]
 

@@ -46,6 +46,11 @@ def test_a_file_goes_through_its_four_steps(team, open_page, width):
     page.get_by_role("button", name="Schedule 1 follow-up").click()
     expect(page.get_by_role("alert")).to_contain_text("Say that the new people have agreed")
     page.get_by_label("These people agreed").check()
+    page.get_by_label("Rows", exact=True).get_by_role("link", name="All").click()
+    page.wait_for_url("**?rows=all")
+    expect(
+        page.get_by_label("These people agreed"), "whoever looks at other rows need not say it again"
+    ).to_be_checked()
     page.get_by_role("button", name="Schedule 1 follow-up").click()
     expect(page.get_by_text("The follow-ups are being scheduled")).to_be_visible()
     assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
