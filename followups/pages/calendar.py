@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import Enum
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
@@ -22,6 +23,7 @@ from followups.wording import calendar as wording
 from followups.wording.calendar import written
 from trochai import changes
 from trochai.accounts.access import MemberRequest
+from trochai.accounts.quiet_hours import Rules
 from trochai.paging import Cursor
 from trochai.whatsapp.models import Channel
 
@@ -41,6 +43,7 @@ FROM, TO = 7, 20
 # Older counts than this are shown with their time.
 NEW = dt.timedelta(seconds=10)
 
+_HALF, _LAST_MINUTE = dt.timedelta(minutes=30), dt.timedelta(minutes=59)
 _DAY = dt.timedelta(days=1)
 _WEEK = dt.timedelta(days=7)
 
@@ -58,6 +61,10 @@ class Day:
     is_shaded: bool
     # The month is named where it begins.
     has_month: bool
+    # What it is called where it is a day off, or nothing.
+    off: str
+    # Nothing goes out all day; only the week asks.
+    is_quiet: bool = False
 
     @property
     def is_today(self) -> bool:
@@ -94,7 +101,7 @@ class Day:
         """118 due; 2,356, about 356 over; 88 sent"""
         if self.load is not None and self.load.over:
             return wording.over(self.load)
-        return next(iter(wording.counted(self.counts)), "")
+        return next(iter(wording.counted(self.counts)), _("Quiet all day") if self.is_quiet else "")
 
     @property
     def remarks(self) -> list[str]:
@@ -102,11 +109,50 @@ class Day:
 
     @property
     def label(self) -> str:
-        """Tuesday 1 December: 2,356 pending, 2,356 of 2,000 a day"""
+        """Tuesday 1 December, Army Abolition Day: 2,356 pending, 2,356 of 2,000 a day"""
+        name = ", ".join(filter(None, [wording.day_name(self.date), self.off]))
         parts = wording.counted(self.counts) or [_("nothing")]
         if self.load is not None and self.load.over:
             parts.append(wording.of_limit(self.load))
-        return f"{wording.day_name(self.date)}: {', '.join(parts)}"
+        if self.is_quiet:
+            parts.append(_("quiet all day"))
+        return f"{name}: {', '.join(parts)}"
+
+
+class Quietness(Enum):
+    """How much of an hour is quiet by the organization's clock. Of its minutes the counts say nothing."""
+
+    NONE = 0
+    PART = 1
+    WHOLE = 2
+
+    @classmethod
+    def of(cls, hour: dt.datetime, rules: Rules) -> Quietness:
+        """Return that of the hour that begins then. Hours until 8:00 PM leave one minute of the next one."""
+        if rules.is_quiet(hour, hour + _LAST_MINUTE):
+            return cls.WHOLE
+        return cls.PART if rules.is_quiet(hour + _HALF, hour + _HALF) else cls.NONE
+
+    @property
+    def label(self) -> str:
+        match self:
+            case Quietness.PART:
+                return _("partly in quiet hours")
+            case Quietness.WHOLE:
+                return _("in quiet hours")
+        return ""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What stands in the week at one hour of one day."""
+
+    slot: Slot | None
+    quiet: Quietness
+
+    @property
+    def is_hatched(self) -> bool:
+        return self.quiet is not Quietness.NONE
 
 
 @dataclass(frozen=True)
@@ -120,6 +166,12 @@ class Slot:
     # The day's limit is used up in this hour or before.
     is_over: bool
     seconds: int
+    quiet: Quietness
+
+    @property
+    def is_misplaced(self) -> bool:
+        """Whether something is due in it although it is quiet."""
+        return self.quiet is Quietness.WHOLE and bool(self.counts.pending)
 
     @property
     def url(self) -> str:
@@ -141,10 +193,12 @@ class Slot:
 
     @property
     def label(self) -> str:
-        """Tue 1 Dec, 9:00 AM: 2,140 pending, takes 29 s"""
+        """Tue 1 Dec, 8:00 PM: 2 pending, takes 1 s, in quiet hours"""
         parts = wording.counted(self.counts)
         if self.duration:
             parts.append(_("takes %(duration)s") % {"duration": self.duration})
+        if self.quiet.label:
+            parts.append(self.quiet.label)
         when = f"{written(self.hour, 'D j M')}, {wording.hour_name(self.hour)}"
         return f"{when}: {', '.join(parts)}"
 
@@ -158,6 +212,7 @@ class Hour:
     seconds: int
     rows: list[FollowUp]
     list_url: str
+    quiet: Quietness
 
     @property
     def name(self) -> str:
@@ -165,9 +220,9 @@ class Hour:
 
     @property
     def summary(self) -> str:
-        """2,140 pending · 29 s"""
-        parts = wording.counted(self.counts)
-        return " · ".join([*parts, wording.takes(self.seconds)] if self.seconds else parts)
+        """2,140 pending · 29 s · in quiet hours"""
+        takes = wording.takes(self.seconds) if self.seconds else ""
+        return " · ".join(filter(None, [*wording.counted(self.counts), takes, self.quiet.label]))
 
 
 class CalendarPage:
@@ -220,7 +275,9 @@ class CalendarPage:
         """``on``: a day of the week that is asked for; one that the sheet does not have means this week."""
         on = on if on in self.days else self.today
         monday = on - dt.timedelta(days=on.weekday())
-        days = [self.days[monday + n * _DAY] for n in range(7)]
+        rules = self.organization.quiet_hours
+        dates = [monday + n * _DAY for n in range(7)]
+        days = [replace(self.days[date], is_quiet=rules.on(date) is None) for date in dates]
         found = self.known.hours(monday, days[-1].date)
         columns = [self._slots(day, found) for day in days]
         used = [hour for column in columns for hour in column]
@@ -232,8 +289,11 @@ class CalendarPage:
             "title": f"{written(days[0].date, 'j M')} – {written(days[-1].date, 'j M Y')}",
             "over": [day for day in days if day.remarks],
             "hours": [
-                (wording.hour_name(dt.time(hour)), [column.get(hour) for column in columns]) for hour in hours
+                (wording.hour_name(time), list(self._cells(dates, time, columns)))
+                for time in map(dt.time, hours)
             ],
+            "has_quiet_hours": bool(rules.hours) or any(day.off for day in days),
+            "zone": self.organization.timezone,
             "before_url": self._week_url(monday - _WEEK),
             "after_url": self._week_url(monday + _WEEK),
             "here": self._week_url(monday),
@@ -257,6 +317,7 @@ class CalendarPage:
                     self.numbers.seconds(counts),
                     rows.get(hour, []),
                     self._list_url(hour, counts),
+                    Quietness.of(hour, self.organization.quiet_hours),
                 )
                 for hour, counts in hours.items()
             ],
@@ -306,7 +367,13 @@ class CalendarPage:
             is_beyond=date > self.last and not counts.total,
             is_shaded=bool(months % 2),
             has_month=date.day == 1 or date == first,
+            off=wording.day_off(self.organization.day_off(date)),
         )
+
+    def _cells(self, dates: list[dt.date], time: dt.time, columns: list[dict[int, Slot]]) -> Iterator[Cell]:
+        for date, column in zip(dates, columns, strict=True):
+            quiet = Quietness.of(dt.datetime.combine(date, time), self.organization.quiet_hours)
+            yield Cell(column.get(time.hour), quiet)
 
     def _slots(self, day: Day, hours: Mapping[dt.datetime, Counts]) -> dict[int, Slot]:
         """Return the hours of the day that have anything, by the clock's hour."""
@@ -324,6 +391,7 @@ class CalendarPage:
                 percent=round(min(100.0, 100 * due / day.load.limit), 1) if day.load else None,
                 is_over=bool(day.load and due and used > day.load.limit),
                 seconds=self.numbers.seconds(counts),
+                quiet=Quietness.of(hour, self.organization.quiet_hours),
             )
         return slots
 

@@ -32,6 +32,11 @@ def day_name(day: dt.date) -> str:
     return written(day, "l j F")
 
 
+def day_off(name: str | None) -> str:
+    """Return what a day off is called; nothing for other days (None)."""
+    return "" if name is None else name or _("Day off")
+
+
 def hour_name(hour: dt.datetime | dt.time) -> str:
     """9:00 AM"""
     return time_format(hour, "g:i A")

@@ -82,6 +82,22 @@ def test_zones_that_are_never_awake_together_have_no_good_moment() -> None:
     assert good_from(madrid(2026, 12, 4, 3), rules=Rules({}, lambda _day: "Always")) is None
 
 
+@pytest.mark.parametrize(
+    ("first", "last", "expected"),
+    [
+        (dt.time(7), dt.time(7, 59), True),
+        (dt.time(7), dt.time(8), False),
+        (dt.time(20), dt.time(20, 59), False),
+        (dt.time(20, 1), dt.time(20, 59), True),
+    ],
+)
+def test_minutes_are_quiet_if_none_of_them_is_good(first, last, expected) -> None:
+    friday, sunday = dt.date(2026, 12, 4), dt.date(2026, 12, 6)
+    at = [dt.datetime.combine(friday, time) for time in (first, last)]
+    assert RULES.is_quiet(*at) is expected
+    assert RULES.is_quiet(*(dt.datetime.combine(sunday, time) for time in (first, last)))
+
+
 def test_without_rules_no_hour_is_quiet() -> None:
     assert problem_at(madrid(2026, 12, 6, 3), [MADRID], Rules()) is None
     assert good_from(madrid(2026, 12, 6, 3), rules=Rules()) == madrid(2026, 12, 6, 3)

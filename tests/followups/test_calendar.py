@@ -17,14 +17,16 @@ from tests import factories
 from tests.conftest import make_team, signed_in
 from tests.html import html_of
 from trochai import changes
+from trochai.accounts.models import DayOff, SendingHours
 from trochai.whatsapp.models import Channel
 
 pytestmark = pytest.mark.django_db
 
 NOW = dt.datetime(2026, 11, 20, 15, 15, tzinfo=dt.UTC)  # Friday 9:15 AM in Costa Rica
 MONTH, WEEK, DAY = "/followups/calendar/", "/followups/calendar/week/", "/followups/calendar/2026-12-1/"
-# Session, member, frame (4), channels, whether they are few, counts; and of a day its rows (4).
-QUERIES = {MONTH: 10, WEEK: 10, DAY: 14}
+# Session, member, frame (4), channels, whether they are few, counts, days off; and of week and day the hours
+# in which nothing is quiet, of a day its rows (4).
+QUERIES = {MONTH: 11, WEEK: 12, DAY: 16}
 TUESDAY = dt.datetime(2026, 12, 1, 15, 0, tzinfo=dt.UTC)  # 9:00 AM
 
 
@@ -258,6 +260,84 @@ def test_a_day_is_a_drawer_for_an_open_page(team):
     make(team)
     assert "<dialog" in page(team.agent, DAY, **{"HX-Request": "true"})
     assert "<dialog" not in page(team.agent, DAY)
+
+
+# Quiet hours and days off -------------------------------------------------------------------------------
+
+
+def send_within(team, begin=dt.time(8), end=dt.time(20), weekdays=range(1, 7)):
+    SendingHours.objects.bulk_create(
+        SendingHours(organization=team.organization, weekday=day, begin=begin, end=end) for day in weekdays
+    )
+
+
+def hatched(html: str) -> dict[str, int]:
+    """Return how many days are hatched at each hour of the week."""
+    rows = re.findall(r'<th scope="row"[^>]*>([^<]+)</th>(.*?)</tr>', html, re.DOTALL)
+    return {name: cells.count('class="quiet"') for name, cells in rows}
+
+
+def test_the_week_shows_which_hours_are_quiet_by_the_organizations_clock(team):
+    send_within(team)
+    html = page(team.agent, f"{WEEK}?on=2026-12-01")
+    found = hatched(html)
+    assert (found["7:00 AM"], found["8:00 AM"], found["7:00 PM"], found["8:00 PM"]) == (7, 1, 1, 7)
+    assert label_of(html, "Sunday 6 December") == "Sunday 6 December: nothing, quiet all day"
+    assert "Quiet hours stand here by the clock in America/Costa_Rica" in html
+
+
+def test_what_is_due_in_quiet_hours_is_marked_and_says_so(team):
+    send_within(team)
+    for hours in (-2, 0, 11):
+        make(team, at=TUESDAY + dt.timedelta(hours=hours))
+    make(team, at=TUESDAY - dt.timedelta(days=15, hours=2), status="sent")
+    html = page(team.agent, f"{WEEK}?on=2026-12-01")
+    assert label_of(html, "Tue 1 Dec, 7:00 AM").endswith(", in quiet hours")
+    assert "quiet" not in label_of(html, "Tue 1 Dec, 9:00 AM")
+    # What is due at eight on the dot still goes out.
+    assert label_of(html, "Tue 1 Dec, 8:00 PM").endswith(", partly in quiet hours")
+    assert html.count("slot--quiet") == 1
+    assert "slot--quiet" not in page(team.agent, WEEK)
+    assert "1 pending · 1 s · in quiet hours" in page(team.agent, DAY)
+
+
+def test_an_hour_is_quiet_if_most_of_it_is(team):
+    send_within(team, begin=dt.time(8, 30), end=dt.time(17, 15))
+    found = hatched(page(team.agent, f"{WEEK}?on=2026-12-01"))
+    assert (found["8:00 AM"], found["4:00 PM"], found["5:00 PM"]) == (1, 1, 7)
+
+
+def test_without_rules_nothing_is_quiet(team):
+    make(team, at=TUESDAY - dt.timedelta(hours=8))
+    html = page(team.agent, f"{WEEK}?on=2026-12-01")
+    assert set(hatched(html).values()) == {0}
+    assert "uiet hours" not in html
+
+
+@pytest.mark.parametrize("path", [MONTH, f"{WEEK}?on=2026-12-01", DAY])
+def test_days_off_are_called_by_their_names(team, path):
+    DayOff.objects.create(organization=team.organization, date="2026-12-01", name="<b>Moving</b> day")
+    html = page(team.agent, path)
+    assert "&lt;b&gt;Moving&lt;/b&gt; day" in html
+    assert "<b>Moving" not in html
+    if path != DAY:
+        assert label_of(html, "Tuesday 1 December").startswith("Tuesday 1 December, &lt;b&gt;Moving")
+
+
+def test_public_holidays_have_their_names_and_a_nameless_day_off_is_one_too(team):
+    team.organization.keeps_holidays = True
+    team.organization.save()
+    DayOff.objects.create(organization=team.organization, date="2026-12-02")
+    DayOff.objects.create(organization=team.organization, date="2027-01-01", is_quiet=False)
+    html = page(team.agent)
+    assert label_of(html, "Friday 25 December") == "Friday 25 December, Christmas Day: nothing"
+    assert label_of(html, "Wednesday 2 December") == "Wednesday 2 December, Day off: nothing"
+    assert label_of(html, "Friday 1 January") == "Friday 1 January: nothing"
+
+
+def test_another_organizations_days_off_are_not_shown(team, stranger):
+    DayOff.objects.create(organization=stranger.organization, date="2026-12-01", name="Moving day")
+    assert "Moving day" not in page(team.agent)
 
 
 # An open page -------------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from trochai.accounts.quiet_hours import Rules, holidays_of
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Callable
 
 
 class UserManager(BaseUserManager["User"]):
@@ -146,9 +147,14 @@ class Organization(models.Model):
     def quiet_hours(self) -> Rules:
         """When nothing should go out, by the clock where the contact is. Read once for this instance."""
         hours = {each.weekday: (each.begin, each.end) for each in self.sending_hours.all()}
+        return Rules(hours, self.day_off)
+
+    @cached_property
+    def day_off(self) -> Callable[[dt.date], str | None]:
+        """What finds the name of a day that is quiet, and None for others. Read once for this instance."""
         own = {each.date: each.name if each.is_quiet else None for each in self.days_off.all()}
         public = holidays_of(self.country) if self.keeps_holidays else lambda _day: None
-        return Rules(hours, lambda day: own[day] if day in own else public(day))
+        return lambda day: own[day] if day in own else public(day)
 
 
 class Weekday(models.IntegerChoices):

@@ -37,6 +37,11 @@ class Rules:
             return None
         return self.hours.get(day.isoweekday()) if self.hours else ALL_DAY
 
+    def is_quiet(self, first: dt.datetime, last: dt.datetime) -> bool:
+        """Whether nothing goes out from one minute of a day to another, both included, by the clock there."""
+        hours = self.on(first.date())
+        return hours is None or last.time() < hours[0] or hours[1] < first.time()
+
 
 @dataclass(frozen=True)
 class Quiet:
