@@ -159,6 +159,37 @@ def test_send_now_asks_once_and_the_row_falls_due(team, open_page):
     assert follow_up.next_attempt_at <= timezone.now()
 
 
+def test_duplicate_opens_the_dialog_filled_in_and_asks_for_a_date(team, open_page):
+    make(team, note=NOTE)
+    page = open_page(team.agent, "/followups/?status=pending")
+    page.get_by_role("button", name="More for the follow-up to Tom Becker").click()
+    page.get_by_role("link", name="Duplicate").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_label("Note")).to_have_value(NOTE)
+    expect(dialog.get_by_role("radio", checked=True)).to_have_count(0)
+    dialog.get_by_text("In 1 week 9:00 AM").click()
+    dialog.get_by_role("button", name="Schedule", exact=True).click()
+    expect(dialog).to_have_count(0)
+    first, second = FollowUp.objects.order_by("pk")
+    assert (second.parameters, second.note, second.template) == (first.parameters, NOTE, first.template)
+
+
+def test_handing_over_puts_a_colleague_in_charge_in_the_row(team, open_page):
+    follow_up, colleague = make(team), team.other_agent.user
+    colleague.name = "Luisa Mora"
+    colleague.save()
+    page = open_page(team.admin, "/followups/?status=pending")
+    page.get_by_role("button", name="More for the follow-up to Tom Becker").click()
+    page.get_by_role("link", name="Hand over").click()
+    dialog = page.get_by_role("dialog", name="Hand over")
+    dialog.get_by_label("To").select_option(str(colleague.pk))
+    dialog.get_by_role("button", name="Hand over").click()
+    expect(dialog).to_have_count(0)
+    expect(page.locator(f"#followup-{follow_up.pk} .by")).to_contain_text("for Luisa")
+    follow_up.refresh_from_db()
+    assert (follow_up.created_by, follow_up.owner) == (team.agent.user, colleague)
+
+
 def test_back_and_escape_leave_everything_and_return_the_focus(team, open_page):
     make(team)
     page = open_page(team.agent, "/followups/")
