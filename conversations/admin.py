@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from conversations import consent, identity
 from conversations.models import NO_NUMBER, Contact, Conversation, Message, OptOutSource
-from conversations.signals import contact_changed
+from conversations.signals import contact_changed, contact_located
 from trochai.accounts.models import User
 from trochai.ui.admin import ReadOnly
 from trochai.whatsapp import phone_numbers
@@ -58,6 +58,8 @@ class ContactAdmin(admin.ModelAdmin):
             identity.trust(obj)
         if change and {"name", "phone"} & set(form.changed_data):
             contact_changed.send(sender=Contact, contact=obj)
+        if change and "timezone" in form.changed_data:
+            contact_located.send(sender=Contact, contact=obj)
 
     @admin.action(description=_("Wants no more messages"))
     def opt_out(self, request: HttpRequest, queryset: QuerySet[Contact]) -> None:

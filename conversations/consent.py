@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from django.db.models import Q, QuerySet
 
 from conversations.models import Contact
-from conversations.signals import contact_opted_out
+from conversations.signals import contact_opted_in, contact_opted_out
 
 if TYPE_CHECKING:
     from trochai.accounts.models import User
@@ -39,7 +39,7 @@ def opt_out(
 def opt_in(contact: Contact, *, at: dt.datetime) -> bool:
     """The contact wants messages again since ``at``; False if that is not news.
 
-    What was canceled stays canceled.
+    What was canceled stays canceled. Emits ``contact_opted_in``.
     """
     unheard = _unless_they_spoke_since(contact, at)
     said = {"opted_out_at": None, "consent_at": at, "opt_out_source": "", "opted_out_by": None}
@@ -47,6 +47,7 @@ def opt_in(contact: Contact, *, at: dt.datetime) -> bool:
         unheard.update(consent_at=at)
         return False
     _show(contact, said)
+    contact_opted_in.send(sender=Contact, contact=contact)
     return True
 
 

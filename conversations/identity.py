@@ -17,7 +17,13 @@ from django.db.models import Q
 
 from conversations import merging
 from conversations.models import Alias, Contact, Direction, Identity, Message
-from conversations.signals import contact_changed, contact_conflict, contact_moved, contacts_alike
+from conversations.signals import (
+    contact_changed,
+    contact_conflict,
+    contact_located,
+    contact_moved,
+    contacts_alike,
+)
 from trochai.whatsapp import phone_numbers
 from trochai.whatsapp.json_reading import mapping, text
 
@@ -179,7 +185,8 @@ def rename(contact: Contact, name: str) -> None:
 
 def locate(contact: Contact, zone: str) -> None:
     """Take the contact to be in this time zone from now on, or where the number says (an empty name)."""
-    Contact.objects.filter(pk=contact.pk).update(timezone=zone)
+    if Contact.objects.filter(pk=contact.pk).exclude(timezone=zone).update(timezone=zone):
+        contact_located.send(sender=Contact, contact=contact)
 
 
 def trust(contact: Contact) -> None:

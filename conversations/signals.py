@@ -10,6 +10,10 @@ messages_received = Signal()
 message_status_changed = Signal()
 # contact: Contact, now: datetime. The contact wants no more marketing messages.
 contact_opted_out = Signal()
+# contact: Contact. It wants marketing messages again.
+contact_opted_in = Signal()
+# contact: Contact. It is taken to be in another time zone.
+contact_located = Signal()
 # contact: Contact. What it is known as (name, number or user id) has changed.
 contact_changed = Signal()
 # contact: Contact, before: str (its number, as people write it). It is found under another number or id now.

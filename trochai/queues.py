@@ -24,5 +24,6 @@ ROUTES: Mapping[str, Mapping[str, str]] = {
     "conversations.tasks.transfer_files": {"queue": MEDIA},
     "conversations.tasks.forget_erased": {"queue": MEDIA},
     "followups.tasks.change_many": {"queue": MEDIA},
+    "followups.attention.tasks.look_at_all": {"queue": MEDIA},
     "conversations.tasks.discard_files": {"queue": MEDIA},
 }

@@ -11,6 +11,7 @@ from django.db.models import Q, QuerySet
 
 from conversations import recording
 from followups import announcements
+from followups.attention.events import follow_ups_changed
 from followups.lifecycle import counts
 from followups.models import (
     CancelCause,
@@ -117,6 +118,7 @@ def record(
     values: dict[str, Any] | None = None,
 ) -> None:
     FollowUpChange.objects.create(follow_up=follow_up, kind=kind, by=by, at=now, values=values or {})
+    follow_ups_changed([follow_up.pk])
 
 
 def record_all(
@@ -126,6 +128,7 @@ def record_all(
     FollowUpChange.objects.bulk_create(
         FollowUpChange(follow_up_id=pk, kind=kind, by=by, at=now, values=each) for pk, each in values.items()
     )
+    follow_ups_changed(values)
 
 
 def fail(

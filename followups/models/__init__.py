@@ -40,6 +40,9 @@ from followups.models.holds import (
     HoldScope,
     Late,
 )
+from followups.models.numbers import (
+    NumberChange,
+)
 from followups.models.presets import (
     Preset,
     PresetKind,
@@ -81,6 +84,7 @@ __all__ = [
     "Import",
     "ImportRow",
     "Late",
+    "NumberChange",
     "Outcome",
     "Preset",
     "PresetKind",

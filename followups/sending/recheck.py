@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
 
 from followups.models import FailureKind, FollowUp
 from followups.wording.failures import Cause
@@ -11,21 +12,39 @@ from trochai.accounts.quiet_hours import next_good_moment, problem_at
 from trochai.whatsapp import rate
 from trochai.whatsapp.cloud_api.failures import Failure
 
+if TYPE_CHECKING:
+    from templates_app.models import Template
+
 
 def problem_with(follow_up: FollowUp, now: dt.datetime) -> tuple[FailureKind, Failure] | None:
     """Re-check at send time: return why the follow-up must not be sent any more, or None."""
-    template, contact = follow_up.template, follow_up.conversation.contact
     limit = dt.timedelta(minutes=follow_up.organization.missed_after_minutes)
     if follow_up.next_attempt_at is not None and now - follow_up.next_attempt_at > limit:
         hours = limit.total_seconds() / 3600
         return FailureKind.MISSED, Failure(cause=Cause.MISSED, values={"hours": hours})
-    if contact.is_opted_out:
+    if follow_up.conversation.contact.is_opted_out:
         return FailureKind.RECHECK, Failure(cause=Cause.OPTED_OUT)
+    problem = template_problem(follow_up.template, follow_up.shape)
+    return (FailureKind.RECHECK, problem) if problem else None
+
+
+def template_problem(template: Template, shape: list[str]) -> Failure | None:
+    """Return why values that were given for ``shape`` cannot be sent with the template now, or None."""
     if not template.is_approved:
-        return FailureKind.RECHECK, Failure(cause=Cause.NOT_APPROVED, values={"status": template.status})
-    if not template.fits(follow_up.shape):
-        return FailureKind.RECHECK, Failure(cause=Cause.CHANGED)
+        return Failure(cause=Cause.NOT_APPROVED, values={"status": template.status})
+    if not template.fits(shape):
+        return Failure(cause=Cause.CHANGED)
     return None
+
+
+def zones_of(follow_up: FollowUp) -> Sequence[dt.tzinfo]:
+    """Return by whose clocks it is quiet: where the contact may be, or the organization's."""
+    return follow_up.conversation.contact.zones or (follow_up.organization.zone,)
+
+
+def goes_at_any_hour(follow_up: FollowUp) -> bool:
+    """Whether a person has sent or retried it now; its automatic retries are nobody's decision."""
+    return follow_up.at_any_hour and not follow_up.failures
 
 
 def quiet_until(follow_up: FollowUp, now: dt.datetime) -> tuple[dt.datetime, str] | None:
@@ -34,11 +53,10 @@ def quiet_until(follow_up: FollowUp, now: dt.datetime) -> tuple[dt.datetime, str
     None if it need not wait: no rule says so, a person has sent or retried it all the same, or it would
     never be good.
     """
-    organization, contact = follow_up.organization, follow_up.conversation.contact
-    is_persons_own = follow_up.at_any_hour and not follow_up.failures
-    if not organization.quiet_hours_are_a_rule or is_persons_own:
+    organization = follow_up.organization
+    if not organization.quiet_hours_are_a_rule or goes_at_any_hour(follow_up):
         return None
-    zones, rules = contact.zones or (organization.zone,), organization.quiet_hours
+    zones, rules = zones_of(follow_up), organization.quiet_hours
     quiet = problem_at(now, zones, rules)
     good = next_good_moment(now, zones, rules) if quiet else None
     return (good, str(quiet.zone)) if quiet and good else None

@@ -1,0 +1,1 @@
+"""What would go wrong with a follow-up that waits, found when something changes (docs/decisions/0034)."""

@@ -1,0 +1,27 @@
+"""Celery tasks that look at what waits: after a change, and once a night."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from celery import shared_task
+
+from followups.attention import looking, numbers
+from followups.attention.looking import Concerned
+from trochai.clock import database_now
+from trochai.whatsapp.sending.dispatch import stopping
+
+
+@shared_task(ignore_result=True)
+def look(by: str, pks: Sequence[int], **_future: Any) -> None:
+    """Look at what waits of these (``looking.Concerned``), one of which has changed."""
+    looking.look(looking.concerned(Concerned(by), pks), now=database_now())
+
+
+@shared_task(ignore_result=True)
+def look_at_all(**_future: Any) -> None:
+    """Look at all that waits, for what nobody was told of. Beat starts this once a night."""
+    now = database_now()
+    looking.look_at_all(now=now, stop=stopping.is_set)
+    numbers.purge(now=now)
