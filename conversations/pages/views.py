@@ -35,6 +35,7 @@ from conversations import (
 from conversations.media import unsent, uploads
 from conversations.models import Conversation, ConversationStatus, Message, OptOutSource, Tag
 from conversations.pages import listing, sheet, thread
+from conversations.pages.above_list import above_list
 from conversations.pages.banners import banners_of
 from conversations.pages.forms import ContactForm, NoteForm, ReplyForm, TagForm, TriageForm, assignable
 from conversations.pages.listing import Filters, Listing, Sheet, tags_of
@@ -379,6 +380,7 @@ def _page(
     live: dict[str, str] = {
         name: SafeString(render_to_string(f"conversations/_{name}.html", context)) for name in LIVE
     }
+    live["above_list"] = above_list(request.membership, found.query, now)
     live["banners"] = _banners(request, opened, context["thread"], now) if opened else ""
     live["writing"] = _writing(request, opened, now) if opened else ""
     if opened and found.query.sheet:

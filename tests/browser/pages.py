@@ -41,6 +41,8 @@ def every_page(team: Team, *, search: str, **follow_up: Any) -> list[str]:
     }
     series = factories.SeriesFactory(**shared)
     repeated = factories.FollowUpFactory(**shared, series=series, occurrence=1, **follow_up)
+    # My day, above the list of conversations.
+    factories.FollowUpFactory(**shared, owner=team.admin.user, scheduled_for=timezone.now())
     tags = [
         factories.TagFactory(organization=team.organization, name=name, tone=tone)
         for name, tone in (

@@ -84,6 +84,23 @@ def test_a_server_that_stays_away_is_said_above_the_page_and_nothing_is_sent_mea
     expect(page.locator("#reply")).to_have_value("Un momento")
 
 
+def test_my_day_stays_open_while_it_changes_and_leads_to_the_conversation(team, open_page):
+    now = timezone.now()
+    given = {"organization": team.organization, "conversation": team.conversation, "template": team.template}
+    given = {**given, "created_by": team.agent.user, "scheduled_for": now}
+    factories.FollowUpFactory(**given)
+    page = open_page(team.agent, "/inbox/")
+    line = page.locator("#my-day-line")
+    expect(line).to_have_text("Today: 1 of your follow-ups goes out")
+    line.click()
+    factories.FollowUpFactory(**given)
+    page.evaluate("htmx.trigger(document.body, 'inbox:changed')")
+    expect(line).to_have_text("Today: 2 of your follow-ups go out")
+    page.locator("#my-day-parts a").first.click()
+    expect(page.locator("#toolbar, .toolbar").first).to_contain_text(team.conversation.contact.display_name)
+    expect(page.locator("#my-day-parts a").first).to_be_visible()
+
+
 def test_a_pill_counts_what_comes_in_while_the_reader_is_further_up(team, open_page):
     for n in range(30):
         factories.MessageFactory(conversation=team.conversation, text=f"Línea {n}")

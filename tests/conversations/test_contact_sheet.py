@@ -171,7 +171,7 @@ def test_another_organizations_contact_has_none(team, stranger):
     assert page.status_code == 404
 
 
-@pytest.mark.parametrize(("side", "queries"), [("contact", 21), ("files", 15)])
+@pytest.mark.parametrize(("side", "queries"), [("contact", 22), ("files", 16)])
 def test_its_number_of_queries_is_fixed(team, side, queries, django_assert_num_queries, settings, tmp_path):
     settings.MEDIA_ROOT = tmp_path
     client, address = signed_in(team.agent), f"/inbox/{team.conversation.pk}/?sheet={side}"

@@ -263,13 +263,13 @@ def test_the_page_costs_the_same_however_long_the_thread_and_the_list(
             delivery="failed",
             at=NOW - dt.timedelta(minutes=number),
         )
-    # Session, person, memberships; tags, rows, counts, who has which tag; the frame: counts, channel.
-    with django_assert_num_queries(9):
+    # Session, person, memberships; tags, rows, counts, who has which tag; my day; the frame: counts, channel.
+    with django_assert_num_queries(10):
         client.get("/inbox/")
     # And the conversation, that it is read, its tags, its messages, who can be assigned, what is scheduled.
-    with django_assert_num_queries(9 + 6):
+    with django_assert_num_queries(10 + 6):
         client.get(f"/inbox/{opened.pk}/")
-    with django_assert_num_queries(9 + 5 - 2):
+    with django_assert_num_queries(10 + 5 - 2):
         client.get(f"/inbox/poll/?open={opened.pk}", headers=HTMX)
 
 
