@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any, NamedTuple
 
+from followups.attention.keeping import Found
 from followups.models import AttentionCause, FollowUp
 from followups.sending import recheck
 from trochai.accounts.quiet_hours import problem_at
-
-
-class Found(NamedTuple):
-    """What the rows of one cause have in common (``Attention.subject``), and what its words are made of."""
-
-    subject: str
-    values: dict[str, Any]
 
 
 def causes_of(

@@ -12,7 +12,7 @@ from typing import Any
 from django.db import transaction
 
 from followups.attention.looking import CHUNK, Concerned
-from followups.attention.tasks import look
+from followups.attention.tasks import look, look_at_days
 from trochai.waking import Waker
 
 waker = Waker(moment=1)
@@ -57,3 +57,8 @@ def follow_ups_changed(pks: Iterable[int]) -> None:
 def has_changed(what: Concerned, pk: int) -> None:
     """Have all that waits of this one looked at."""
     transaction.on_commit(lambda: waker.wake(look, what, (pk,)))
+
+
+def limit_has_changed(organization_id: int) -> None:
+    """Have the days looked at that this organization has ahead."""
+    transaction.on_commit(lambda: waker.wake(look_at_days, organization_id))

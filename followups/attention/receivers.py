@@ -9,7 +9,7 @@ from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
 from django.utils import timezone
 
-from conversations.models import Contact, Conversation
+from conversations.models import Contact
 from conversations.signals import (
     contact_changed,
     contact_erased,
@@ -17,15 +17,16 @@ from conversations.signals import (
     contact_moved,
     contact_opted_in,
     contact_opted_out,
-    conversation_merged,
 )
 from followups.attention import numbers
-from followups.attention.events import has_changed
+from followups.attention.events import has_changed, limit_has_changed
 from followups.attention.looking import Concerned
 from followups.models import NumberChange
 from templates_app.models import Template
 from templates_app.signals import template_changed
 from trochai.accounts.models import DayOff, Membership, Organization, SendingHours, User
+from trochai.whatsapp.models import Channel
+from trochai.whatsapp.signals import limit_told, portfolio_known
 
 
 @receiver(contact_moved)
@@ -41,11 +42,6 @@ def forget_numbers(contact: Contact, **_signal: Any) -> None:
 @receiver([contact_changed, contact_located, contact_moved, contact_opted_in, contact_opted_out])
 def contact_differs(contact: Contact, **_signal: Any) -> None:
     has_changed(Concerned.CONTACT, contact.pk)
-
-
-@receiver(conversation_merged)
-def contact_is_another(kept: Conversation, **_signal: Any) -> None:
-    has_changed(Concerned.CONTACT, kept.contact_id)
 
 
 @receiver(template_changed)
@@ -78,3 +74,14 @@ def rules_differ(instance: Membership | SendingHours | DayOff, **_signal: Any) -
 def organization_saved(instance: Organization, created: bool, **_signal: Any) -> None:
     if not created:
         has_changed(Concerned.ORGANIZATION, instance.pk)
+
+
+@receiver(limit_told)
+def limit_differs(organization_id: int, **_signal: Any) -> None:
+    limit_has_changed(organization_id)
+
+
+@receiver(portfolio_known)
+def portfolio_differs(channel: Channel, **_signal: Any) -> None:
+    """Its numbers share one limit."""
+    limit_has_changed(channel.organization_id)

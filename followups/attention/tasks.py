@@ -7,7 +7,7 @@ from typing import Any
 
 from celery import shared_task
 
-from followups.attention import looking, numbers
+from followups.attention import limits, looking, numbers
 from followups.attention.looking import Concerned
 from trochai.clock import database_now
 from trochai.whatsapp.sending.dispatch import stopping
@@ -17,6 +17,12 @@ from trochai.whatsapp.sending.dispatch import stopping
 def look(by: str, pks: Sequence[int], **_future: Any) -> None:
     """Look at what waits of these (``looking.Concerned``), one of which has changed."""
     looking.look(looking.concerned(Concerned(by), pks), now=database_now())
+
+
+@shared_task(ignore_result=True)
+def look_at_days(organization_id: int, **_future: Any) -> None:
+    """Look at how many wait for each day of an organization, whose messaging limit has changed."""
+    limits.look_at_all_days(organization_id, now=database_now())
 
 
 @shared_task(ignore_result=True)

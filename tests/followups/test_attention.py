@@ -20,7 +20,8 @@ from conversations import consent, erasure, identity, merging
 from conversations.identity import Names
 from conversations.models import OptOutSource
 from followups import lifecycle
-from followups.attention import events, looking, numbers, tasks
+from followups.attention import events, keeping, looking, numbers, tasks
+from followups.lifecycle import counts
 from followups.models import Attention, AttentionCause, FollowUp, HeldReason, NumberChange, Status
 from followups.wanted import CUSTOM, Wanted
 from templates_app import sync
@@ -28,10 +29,13 @@ from tests import factories
 from tests.conftest import Team, signed_in
 from tests.followups.engine import tick
 from trochai.accounts.models import DayOff, Membership, Organization, Role, SendingHours, User
+from trochai.whatsapp import account_news, limit_reading
+from trochai.whatsapp.webhooks.parsing import AccountEvent
 
 pytestmark = pytest.mark.django_db
 
 CHANGED = [{"type": "BODY", "text": "Hola {{1}}, su visita es el {{2}}."}]
+CANCELED = {"canceled_at": timezone.now(), "cancel_cause": "member"}
 OLD, NEW = "+50688770011", "+50688770022"
 
 
@@ -50,6 +54,7 @@ class InThisProcess:
 def worker(monkeypatch) -> InThisProcess:
     worker = InThisProcess(tasks.look)
     monkeypatch.setattr(events, "look", worker)
+    monkeypatch.setattr(events, "look_at_days", InThisProcess(tasks.look_at_days))
     monkeypatch.setattr(events.waker, "wake", lambda task, *given: task.apply_async(given, retry=False))
     return worker
 
@@ -285,6 +290,23 @@ def test_where_quiet_hours_are_a_rule_it_waits_by_itself(team, waiting, happens)
     assert list(found(waiting)) == [AttentionCause.QUIET]
 
 
+def test_what_is_late_is_not_judged_by_a_moment_that_has_passed(team, due, worker):
+    keep_hours(team, 12, 20)
+    late = due(channel=team.channel, scheduled_for=at(10, team, days=-1))
+    tasks.look_at_all()
+    assert found(late) == {}
+
+
+def test_what_a_person_has_retried_now_is_their_decision(team, waiting, worker):
+    keep_hours(team, 12, 20)
+    FollowUp.objects.filter(pk=waiting.pk).update(at_any_hour=True)
+    tasks.look_at_all()
+    assert found(waiting) == {}
+    FollowUp.objects.filter(pk=waiting.pk).update(failures=1)
+    tasks.look_at_all()
+    assert list(found(waiting)) == [AttentionCause.QUIET]
+
+
 def test_a_day_off_is_repaired_by_another_date(team, waiting, happens):
     day = waiting.scheduled_for.date()
     with happens():
@@ -304,6 +326,118 @@ def test_a_day_off_that_is_none_after_all(team, waiting, happens):
     with happens():
         day_off.delete()
     assert found(waiting) == {}
+
+
+# The day's limit ---------------------------------------------------------------------------------------
+
+
+def may_write_to(team: Team, limit: str, *, hours_ago: int = 0) -> None:
+    """WhatsApp says to how many."""
+    details = {"limits": {"max_daily_conversations_per_business": limit}}
+    event = AccountEvent("business_capability_update", details)
+    account_news.keep(team.channel, event, at=timezone.now() - dt.timedelta(hours=hours_ago))
+
+
+@pytest.fixture
+def three(team: Team, happens) -> list[FollowUp]:
+    """Three wait for one day, the last of them first, and two people may be written to."""
+    with happens():
+        may_write_to(team, "TIER_2")
+    rows = [make(team, conversation=another(team), scheduled_for=at(hour, team)) for hour in (16, 9, 12)]
+    with happens():
+        lifecycle.keep(rows[1], by=team.admin, now=timezone.now())
+    return rows
+
+
+def beyond(*rows: FollowUp) -> list[bool]:
+    return [AttentionCause.LIMIT in found(row) for row in rows]
+
+
+def test_those_that_come_last_on_a_day_are_beyond_its_limit(team, three, happens):
+    last, first, second = three
+    day = last.scheduled_for.date().isoformat()
+    assert found(last) == {AttentionCause.LIMIT: (day, {"due": 3, "limit": 2})}
+    assert beyond(first, second) == [False, False]
+    with happens():
+        lifecycle.cancel(first, by=team.agent, now=timezone.now())
+    assert beyond(*three) == [False, False, False]
+
+
+def test_whoever_comes_earlier_makes_another_one_the_last(team, three, happens):
+    last, _first, second = three
+    with happens():
+        move(last, at(8, team), team)
+    assert beyond(*three) == [False, False, True]
+    with happens():
+        move(second, at(12, team, days=8), team)
+    assert beyond(*three) == [False, False, False]
+    assert found(second) == {}
+
+
+def test_another_limit_is_one_for_all_days(team, three, happens):
+    with happens():
+        may_write_to(team, "TIER_1")
+    assert beyond(*three) == [True, False, True]
+    with happens():
+        may_write_to(team, "TIER_UNLIMITED")
+    assert beyond(*three) == [False, False, False]
+
+
+def test_a_limit_that_is_read_counts_as_one_that_is_told(team, three, happens, monkeypatch):
+    with happens():
+        may_write_to(team, "TIER_UNLIMITED", hours_ago=24)
+    monkeypatch.setattr(limit_reading, "_ask_meta", lambda channels: ["TIER_2" for _each in channels])
+    with happens():
+        limit_reading.read_due(now=timezone.now())
+    assert beyond(*three) == [True, False, False]
+
+
+def test_each_portfolio_has_its_own_limit(team, three, happens):
+    other = factories.ChannelFactory(organization=team.organization)
+    row = make(
+        team,
+        conversation=factories.ConversationFactory(organization=team.organization, channel=other),
+        scheduled_for=at(20, team),
+    )
+    with happens():
+        lifecycle.keep(row, by=team.admin, now=timezone.now())
+    assert beyond(row, *three) == [False, True, False, False]
+
+
+def test_more_that_wait_are_no_reason_to_ask_anew_and_another_limit_is(team, three, happens):
+    keeping.keep(Attention.objects.all(), by=team.admin.user, now=timezone.now())
+    of_team = Attention.objects.for_organization(team.organization)
+    row = make(team, conversation=another(team), scheduled_for=at(20, team))
+    with happens():
+        lifecycle.keep(row, by=team.admin, now=timezone.now())
+    assert found(three[0])[AttentionCause.LIMIT][1] == {"due": 4, "limit": 2}
+    assert [each.follow_up for each in of_team] == [row]
+    with happens():
+        may_write_to(team, "TIER_3")
+    assert beyond(row, *three) == [True, False, False, False]
+
+
+def test_what_is_held_is_not_sent_that_day(team, three, happens):
+    last = three[0]
+    with happens():
+        lifecycle.hold(FollowUp.objects.filter(pk=last.pk), reason=HeldReason.CONTACT, now=timezone.now())
+    assert beyond(*three) == [False, False, False]
+    with happens():
+        last.refresh_from_db()
+        lifecycle.release(last, by=team.admin, now=timezone.now())
+    assert beyond(*three) == [True, False, False]
+
+
+def test_on_the_day_itself_what_is_sent_makes_room_for_nobody(team, three):
+    last, first, _second = three
+    FollowUp.objects.filter(pk=first.pk).update(status=Status.CANCELED, next_attempt_at=None, **CANCELED)
+    counts.add([first.conversation_id], by=-1)
+    looking.look(
+        looking.concerned(looking.Concerned.CONTACT, [last.conversation.contact_id]), now=at(11, team)
+    )
+    assert beyond(last) == [True]
+    looking.look_at_all(now=at(11, team, days=8), stop=lambda: False)
+    assert beyond(last) == [False]
 
 
 # What happens to a row ---------------------------------------------------------------------------------
@@ -418,7 +552,7 @@ def test_what_is_kept_is_not_asked_again_until_it_is_something_else(team, waitin
         keep_hours(team, 12, 20)
     of_team = Attention.objects.for_organization(team.organization)
     assert of_team.count() == 2
-    assert looking.keep(of_team, by=team.admin.user, now=timezone.now()) == 2
+    assert keeping.keep(of_team, by=team.admin.user, now=timezone.now()) == 2
     tasks.look_at_all()
     assert of_team.count() == 0
     assert set(Attention.objects.values_list("kept_by", flat=True)) == {team.admin.user_id}
@@ -432,7 +566,7 @@ def test_another_name_for_somebody_who_has_left_is_no_other_reason(team, waiting
     with happens():
         deactivate(team)
     of_team = Attention.objects.for_organization(team.organization)
-    looking.keep(of_team, by=team.admin.user, now=timezone.now())
+    keeping.keep(of_team, by=team.admin.user, now=timezone.now())
     user = User.objects.get(pk=team.agent.user_id)
     user.name = "Ana M. Solís"
     with happens():
@@ -558,7 +692,7 @@ def test_somebody_who_left_one_organization_works_on_for_the_other(team, strange
 
 def test_open_pages_hear_of_what_is_found_and_of_nothing_else(team, waiting, happens, monkeypatch):
     told = []
-    monkeypatch.setattr(looking, "changed", lambda pks, _kinds: told.append(set(pks)))
+    monkeypatch.setattr(keeping, "changed", lambda pks, _kinds: told.append(set(pks)))
     with happens():
         deactivate(team)
     tasks.look_at_all()

@@ -9,6 +9,7 @@ from django.db import transaction
 from trochai.changes import Kind, changed
 from trochai.whatsapp import messaging_limits
 from trochai.whatsapp.models import Channel
+from trochai.whatsapp.signals import limit_told
 from trochai.whatsapp.webhooks.parsing import AccountEvent
 
 # As many kinds of news are kept: Meta has some twenty.
@@ -24,10 +25,13 @@ def keep(channel: Channel, event: AccountEvent, *, at: dt.datetime) -> Channel:
         if len(news) <= MOST:
             locked.account_news = news
         limit = messaging_limits.told_by(event.details)
+        is_another = limit not in {"", locked.messaging_limit}
         if limit:
             locked.messaging_limit, locked.messaging_limit_at = limit, at
             changed([locked.organization_id], [Kind.CHANNELS])
         locked.save(update_fields=["account_news", "messaging_limit", "messaging_limit_at"])
+        if is_another:
+            limit_told.send(sender=Channel, organization_id=locked.organization_id)
     return locked
 
 

@@ -14,6 +14,7 @@ from trochai.whatsapp.cloud_api.client import client_for
 from trochai.whatsapp.cloud_api.errors import WhatsAppError
 from trochai.whatsapp.messaging_limits import is_readable
 from trochai.whatsapp.models import Channel
+from trochai.whatsapp.signals import limit_told
 
 logger = structlog.get_logger(__name__)
 
@@ -39,7 +40,10 @@ def read_due(*, now: dt.datetime) -> int:
     }
     for channel, limit in told.items():
         Channel.objects.filter(pk=channel.pk).update(messaging_limit=limit, messaging_limit_at=now)
-    changed(_of_those_that_differ(told.items()), [Kind.CHANNELS])
+    organizations = _of_those_that_differ(told.items())
+    changed(organizations, [Kind.CHANNELS])
+    for pk in sorted(organizations):
+        limit_told.send(sender=Channel, organization_id=pk)
     return len(told)
 
 

@@ -31,6 +31,8 @@ account_event = Signal()
 number_unknown = Signal()
 # channel: Channel. It cannot send, and its stop_code or stop_cause says why; its admins should know.
 channel_stopped = Signal()
+# organization_id: int. How many people one of its portfolios may write to first is another number now.
+limit_told = Signal()
 # channel: Channel. It is stopped for a reason of which only a message can tell whether it is over.
 channel_needs_trial = Signal()
 # channel: Channel, before: str. Where its user ids hold was ``before``, and is ``channel.portfolio`` now.
