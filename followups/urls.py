@@ -4,6 +4,7 @@ from django.urls import path
 
 from followups.pages import (
     action_views,
+    attention_views,
     bulk_views,
     calendar_views,
     change_views,
@@ -31,6 +32,11 @@ urlpatterns = [
     path("import/<int:pk>/result/", import_views.result, name="import_result"),
     path("import/<int:pk>/report/", import_views.report, name="import_report"),
     path("rows/", views.rows, name="rows"),
+    path("attention/", attention_views.index, name="attention"),
+    path("attention/rows/", attention_views.rows, name="attention_rows"),
+    path("attention/keep/", attention_views.keep, name="attention_keep"),
+    path("attention/ask-again/", attention_views.ask_again, name="attention_ask_again"),
+    path("attention/<int:pk>/keep/", attention_views.keep_one, name="attention_keep_one"),
     path("bulk/<int:pk>/", bulk_views.result, name="bulk_result"),
     path("bulk/<int:pk>/stop/", bulk_views.stop, name="bulk_stop"),
     path("bulk/<slug:action>/", bulk_views.change, name="bulk"),

@@ -12,6 +12,8 @@ from conversations.models import Contact, Conversation, Delivery, Direction, Ide
 from followups.imports.models import Import, ImportRow
 from followups.lifecycle import counts
 from followups.models import (
+    Attention,
+    AttentionCause,
     CancelCause,
     ChangeKind,
     FailureKind,
@@ -256,6 +258,22 @@ class ChangeFactory(factory.django.DjangoModelFactory[FollowUpChange]):
     follow_up = factory.SubFactory(FollowUpFactory)
     kind = ChangeKind.RETRIED
     at = factory.LazyFunction(timezone.now)
+
+
+class AttentionFactory(factory.django.DjangoModelFactory[Attention]):
+    """A pending follow-up whose template has been paused; ``subject`` is that of the cause."""
+
+    class Meta:
+        model = Attention
+
+    follow_up = factory.SubFactory(FollowUpFactory)
+    organization = factory.SelfAttribute("follow_up.organization")
+    cause = AttentionCause.TEMPLATE
+    subject = factory.LazyAttribute(lambda made: str(made.follow_up.template_id))
+    values = factory.LazyAttribute(
+        lambda made: {"template": made.follow_up.template.name, "status": "PAUSED"}
+    )
+    found_at = factory.LazyFunction(timezone.now)
 
 
 class PresetFactory(factory.django.DjangoModelFactory[Preset]):

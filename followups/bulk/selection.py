@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from followups.models import FollowUp, FollowUpQuerySet
+from followups.pages.attention_groups import GroupKey
 from followups.pages.listing import DateRange, Filters, Tab, choices_for
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 class Selection:
     """The rows with these ids, or all that a list showed up to its newest one; as they were seen ``at``.
 
+    The list is that of the filters, or a ``group`` of what needs attention.
+
     Of a list its filters are kept and never ids, so a hundred thousand rows weigh as much as one. What came
     in later than ``newest`` nobody has seen, and is not meant.
     """
@@ -25,6 +28,7 @@ class Selection:
     at: dt.datetime
     ids: tuple[int, ...] = ()
     filters: Filters | None = None
+    group: GroupKey | None = None
     newest: int = 0
 
     @property
@@ -33,6 +37,8 @@ class Selection:
 
     def rows(self, membership: Membership) -> FollowUpQuerySet:
         """Return the rows as the member finds them by now, unsorted; at most four queries later."""
+        if self.group is not None:
+            return self.group.follow_ups(membership).filter(pk__lte=self.newest)
         if self.filters is None:
             # Also what was deleted since: it is refused, not forgotten.
             return FollowUp.objects.filter(organization=membership.organization, pk__in=self.ids)
@@ -43,6 +49,8 @@ class Selection:
 
     def as_json(self) -> dict[str, Any]:
         at = self.at.astimezone(dt.UTC).isoformat()
+        if self.group is not None:
+            return {"at": at, "newest": self.newest, "group": str(self.group)}
         if self.filters is None:
             return {"at": at, "ids": list(self.ids)}
         return {"at": at, "newest": self.newest, "filters": _stored(self.filters)}
@@ -52,6 +60,8 @@ class Selection:
         at = dt.datetime.fromisoformat(stored["at"])
         if "ids" in stored:
             return cls(at, ids=tuple(stored["ids"]))
+        if "group" in stored:
+            return cls(at, group=GroupKey.parse(stored["group"]), newest=stored["newest"])
         return cls(at, filters=_read(stored["filters"]), newest=stored["newest"])
 
 

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from followups.models.follow_ups import FollowUp, Status
 
 if TYPE_CHECKING:
-    from trochai.accounts.models import Organization
+    from trochai.accounts.models import Membership, Organization
 
 
 class AttentionCause(models.TextChoices):
@@ -34,6 +34,18 @@ class AttentionQuerySet(models.QuerySet["Attention"]):
             kept_at__isnull=True,
             follow_up__status=Status.PENDING,
             follow_up__deleted_at__isnull=True,
+        )
+
+    def repairable_by(self, membership: Membership, *, only_mine: bool = False) -> Self:
+        """Return what still waits for this member: of everyone's for an admin, else of what is theirs."""
+        rows = self.for_organization(membership.organization)
+        if not membership.can_write:
+            return rows.none()
+        if membership.is_admin and not only_mine:
+            return rows
+        user = membership.user_id
+        return rows.filter(
+            Q(follow_up__owner=user) | Q(follow_up__owner__isnull=True, follow_up__created_by=user)
         )
 
 

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy
 from followups.bulk.actions import missing_keys
 from followups.bulk.selection import Selection
 from followups.models import BulkAction, FollowUp
+from followups.pages.attention_groups import GroupKey
 from followups.pages.fields import DayField, window_of_days
 from followups.pages.hand_over_views import HandOverForm
 from followups.pages.listing import FilterForm, choices_for
@@ -37,11 +38,14 @@ MOST_TEMPLATES = 500
 class SelectionForm(forms.Form):
     """What was ticked in the list at the address ``next``: rows, or ``all`` of it.
 
+    Or one group of what needs ``attention``, which ``GroupKey`` names.
+
     From the preview on it carries ``at`` and ``newest``: when it was made, and the newest row there was then.
     """
 
     pick = forms.TypedMultipleChoiceField(required=False, coerce=int)
     all = forms.BooleanField(required=False)
+    attention = forms.CharField(max_length=100, required=False)
     next = forms.CharField(max_length=2000)
     at = forms.CharField(max_length=40, required=False)
     newest = forms.IntegerField(required=False, min_value=0, max_value=LAST_ID)
@@ -70,6 +74,9 @@ class SelectionForm(forms.Form):
         if not self.is_valid():
             return None
         given = self.cleaned_data
+        if given["attention"]:
+            group = GroupKey.parse(given["attention"])
+            return Selection(given["at"], group=group, newest=self._newest) if group else None
         if not given["all"]:
             return Selection(given["at"], ids=tuple(sorted(set(given["pick"])))) if given["pick"] else None
         address = urlsplit(local_path(given["next"]) or "")
@@ -77,9 +84,12 @@ class SelectionForm(forms.Form):
         # A filter that makes no sense any more must not turn into none.
         if address.path != reverse("followups:index") or not list_form.is_valid():
             return None
-        newest = given["newest"] or FollowUp.objects.aggregate(newest=Max("pk"))["newest"] or 0
         filters = replace(list_form.filters(), after=None, before=None)
-        return Selection(given["at"], filters=filters, newest=newest)
+        return Selection(given["at"], filters=filters, newest=self._newest)
+
+    @property
+    def _newest(self) -> int:
+        return self.cleaned_data["newest"] or FollowUp.objects.aggregate(newest=Max("pk"))["newest"] or 0
 
 
 class ActionForm(forms.Form):

@@ -19,7 +19,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from followups.models import FollowUp, FollowUpQuerySet, Status
+from followups.models import Attention, FollowUp, FollowUpQuerySet, Status
 from followups.pages.search import COUNT_CAP, Found, search
 from followups.wording.lists import NO_MATCH, NO_MATCH_AT_ALL, NOTHING, Nothing
 from templates_app.models import Template
@@ -31,6 +31,8 @@ from trochai.search import is_short
 from trochai.whatsapp.models import Channel
 
 PAGE_SIZE = 25
+# Beside the tabs, to a page of its own (followups.pages.attention).
+ATTENTION = "attention"
 # Seconds.
 BEYOND_FOR = 600
 # Days whose midnight can be represented in every time zone, and so can the days next to them.
@@ -313,22 +315,26 @@ def waiting_on(channel: Channel) -> Count:
     return count_of(FollowUp.objects.waiting().filter(channel=channel), COUNT_CAP)
 
 
-def counts_for(organization: Organization) -> dict[Tab, Count]:
-    """Return the number beside each tab, in one bounded query.
+def counts_for(
+    organization: Organization, *, attention: QuerySet[Attention] | None = None
+) -> dict[str, Count]:
+    """Return the number beside each tab, in one bounded query; also of what needs ``attention``, if asked.
 
     What was beyond the cap a moment ago is taken to be so still; but for what waits, which a burst can send.
     """
     rows = FollowUp.objects.for_organization(organization)
     names = {f"beyond-{organization.pk}-{tab}": tab for tab in Tab if tab not in {Tab.ALL, Tab.PENDING}}
     beyond = {names[name] for name in hints.read(names) or ()}
-    lists: dict[Tab, FollowUpQuerySet] = {
+    lists: dict[str, QuerySet[Any]] = {
         tab: tab.of(rows) for tab in Tab if tab is not Tab.ALL and tab not in beyond
     }
+    if attention is not None:
+        lists[ATTENTION] = attention
     found = counts_of(lists, COUNT_CAP, of=Organization.objects.filter(pk=organization.pk))
     hints.write(
         {name: True for name, tab in names.items() if tab in found and found[tab].is_capped},
         seconds=BEYOND_FOR,
     )
-    counts: dict[Tab, Count] = dict.fromkeys(beyond, Count(COUNT_CAP, is_capped=True)) | found
-    total = sum(count.value + count.is_capped for count in counts.values())
+    counts: dict[str, Count] = dict.fromkeys(beyond, Count(COUNT_CAP, is_capped=True)) | found
+    total = sum(count.value + count.is_capped for tab, count in counts.items() if tab != ATTENTION)
     return {Tab.ALL: Count.capped(total, COUNT_CAP), **counts}

@@ -13,12 +13,13 @@ from urllib.parse import SplitResult, urlsplit
 from django.db.models import QuerySet
 from django.http import QueryDict
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from followups.holds.brake import NOTHING
-from followups.models import BulkAction, BulkChange, FollowUp, Hold, Status
+from followups.models import Attention, BulkAction, BulkChange, FollowUp, Hold, Status
 from followups.pages import holds, listing
 from followups.pages.holds import HoldShown
-from followups.pages.listing import Filters, Tab
+from followups.pages.listing import ATTENTION, Filters, Tab
 from followups.pages.progress import progress_of
 from followups.pages.rows import Row, row_for
 from followups.pages.search import Found
@@ -58,10 +59,11 @@ FOLLOW_UP = FollowUp.objects.visible().select_related(
 
 @dataclass(frozen=True)
 class TabLink:
-    tab: Tab
+    label: str
     url: str
     count: Count
     is_current: bool
+    is_warning: bool = False
 
 
 @dataclass(frozen=True)
@@ -263,15 +265,28 @@ class FollowUpsPage:
         return count_of(self._found.rows, self._found.count_cap)
 
     @cached_property
-    def _counts(self) -> dict[Tab, Count]:
-        return listing.counts_for(self.membership.organization)
+    def _counts(self) -> dict[str, Count]:
+        theirs = Attention.objects.repairable_by(self.membership) if self.membership.can_write else None
+        return listing.counts_for(self.membership.organization, attention=theirs)
+
+    @property
+    def _tab(self) -> str:
+        return self._filters.tab
 
     @cached_property
     def _tabs(self) -> list[TabLink]:
-        filters = self._filters
-        return [
-            TabLink(tab, _url(filters.with_tab(tab)), self._counts[tab], tab is filters.tab) for tab in Tab
-        ]
+        links = []
+        for tab in Tab:
+            url = _url(self._filters.with_tab(tab))
+            links.append(TabLink(tab.label, url, self._counts[tab], tab == self._tab))
+            if tab is Tab.PENDING and (count := self._counts.get(ATTENTION)) is not None:
+                is_current = self._tab == ATTENTION
+                if count or is_current:
+                    url = reverse("followups:attention")
+                    links.append(
+                        TabLink(_("Needs attention"), url, count, is_current, is_warning=bool(count))
+                    )
+        return links
 
     @property
     def _bulk_buttons(self) -> list[BulkButton]:

@@ -86,6 +86,9 @@ def theirs(db):
     )
     imported = factories.ImportFactory(organization=other.organization, created_by=other.agent.user)
     held = factories.HoldFactory(organization=other.organization)
+    attention = factories.AttentionFactory(
+        follow_up=factories.FollowUpFactory(organization=other.organization, conversation=other.conversation)
+    )
     conversation, channel = other.conversation.pk, other.channel.pk
     return {
         "accounts:switch_organization": other.agent.pk,
@@ -97,6 +100,7 @@ def theirs(db):
         **{f"followups:{name}": conversation for name in ("schedule", "check")},
         **{f"followups:{name}": imported.pk for name in OF_AN_IMPORT},
         "followups:resume_channel": channel,
+        "followups:attention_keep_one": attention.pk,
         "followups:bulk_result": bulk_change.pk,
         "followups:bulk_stop": bulk_change.pk,
         **{f"followups:{name}": held.pk for name in ("hold_reason", "release_hold")},

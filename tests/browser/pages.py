@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from conversations.models import Attachment
-from followups.models import BulkChange, BulkRefusal
+from followups.models import AttentionCause, BulkChange, BulkRefusal, FollowUp
 from followups.pages import calendar
 from tests import factories
 
@@ -68,6 +68,7 @@ def every_page(team: Team, *, search: str, **follow_up: Any) -> list[str]:
     ]
     for change in changes:
         BulkRefusal.objects.create(bulk_change=change, follow_up=failed, code="sent")
+    open_group = _every_cause_of_attention(pending, said=search)
     _every_kind_of_message(team, said=search)
     imports = _an_import_at_each_step(team, said=search)
     # Of another number: from the conversation's one can be sent.
@@ -87,6 +88,8 @@ def every_page(team: Team, *, search: str, **follow_up: Any) -> list[str]:
         f"{talk}?sheet=files",
         follow_ups,
         *(reverse("followups:bulk_result", args=[change.pk]) for change in changes),
+        (attention := reverse("followups:attention")),
+        f"{attention}?open={open_group}",
         reverse("followups:new"),
         reverse("followups:import"),
         *imports,
@@ -148,6 +151,19 @@ def _an_import_at_each_step(team: Team, *, said: str) -> list[str]:
             )
         addresses.append(reverse(f"followups:import_{step}", args=[batch.pk]))
     return addresses
+
+
+def _every_cause_of_attention(follow_up: FollowUp, *, said: str) -> str:
+    """Return the name of a group whose row has a detail, with ``said`` in the words of all groups."""
+    values = {"template": said, "status": "PAUSED", "contact": said, "name": said}
+    values |= {"before": "+506 8711 2233", "after": "+506 8711 4455", "zone": "America/Costa_Rica"}
+    values |= {"hours": "08:00–20:00", "due": 2356, "limit": 2000}
+    for cause in AttentionCause:
+        of_day = cause in {AttentionCause.HOLIDAY, AttentionCause.LIMIT}
+        factories.AttentionFactory(
+            follow_up=follow_up, cause=cause, subject="2030-12-25" if of_day else "1", values=values
+        )
+    return "number:1"
 
 
 def _every_kind_of_message(team: Team, *, said: str) -> None:

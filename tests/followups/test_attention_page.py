@@ -1,0 +1,389 @@
+"""Needs attention: who sees what of it, in which groups, and what repairs one or all of a group."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from followups.bulk import job
+from followups.models import Attention, BulkChange, FollowUp
+from followups.pages import attention_groups
+from tests import factories
+from tests.conftest import Team, make_team, signed_in
+from tests.followups.test_bulk import confirm, toast
+from tests.html import html_of
+from trochai import changes
+
+pytestmark = pytest.mark.django_db
+
+NOW = dt.datetime(2026, 11, 20, 15, 0, tzinfo=dt.UTC)  # Friday 9:00 AM in Costa Rica
+FRIDAY = NOW + dt.timedelta(days=7)
+PAGE = "/followups/attention/"
+HTMX = {"HX-Request": "true", "HX-Current-URL": f"http://testserver{PAGE}"}
+TITLE = re.compile(r"<h2>(.*?)<span class=\"count-of\">· (.*?)</span></h2>")
+# Session, member, frame (4), counts, holds, channels, bulk changes, groups (3).
+QUERIES = 13
+
+
+@pytest.fixture(autouse=True)
+def clock(time_machine):
+    time_machine.move_to(NOW, tick=False)
+
+
+def make(
+    team: Team, name: str = "Ana Mora", *, cause: str = "template", days: int = 7, **given: Any
+) -> Attention:
+    """Return what needs attention about a follow-up of its own, with the cause's subject and values."""
+    about = {key: given.pop(key) for key in ("subject", "values") if key in given}
+    contact = factories.ContactFactory(organization=team.organization, name=name)
+    follow_up = factories.FollowUpFactory(
+        organization=team.organization,
+        conversation=factories.ConversationFactory(
+            organization=team.organization, channel=team.channel, contact=contact
+        ),
+        template=team.template,
+        created_at=NOW - dt.timedelta(days=2),
+        **{"created_by": team.agent.user, "scheduled_for": NOW + dt.timedelta(days=days), **given},
+    )
+    return factories.AttentionFactory(follow_up=follow_up, cause=cause, **about)
+
+
+def left(team: Team, name: str = "Ana Mora", **given: Any) -> Attention:
+    return make(team, name, cause="left", subject="77", values={"name": "Luis Mora"}, **given)
+
+
+def group_of(team: Team) -> str:
+    return f"template:{team.template.pk}"
+
+
+def page(member: Any, query: str = "") -> str:
+    answer = signed_in(member).get(PAGE + query)
+    assert answer.status_code == 200
+    return html_of(answer)
+
+
+def titles(html: str) -> list[tuple[str, str]]:
+    return [(title.strip(), count) for title, count in TITLE.findall(html)]
+
+
+def tab(member: Any, path: str = "/followups/") -> str | None:
+    html = html_of(signed_in(member).get(path))
+    found = re.search(r'class="warned"[^>]*>Needs attention <span>(.*?)</span>', html)
+    return found and found[1]
+
+
+def names(html: str) -> list[str]:
+    return re.findall(r'<a class="name"[^>]*>(.*?)</a>', html)
+
+
+def post(member: Any, path: str, **data: Any) -> Any:
+    return signed_in(member).post(path, {"next": PAGE, **data}, headers=HTMX)
+
+
+# Who sees what -----------------------------------------------------------------------------------------
+
+
+def test_the_tab_counts_what_its_viewer_may_repair(team):
+    make(team)
+    make(team, created_by=team.other_agent.user)
+    make(team, created_by=team.other_agent.user, owner=team.agent.user)
+    make(team, owner=team.other_agent.user)
+    assert tab(team.admin) == "4"
+    assert tab(team.agent) == "2"
+    assert tab(team.viewer) is None
+
+
+def test_without_anything_there_is_no_tab_but_on_its_own_page(team):
+    kept = make(team)
+    make(team, status="sent")
+    Attention.objects.filter(pk=kept.pk).update(kept_at=NOW, kept_by=team.agent.user)
+    assert "Needs attention" not in html_of(signed_in(team.admin).get("/followups/"))
+    html = page(team.admin)
+    assert re.search(r'aria-current="page">Needs attention <span>0</span>', html)
+    assert "Nothing needs you" in html
+    assert "1 pending follow-up can go out as it is." in html
+
+
+def test_the_tabs_count_is_capped_as_the_others_are(team, monkeypatch):
+    make(team)
+    make(team)
+    monkeypatch.setattr("followups.pages.listing.COUNT_CAP", 1)
+    assert tab(team.admin) == "1+"
+
+
+def test_agents_see_what_they_are_in_charge_of_and_admins_choose(team):
+    make(team, "Ana")
+    make(team, "Eva", created_by=team.admin.user)
+    left(team, "Tom", created_by=None)
+    assert titles(page(team.agent)) == [("visit_reminder can’t be sent: paused", "1")]
+    assert len(titles(page(team.admin))) == 2
+    assert titles(page(team.admin, "?whose=mine")) == [("visit_reminder can’t be sent: paused", "1")]
+    assert "Only mine" not in page(team.agent)
+    group = f"?open={group_of(team)}"
+    assert names(page(team.admin, group)) == ["Ana", "Eva"]
+    # Asking for everyone's does not show an agent more.
+    assert names(html_of(signed_in(team.agent).get(f"{PAGE}rows/{group}"))) == ["Ana"]
+
+
+def test_viewers_have_no_page(team):
+    making = make(team)
+    client = signed_in(team.viewer)
+    paths = (PAGE, f"{PAGE}rows/?open={group_of(team)}")
+    assert [client.get(path).status_code for path in paths] == [403, 403]
+    for path in (f"{PAGE}keep/", f"{PAGE}{making.pk}/keep/", f"{PAGE}ask-again/"):
+        assert client.post(path, {"attention": group_of(team)}).status_code == 403
+    assert Attention.objects.get().kept_at is None
+
+
+def test_another_organizations_are_not_there(team):
+    other = make_team(name="Other")
+    theirs = make(other)
+    assert titles(page(team.admin)) == []
+    assert names(page(team.admin, f"?open={group_of(other)}")) == []
+    assert post(team.admin, f"{PAGE}{theirs.pk}/keep/").status_code == 404
+    post(team.admin, f"{PAGE}keep/", attention=group_of(other))
+    assert Attention.objects.get().kept_at is None
+    answer = post(team.admin, "/followups/bulk/cancel/", attention=group_of(other))
+    assert toast(answer)["title"] == "Nothing is selected"
+
+
+# Groups ------------------------------------------------------------------------------------------------
+
+
+def test_the_worst_stands_first_and_then_what_is_due_first(team):
+    make(team, cause="limit", subject="2026-12-01", values={"due": 2356, "limit": 2000}, days=1)
+    make(team, cause="holiday", subject="2026-12-25", values={"name": "Christmas"})
+    make(team, cause="quiet", subject="", values={"zone": "Madrid", "hours": "3:00 AM"})
+    left(team)
+    make(team, cause="number", subject="5", values={"contact": "José", "before": "+1 22", "after": "+1 33"})
+    make(team, cause="opted_out", subject="6", values={"contact": "Silvia"})
+    make(team, subject="8", values={"template": "late_one", "status": "DISABLED"}, days=9)
+    make(team, subject="9", values={"template": "soon_one", "status": "APPROVED"}, days=2)
+    make(team, subject="9", values={"template": "soon_one", "status": "APPROVED"}, days=3)
+    html = page(team.admin)
+    assert titles(html) == [
+        ("soon_one no longer fits the values", "2"),
+        ("late_one can’t be sent: disabled", "1"),
+        ("Silvia opted out", "1"),
+        ("José has another number", "1"),
+        ("Luis Mora has left", "1"),
+        ("Quiet hours where the contact is", "1"),
+        ("Christmas, Fri 25 Dec", "1"),
+        ("Over the limit on Tue 1 Dec", "1"),
+    ]
+    assert html.count('class="mark-icon bad"') == 3
+    assert "First due: <time" in html
+    assert "Sun 22 Nov, 9:00 AM</time>." in html
+    assert "+1 22 is now +1 33." in html
+    assert "2,356 are due, WhatsApp lets 2,000 through." in html
+
+
+@pytest.mark.parametrize(
+    ("cause", "of_agents", "of_admins"),
+    [
+        ("template", ["template", "move", "cancel"], ["template", "move", "hand_over", "cancel"]),
+        ("opted_out", ["cancel"], ["cancel"]),
+        ("number", ["cancel"], ["cancel"]),
+        ("left", ["cancel"], ["hand_over", "cancel"]),
+        ("quiet", ["move", "cancel"], ["move", "cancel"]),
+        ("holiday", ["move", "cancel"], ["move", "cancel"]),
+        ("limit", ["move", "cancel"], ["move", "cancel"]),
+    ],
+)
+def test_each_cause_has_its_repairs_the_best_first(team, cause, of_agents, of_admins):
+    subject = "2026-12-25" if cause in {"holiday", "limit"} else "1"
+    make(team, cause=cause, subject=subject, values={})
+    for member, actions, key in (
+        (team.agent, of_agents, f"mine-{cause}:{subject}"),
+        (team.admin, of_admins, f"{cause}:{subject}"),
+    ):
+        inside = html_of(signed_in(member).get(f"{PAGE}rows/?open={key}"))
+        assert re.findall(r'formaction="/followups/bulk/(\w+)/"', inside) == actions
+        row = re.findall(r'href="/followups/\d+/(\w[\w-]+)/', inside)
+        one = [{"template": "edit", "hand_over": "hand-over"}.get(action, action) for action in actions]
+        assert row == (["edit", *one] if cause == "number" else one)
+        first = re.search(r'btn--primary"[^>]*formaction="([^"]+)"', inside)[1]
+        assert first == (f"{PAGE}keep/" if cause == "number" else f"/followups/bulk/{actions[0]}/")
+        assert ("Keep anyway" in inside) is (cause != "opted_out")
+
+
+def test_a_group_shows_its_first_rows_and_leads_to_the_others(team):
+    for number in range(27):
+        make(team, f"Contact {number:02}", days=1 + number)
+    html = page(team.admin, f"?open={group_of(team)}")
+    assert names(html) == [f"Contact {number:02}" for number in range(25)]
+    following = re.search(r'href="([^"]+)"[^>]*>Show the others', html)[1].replace("&amp;", "&")
+    rest = html_of(signed_in(team.admin).get(following))
+    assert names(rest) == ["Contact 25", "Contact 26"]
+    first = re.search(r'href="([^"]+)"[^>]*>Show the first ones', rest)[1]
+    assert len(names(html_of(signed_in(team.admin).get(first)))) == 25
+    part = re.search(r'hx-get="([^"]+)"[^>]*>Show the others', html)[1]
+    assert names(html_of(signed_in(team.admin).get(part, headers=HTMX))) == ["Contact 25", "Contact 26"]
+
+
+def test_no_more_is_read_than_the_cap_and_a_group_says_so(team, monkeypatch):
+    monkeypatch.setattr(attention_groups, "COUNT_CAP", 2)
+    for number in range(4):
+        make(team, f"Contact {number}")
+    left(team)
+    assert titles(page(team.admin)) == [
+        ("visit_reminder can’t be sent: paused", "2+"),
+        ("Luis Mora has left", "1"),
+    ]
+
+
+def test_no_more_groups_are_shown_than_fit(team, monkeypatch):
+    monkeypatch.setattr(attention_groups, "SHOWN", 2)
+    for number in range(3):
+        make(team, cause="opted_out", subject=str(number), values={"contact": f"C{number}"}, days=number + 1)
+    assert titles(page(team.admin)) == [("C0 opted out", "1"), ("C1 opted out", "1")]
+
+
+@pytest.mark.parametrize("member", ["admin", "agent"])
+def test_the_page_costs_the_same_queries_however_much_there_is(team, member):
+    member = team.member(member)
+    client = signed_in(member)
+    key = group_of(team) if member.is_admin else f"mine-{group_of(team)}"
+
+    def cost(path: str) -> int:
+        with CaptureQueriesContext(connection) as found:
+            assert client.get(path).status_code == 200
+        return len(found)
+
+    make(team, owner=team.agent.user)
+    client.get(PAGE)
+    few = cost(PAGE), cost(f"{PAGE}?open={key}"), cost("/followups/")
+    for number in range(9):
+        make(team, f"Contact {number}", owner=team.agent.user)
+        make(team, cause="opted_out", subject=str(number), values={"contact": "Eva"})
+    many = cost(PAGE), cost(f"{PAGE}?open={key}"), cost("/followups/")
+    assert many == few
+    assert few[0] <= QUERIES
+
+
+def test_an_open_page_is_told_only_what_is_new(team, django_capture_on_commit_callbacks):
+    making = make(team)
+    client = signed_in(team.agent)
+    with django_capture_on_commit_callbacks(execute=True):
+        changes.changed([team.organization.pk])
+    version = re.search(r'name="v" value="([^"]+)"', html_of(client.get(PAGE)))[1]
+    assert client.get(PAGE, {"v": version}, headers=HTMX).status_code == 204
+    making.delete()
+    with django_capture_on_commit_callbacks(execute=True):
+        changes.changed([team.organization.pk])
+    answer = client.get(PAGE, {"v": version, "open": f"mine-{group_of(team)}"}, headers=HTMX)
+    assert "Nothing needs you" in html_of(answer)
+    assert "<html" not in html_of(answer)
+
+
+def test_nonsense_in_the_address_opens_nothing(team):
+    make(team)
+    for given in ("x", "template", "nothing:5", "template:%00", "template:5@x", "a" * 3000):
+        assert names(page(team.admin, f"?open={given}")) == []
+    assert signed_in(team.admin).get(f"{PAGE}rows/?open=nothing:5").status_code == 404
+
+
+# Keeping -----------------------------------------------------------------------------------------------
+
+
+def test_one_is_kept_and_asked_about_again_when_that_is_undone(team):
+    making, other = make(team, "Ana"), make(team, "Eva")
+    answer = post(team.agent, f"{PAGE}{making.pk}/keep/")
+    said = toast(answer)
+    assert (said["title"], said["link"], said["posts"]) == ("1 follow-up kept", "Undo", True)
+    making.refresh_from_db()
+    assert (making.kept_at, making.kept_by) == (NOW, team.agent.user)
+    assert names(page(team.admin, f"?open={group_of(team)}")) == ["Eva"]
+    # Not by somebody else.
+    signed_in(team.admin).post(said["url"], headers=HTMX)
+    assert tab(team.admin) == "1"
+    signed_in(team.agent).post(said["url"], headers=HTMX)
+    making.refresh_from_db()
+    assert (making.kept_at, making.kept_by) == (None, None)
+    assert other.kept_at is None
+
+
+def test_an_agent_keeps_only_what_is_theirs(team):
+    mine, theirs = make(team), make(team, created_by=team.other_agent.user)
+    assert post(team.agent, f"{PAGE}{theirs.pk}/keep/").status_code == 403
+    post(team.agent, f"{PAGE}keep/", attention=group_of(team))
+    assert set(Attention.objects.filter(kept_at=NOW)) == {mine}
+
+
+def test_all_of_a_group_are_kept_in_one_statement(team):
+    for number in range(5):
+        make(team, f"Contact {number}")
+    left(team)
+    client = signed_in(team.admin)
+    with CaptureQueriesContext(connection) as found:
+        answer = client.post(f"{PAGE}keep/", {"next": PAGE, "attention": group_of(team)}, headers=HTMX)
+    assert toast(answer)["title"] == "5 follow-ups kept"
+    assert sum('UPDATE "followups_attention"' in each["sql"] for each in found) == 1
+    assert titles(page(team.admin)) == [("Luis Mora has left", "1")]
+
+
+def test_without_scripts_keeping_leads_back(team):
+    make(team)
+    answer = signed_in(team.agent).post(
+        f"{PAGE}keep/", {"next": f"{PAGE}?whose=mine", "attention": f"mine-{group_of(team)}"}
+    )
+    assert answer.url == f"{PAGE}?whose=mine"
+
+
+# For all of a group ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small_chunks(monkeypatch):
+    monkeypatch.setattr(job, "CHUNK", 2)
+    monkeypatch.setattr("followups.pages.bulk_views.waker.wake", lambda *given: None)
+
+
+def test_all_of_a_group_are_moved_by_the_preview_and_the_worker(team, small_chunks):
+    several = [make(team, f"Contact {number}") for number in range(5)]
+    theirs = make(team, "Somebody else’s", created_by=team.other_agent.user)
+    other = left(team)
+    asked = {"attention": f"mine-{group_of(team)}", "next": PAGE}
+    preview = post(team.agent, "/followups/bulk/move/", **asked, step=1, how="by", days=3, direction="later")
+    assert "5 will move" in html_of(preview)
+    late = make(team, "Made since")
+    confirm(team.agent, "move", preview)
+    change = BulkChange.objects.get()
+    assert change.finished_at is None
+    while job.do_next(now=NOW):
+        pass
+    change.refresh_from_db()
+    assert (change.changed, change.refused, change.ending) == (5, 0, "done")
+    moved = {row.pk for row in FollowUp.objects.filter(scheduled_for=FRIDAY + dt.timedelta(days=3))}
+    assert moved == {each.follow_up_id for each in several}
+    assert not moved & {theirs.follow_up_id, other.follow_up_id, late.follow_up_id}
+
+
+def test_what_a_colleague_keeps_after_the_preview_stays(team):
+    kept, canceled = make(team, "Ana"), make(team, "Eva")
+    preview = post(team.admin, "/followups/bulk/cancel/", attention=group_of(team))
+    assert "Cancel 2 follow-ups" in html_of(preview)
+    post(team.agent, f"{PAGE}{kept.pk}/keep/")
+    confirm(team.admin, "cancel", preview)
+    states = dict(FollowUp.objects.values_list("pk", "status"))
+    assert states == {kept.follow_up_id: "pending", canceled.follow_up_id: "canceled"}
+    assert tab(team.admin) is None
+
+
+def test_all_of_a_group_are_handed_over(team):
+    making = left(team, created_by=None)
+    asked = {"attention": "left:77", "step": 1, "to": team.agent.user_id}
+    confirm(team.admin, "hand_over", post(team.admin, "/followups/bulk/hand_over/", **asked))
+    assert FollowUp.objects.get(pk=making.follow_up_id).owner == team.agent.user
+
+
+def test_a_group_that_makes_no_sense_is_nothing_and_not_all(team):
+    make(team)
+    for key in ("nothing:5", "template", f"{group_of(team)}x"):
+        answer = post(team.admin, "/followups/bulk/cancel/", attention=key)
+        assert toast(answer)["title"] == "Nothing is selected"
