@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 from django_htmx.http import reswap, trigger_client_event
 
-from followups.attention import looking
+from followups.attention import keeping
 from followups.models import Attention, AttentionQuerySet
 from followups.pages.action_views import check_role
 from followups.pages.attention import AttentionPage
@@ -88,7 +88,7 @@ def ask_again(request: MemberRequest) -> HttpResponse:
 
 
 def _keep(page: AttentionPage, rows: AttentionQuerySet) -> HttpResponse:
-    number = looking.keep(rows, by=page.membership.user, now=page.now)
+    number = keeping.keep(rows, by=page.membership.user, now=page.now)
     if not number:
         return say(page.request, _changed(page), title=_("Nothing was changed"), tone="error")
     title = ngettext("%(count)s follow-up kept", "%(count)s follow-ups kept", number) % {
