@@ -16,7 +16,10 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from trochai.accounts.quiet_hours import Quiet, problem_at
+
 if TYPE_CHECKING:
+    from conversations.models import Contact
     from trochai.accounts.models import Organization
 
 MINUTE = dt.timedelta(minutes=1)
@@ -158,6 +161,11 @@ def check_window(at: dt.datetime, now: dt.datetime, organization: Organization) 
     """Raise ``OutsideWindow`` unless ``earliest <= at <= latest``, both ends included."""
     if not earliest(now, organization) <= at <= latest(now, organization):
         raise OutsideWindow(at, now, organization)
+
+
+def quiet_at(at: dt.datetime, contact: Contact, organization: Organization) -> Quiet | None:
+    """Return what is quiet about the moment where the contact is; None if nothing is."""
+    return problem_at(at, contact.zones or (organization.zone,), organization.quiet_hours)
 
 
 def _problem(at: dt.datetime, now: dt.datetime, organization: Organization) -> str:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 from followups.bulk.actions import BulkVerb, plan, prepared
 from followups.models import FollowUp
 from followups.pages.search import COUNT_CAP
+from followups.scheduling import quiet_at
 from trochai.paging import Count, count_of
 
 if TYPE_CHECKING:
     from followups.bulk.selection import Selection
-    from trochai.accounts.models import Membership
+    from trochai.accounts.models import Membership, Organization
 
 # Rows that are looked at one by one; of a larger selection the first, in the order in which it is worked on.
 EXAMINED = 2_000
@@ -62,6 +63,8 @@ class Preview:
     examined: Examined
     changing: int
     first: Sequence[tuple[FollowUp, Any]]
+    # How many would be due in quiet hours where their contact is, of what is moved.
+    quiet: int
     reasons: Sequence[Reason]
 
     @property
@@ -91,7 +94,14 @@ def preview(examined: Examined, verb: BulkVerb, *, by: Membership, now: dt.datet
         examined=examined,
         changing=len(planned.wanted),
         first=[(row, planned.wanted[row]) for row in soonest[:SHOWN]],
+        quiet=sum(_is_quiet(row, wanted, by.organization) for row, wanted in planned.wanted.items()),
         reasons=[
             Reason(code, rows) for code, rows in sorted(by_code.items(), key=lambda each: -len(each[1]))
         ],
     )
+
+
+def _is_quiet(row: FollowUp, wanted: Any, organization: Organization) -> bool:
+    if not isinstance(wanted, dt.datetime):
+        return False
+    return quiet_at(wanted, row.conversation.contact, organization) is not None

@@ -164,6 +164,7 @@ def _preview_context(
         "title": bulk.counted(verb.order, examined.selected, values),
         "will": bulk.counted(verb.will, Count(found.changing)),
         "button": bulk.counted(verb.button, found.count),
+        "waits": page.membership.organization.quiet_hours_are_a_rule,
         "reasons": [(reason, _reason(page, reason.code)) for reason in found.reasons],
         "examples": [_example(page, row, to) for row, to in found.first],
         "given": list(form.given),

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 from django.utils.dateformat import format as date_format
 from django.utils.translation import gettext as _
 
-from followups.scheduling import earliest, latest
-from trochai.accounts.quiet_hours import Quiet, next_good_moment, problem_at
+from followups.scheduling import earliest, latest, quiet_at
+from trochai.accounts.quiet_hours import Quiet, next_good_moment
 from trochai.ui import formatting
 
 if TYPE_CHECKING:
@@ -49,10 +49,10 @@ def quiet_notice(
     What is offered instead lies in the organization's window. ``goes_anyway``: it would not wait, although
     quiet hours are a rule, as a person sends it now.
     """
-    zones, rules = contact.zones or (organization.zone,), organization.quiet_hours
-    quiet = problem_at(at, zones, rules)
+    quiet = quiet_at(at, contact, organization)
     if quiet is None:
         return None
+    zones, rules = contact.zones or (organization.zone,), organization.quiet_hours
     waits, until = "", next_good_moment(at, zones, rules)
     if organization.quiet_hours_are_a_rule and until and not goes_anyway:
         when = _time_or_day(until.astimezone(quiet.zone), quiet.local)

@@ -10,10 +10,12 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
 from followups.pages.fields import DayField
+from followups.pages.quiet import QuietNotice, quiet_notice
 from followups.repeating import MOST_TIMES, EndKind, Repeat, RepeatKind, Rule, kinds_for
 from followups.wording import repeats
 
 if TYPE_CHECKING:
+    from conversations.models import Contact
     from trochai.accounts.models import Organization
 
 # How many dates are shown before somebody decides.
@@ -29,6 +31,7 @@ class RepeatFields(forms.Form):
 
     # A ``WhenForm``'s.
     organization: Organization
+    contact: Contact | None
     now: dt.datetime
     scheduled_for: Any
     # Whether it is offered here at all.
@@ -139,6 +142,16 @@ class RepeatFields(forms.Form):
             return []
         coming = self.rule.coming(self.organization.zone, after=0, now=self.now, most=SHOWN_DATES)
         return [each.at for each in coming]
+
+    @property
+    def quiet_dates(self) -> list[tuple[dt.datetime, QuietNotice]]:
+        """Those after the first that are quiet where the contact is: of the first the dialog says so."""
+        if self.contact is None:
+            return []
+        said = (
+            (at, quiet_notice(at, self.contact, self.organization, self.now)) for at in self.next_dates[1:]
+        )
+        return [(at, notice) for at, notice in said if notice]
 
     @property
     def is_short_at_times(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import uuid
 from typing import Any
 
@@ -48,10 +49,9 @@ def check(team: Team, target: str = "", **data: str) -> str:
 def follow_up(team: Team, **fields: Any) -> FollowUp:
     return factories.FollowUpFactory(
         organization=team.organization,
-        conversation=team.conversation,
         template=team.template,
         created_by=team.agent.user,
-        **{"scheduled_for": NOW + dt.timedelta(days=7), **fields},
+        **{"conversation": team.conversation, "scheduled_for": NOW + dt.timedelta(days=7), **fields},
     )
 
 
@@ -169,3 +169,47 @@ def test_the_check_costs_the_same_few_queries(team, django_assert_max_num_querie
     # session, user, membership, conversation, hours, days off, the number's limit
     with django_assert_max_num_queries(7):
         client.post(path, NIGHT, headers=HTMX)
+
+
+def next_date_notes(team: Team, **data: str) -> list[str]:
+    html = check(team, when="custom", date="2026-12-03", time="09:00", repeat="on", **data)
+    return [
+        " ".join(re.sub("<[^>]+>", " ", said).split())
+        for said in re.findall(r'<p class="quiet">(.*?)</p>', html, re.S)
+    ]
+
+
+def test_the_next_dates_of_what_is_repeated_say_which_of_them_are_quiet(team):
+    assert next_date_notes(team, repeat_kind="weekly") == []
+    DayOff.objects.create(organization=team.organization, date="2026-12-10", name="Moving day")
+    assert next_date_notes(team, repeat_kind="weekly") == ["Thu 10 Dec : 4:00 PM in Madrid, on Moving day."]
+
+
+def to_move(team: Team, rows: list[FollowUp], date: str) -> str:
+    FollowUp.objects.update(created_at=NOW - dt.timedelta(days=2))
+    data = {"next": "/followups/", "pick": [row.pk for row in rows], "step": "1", "how": "to", "date": date}
+    return html_of(signed_in(team.agent).post("/followups/bulk/move/", data, headers=HTMX))
+
+
+def test_moving_many_says_how_many_would_be_quiet_where_they_are(team):
+    elsewhere = factories.ConversationFactory(organization=team.organization, channel=team.channel)
+    Contact.objects.filter(pk=elsewhere.contact_id).update(timezone="America/Costa_Rica")
+    rows = [follow_up(team), follow_up(team, scheduled_for=NOW + dt.timedelta(days=7, hours=5))]
+    rows += [follow_up(team, conversation=elsewhere, scheduled_for=NOW + dt.timedelta(days=7, hours=5))]
+    html = to_move(team, rows, "2026-12-02")
+    assert "1 in quiet hours" in html
+    assert "they are moved all the same" in html
+    assert "3 in quiet hours" in to_move(team, rows, "2026-12-05")
+    team.organization.quiet_hours_are_a_rule = True
+    team.organization.save()
+    assert "they wait until those end" in to_move(team, rows, "2026-12-02")
+    assert "in quiet hours" not in to_move(team, rows[:1], "2026-12-02")
+
+
+def test_what_is_begun_for_somebody_new_asks_the_clock_where_they_are(team):
+    number = {"phone": "+34 600 55 01 34", "country": "CR", "agreed": "on"}
+    answer = signed_in(team.agent).post("/followups/new/", number)
+    path = f"{answer['Location']}check/"
+    html = html_of(signed_in(team.agent).post(path, NIGHT, headers=HTMX))
+    # A number of Spain is of several zones.
+    assert re.search(r"<b>[23]:00 AM in \w+</b>, outside 8:00 AM to 8:00 PM there.", html)
