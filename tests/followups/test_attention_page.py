@@ -237,6 +237,21 @@ def test_no_more_is_read_than_the_cap_and_a_group_says_so(team, monkeypatch):
     ]
 
 
+def test_what_is_beyond_the_cap_is_not_read(team, monkeypatch):
+    monkeypatch.setattr(attention_groups, "COUNT_CAP", 2)
+    for number in range(5):
+        make(team, cause="opted_out", subject=str(number), values={"contact": f"C{number}"})
+    assert len(titles(page(team.admin))) == 3
+
+
+def test_two_groups_of_one_cause_are_repaired_apart(team):
+    here, there = (make(team, name, subject=subject) for name, subject in (("Ana", "1"), ("Eva", "2")))
+    assert names(page(team.admin, "?open=template:1")) == ["Ana"]
+    confirm(team.admin, "cancel", post(team.admin, "/followups/bulk/cancel/", attention="template:1"))
+    states = dict(FollowUp.objects.values_list("pk", "status"))
+    assert states == {here.follow_up_id: "canceled", there.follow_up_id: "pending"}
+
+
 def test_no_more_groups_are_shown_than_fit(team, monkeypatch):
     monkeypatch.setattr(attention_groups, "SHOWN", 2)
     for number in range(3):
