@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from conversations import window
 from conversations.models import Conversation, Message
-from followups.models import FailureKind, FollowUp, Status
+from followups.models import Attention, FailureKind, FollowUp, Status
 from notifications.models import Notification
 from templates_app.models import Template
 from templates_app.parameters import problem_with
@@ -48,6 +48,15 @@ def test_demo_data_is_refused_in_production(settings):
     with pytest.raises(CommandError, match="only with DEBUG on"):
         seed()
     assert not User.objects.exists()
+
+
+@pytest.mark.django_db
+def test_what_needs_attention_is_known_from_the_beginning():
+    """On this Monday: one is due in five days, on a Saturday afternoon."""
+    load.load(dt.datetime(2026, 11, 30, 14, 0, tzinfo=dt.UTC))
+    member = Membership.objects.get(organization__name=CASA_VERDE, role="admin")
+    causes = Attention.objects.repairable_by(member).values_list("cause", flat=True)
+    assert set(causes) == {"quiet"}
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from conversations.models import (
     SavedReply,
     Tag,
 )
+from followups.attention import looking
 from followups.models import Preset
 from templates_app.models import Template
 from trochai.accounts.models import Membership, Organization, SendingHours, User
@@ -52,6 +53,8 @@ def load(now: dt.datetime) -> None:
         stage = _set_up(agency, people, now)
         for conversation in agency.conversations:
             _play(conversation, stage)
+    # What is written here passes by what has changes looked at.
+    looking.look_at_all(now=now, stop=lambda: False)
 
 
 def _set_up(agency: scenes.Agency, people: dict[str, User], now: dt.datetime) -> Stage:
