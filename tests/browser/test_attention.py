@@ -121,3 +121,14 @@ def test_without_scripts_it_goes_by_links_and_buttons(team, open_page):
     expect(page.get_by_role("heading", level=2)).to_contain_text("· 1")
     page.get_by_role("button", name="Use another template… open_house").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("Change 1 follow-up")
+
+
+def test_on_a_phone_names_and_dates_have_room(team, open_page):
+    paused(team, "Ana Lucía Hernández-Villalobos")
+    page = open_page(team.agent, PAGE, width=390)
+    open_group(page)
+    row = page.locator(".cause-rows > li").first
+    name, date = (row.locator(part).bounding_box() for part in (".name", "time"))
+    assert name["y"] < date["y"] + date["height"], "side by side"
+    assert name["width"] > 100
+    assert name["x"] + name["width"] <= date["x"]
