@@ -44,8 +44,8 @@ def lines(
             case "note":
                 found.append(Line(_("Note"), before[name], after[name]))
             case "cancel_on_reply":
-                said = {True: _("It is canceled"), False: _("It is sent all the same")}
-                found.append(Line(_("If they reply"), said[before[name]], said[after[name]]))
+                said = {True: _("Yes"), False: _("No")}
+                found.append(Line(_("Only if no answer"), said[before[name]], said[after[name]]))
             case "in_charge":
                 found.append(Line(_("In charge"), before[name], after[name]))
     return found

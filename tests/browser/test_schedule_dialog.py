@@ -74,7 +74,7 @@ def test_a_follow_up_is_scheduled_from_the_conversation(team: Team, open_page: A
     expect(dialog.locator(".summary")).to_contain_text("at 9:00 AM")
     dialog.get_by_label("Note").fill("Traen al perrito 🐕")
     expect(dialog.get_by_text("18/500")).to_be_visible()
-    dialog.get_by_label("Cancel it if María replies before then").check()
+    dialog.get_by_label("Only if no answer before then").check()
     dialog.get_by_role("button", name="Schedule", exact=True).click()
     expect(dialog).to_have_count(0)
     toast = page.locator(".toast")
