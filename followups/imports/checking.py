@@ -16,12 +16,12 @@ from django.db.models import Min
 
 from conversations.models import Contact, Conversation
 from followups.imports.models import Import, ImportRow, State, Verdict
+from followups.imports.people import People
 from followups.imports.problems import DUPLICATES, ROW, Flaw, stored
 from followups.imports.rows import Asked, Reader
 from followups.models import FollowUp
 from followups.wanted import Field, Wanted, problems_with
 from templates_app.parameters import Problem
-from trochai.whatsapp import phone_numbers
 from trochai.whatsapp.models import Channel
 
 CHUNK = 500
@@ -85,11 +85,8 @@ class Known:
 
     def __init__(self, batch: Import, channel: Channel, asked: Collection[Asked], *, before: int) -> None:
         self._organization, self._channel = batch.organization, channel
-        phones = {each.phone for each in asked if each.phone}
-        spelled = {spelling for phone in phones for spelling in phone_numbers.spellings(phone)}
-        contacts = Contact.objects.for_organization(batch.organization).filter(phone__in=spelled)
-        self._contacts = {contact.phone: contact for contact in contacts.order_by("-pk")}
-        talks = Conversation.objects.current().filter(channel=channel, contact__in=self._contacts.values())
+        self._people = People(batch.organization, {each.phone for each in asked if each.phone})
+        talks = Conversation.objects.current().filter(channel=channel, contact__in=self._people.all)
         self._talks = {talk.contact_id: talk for talk in talks}
         self._ahead: Counter[str] = Counter()
         self._scheduled = self._read_scheduled()
@@ -104,9 +101,7 @@ class Known:
         self._ahead.update(ready.exclude(phone="").values_list("phone", flat=True))
 
     def contact(self, phone: str) -> Contact | None:
-        """Return who has the number, however it is spelled."""
-        found = (self._contacts.get(spelling) for spelling in phone_numbers.spellings(phone))
-        return next((contact for contact in found if contact is not None), None)
+        return self._people.of(phone)
 
     def add(self, row: ImportRow) -> None:
         """Take account of a row that has been checked, for those below it."""
@@ -145,9 +140,7 @@ class Known:
 
     def _read_scheduled(self) -> set[uuid.UUID | None]:
         """Count what waits for each contact; return the ids that an import would give to it."""
-        waiting = (
-            FollowUp.objects.visible().unsettled().filter(conversation__contact__in=self._contacts.values())
-        )
+        waiting = FollowUp.objects.visible().unsettled().filter(conversation__contact__in=self._people.all)
         found: set[uuid.UUID | None] = set()
         rows = waiting.select_related("conversation__contact").only(
             "template_id", "parameters", "scheduled_for", "conversation__contact__phone"

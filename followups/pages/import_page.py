@@ -14,12 +14,15 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from conversations.models import Contact
 from followups import export
 from followups.imports import problems
 from followups.imports.columns import VALUE, column_of
 from followups.imports.models import Import, ImportRow, Verdict
-from followups.imports.rows import offered
+from followups.imports.people import People
+from followups.imports.rows import Reader, offered
 from followups.pages.import_forms import LABELS, parameters_of
+from followups.pages.quiet import quiet_notice
 from followups.wanted import Code, Field
 from trochai import paging
 from trochai.paging import Order
@@ -79,8 +82,8 @@ class Cell:
 class CheckedRows:
     """Some of an import's rows, as the query string asks for."""
 
-    def __init__(self, batch: Import, query: Mapping[str, str]) -> None:
-        self.batch, self.counts = batch, batch.counts()
+    def __init__(self, batch: Import, query: Mapping[str, str], *, now: dt.datetime) -> None:
+        self.batch, self.counts, self._now = batch, batch.counts(), now
         wanted = query.get("rows", "")
         look = self.count_of(Shown.LOOK)
         self.shown = Shown(wanted) if wanted in list(Shown) else Shown.LOOK if look else Shown.ALL
@@ -120,13 +123,37 @@ class CheckedRows:
     def _columns(self) -> list[int]:
         return [number for number, role in enumerate(self.batch.columns) if role]
 
+    @cached_property
+    def _quiet(self) -> dict[int, str]:
+        """What is quiet where those are who get something, by row id: said, and no reason to refuse them."""
+        ready = [row for row in self.page.rows if row.verdict == Verdict.READY]
+        if not ready or self.batch.channel is None:
+            return {}
+        reader = Reader(self.batch, self.batch.channel, now=self._now)
+        asked = {row.pk: reader.read(row.cells) for row in ready}
+        organization, phones = self.batch.organization, {each.phone for each in asked.values()}
+        people = People(organization, phones)
+        notices = {
+            pk: quiet_notice(
+                each.at,
+                people.of(each.phone) or Contact(organization=organization, phone=each.phone),
+                organization,
+                self._now,
+            )
+            for pk, each in asked.items()
+            if each.at is not None
+        }
+        return {pk: str(notice) for pk, notice in notices.items() if notice is not None}
+
     def _cells(self, row: ImportRow) -> list[Cell]:
         organization = self.batch.organization
         said: dict[int, list[str]] = {}
+        if row.pk in self._quiet:
+            said[column_of(Field.MOMENT, self.batch.columns)] = [self._quiet[row.pk]]
         for problem in row.problems:
             column = column_of(problem["field"], self.batch.columns)
             said.setdefault(column, []).append(problems.words(problem, organization))
-        tone = "doubt" if row.verdict == Verdict.DUPLICATE else "wrong"
+        tone = "wrong" if row.verdict == Verdict.REFUSED else "doubt"
         return [
             Cell(
                 row.cells[column] if column < len(row.cells) else "",

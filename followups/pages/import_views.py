@@ -79,7 +79,7 @@ def check(request: MemberRequest, pk: int) -> HttpResponse:
         return redirect("followups:import_result", batch.pk)
     if batch.state == State.CHECKING:
         return _show(request, "check", batch, {"progress": batch.progress})
-    rows = CheckedRows(batch, request.GET)
+    rows = CheckedRows(batch, request.GET, now=timezone.now())
     if request.method == "POST" and rows.counts["ready"]:
         consent = "consent" in request.POST
         if consent or not batch.new_contacts:
