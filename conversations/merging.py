@@ -75,6 +75,10 @@ def doubles(organization: Organization) -> Iterator[tuple[Contact, Contact]]:
                 yield both[older], both[pk]
 
 
+class Erased(Http404):
+    """Nothing is left of the conversation that anybody may see."""
+
+
 def find_conversation(
     request: MemberRequest,
     rows: ConversationQuerySet,
@@ -84,13 +88,13 @@ def find_conversation(
 ) -> Conversation:
     """Return what ``access.get_for_member`` finds, or what that has become part of.
 
-    Raises ``Http404`` also where the contact is erased.
+    Raises ``Http404``, and ``Erased``, which is one too, where the contact is erased.
     """
     found = access.get_for_member(request, rows, pk, needs=needs)
     while found.merged_into_id is not None:
         found = access.get_for_member(request, rows, found.merged_into_id, needs=needs)
     if found.erased_at is not None:
-        raise Http404
+        raise Erased
     found.organization = request.membership.organization
     return found
 

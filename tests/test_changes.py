@@ -218,7 +218,8 @@ class TestATeamThatIsToldOfTheSame:
         )
         told([team.organization.pk])
         assert "Buenas tardes" in first()
-        with django_assert_num_queries(4):  # session, person, memberships, how many are theirs
+        # Session, person, memberships, how many are theirs, their day.
+        with django_assert_num_queries(5):
             assert "Buenas tardes" in second()
 
     def test_each_has_a_number_of_their_own_and_a_list_of_what_is_theirs(self, team, told, inbox_of):

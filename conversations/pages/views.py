@@ -102,7 +102,11 @@ def poll(request: MemberRequest) -> HttpResponse:
         told = ""
     if pk is None:
         return _page(request, None, version=version, told=told)
-    return _open(request, pk, version=version, told=told)
+    try:
+        return _open(request, pk, version=version, told=told)
+    except merging.Erased:
+        # Nothing of it may stay on the screen.
+        return HttpResponseClientRedirect(reverse("conversations:inbox"))
 
 
 @require_GET

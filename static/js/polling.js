@@ -104,6 +104,14 @@ document.addEventListener("htmx:beforeSend", ({ detail }) => {
   if (detail.elt.matches("[data-poll]")) begun.set(detail.elt, { xhr: detail.xhr, at: performance.now(), answered });
   else wanted.add(detail.xhr);
 });
+// A form that is sent without htmx leaves the page: what is told meanwhile must not lead elsewhere.
+let isLeaving = false;
+document.addEventListener("submit", ({ defaultPrevented }) => {
+  isLeaving ||= !defaultPrevented;
+});
+window.addEventListener("pageshow", () => {
+  isLeaving = false;
+});
 function fail() {
   isFailing = true;
   look();
@@ -123,7 +131,7 @@ document.addEventListener("htmx:beforeOnLoad", (event) => {
   }
   took = performance.now() - poll.at;
   for (const each of wanted) if (!isUnderWay(each)) wanted.delete(each);
-  if (!wanted.size && poll.answered === answered) return;
+  if (!isLeaving && !wanted.size && poll.answered === answered) return;
   // All of it, and what it would tell: a drawer must not close a question that has just been answered.
   event.preventDefault();
   due.add("*");

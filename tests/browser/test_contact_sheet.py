@@ -100,11 +100,13 @@ def test_an_opt_out_is_noted_and_undone(team, talk, open_page):
 
 def test_an_admin_erases_a_contact_and_it_leaves_every_open_list(team, talk, open_page):
     mine, theirs = open_page(team.admin, f"{talk}?sheet=contact"), open_page(team.agent, "/inbox/")
+    reading = open_page(team.other_agent, talk)
     expect(theirs.locator(f"#row-{team.conversation.pk}")).to_be_visible()
     mine.get_by_role("link", name="Erase contact…").click()
     question = mine.get_by_role("dialog")
     question.get_by_label("To go on, type").fill("maria jimenez")
     question.get_by_role("button", name="Erase for good").click()
     expect(mine.get_by_text("Contact erased")).to_be_visible()
-    for page in (mine, theirs):
+    reading.wait_for_url("**/inbox/")
+    for page in (mine, theirs, reading):
         expect(page.locator(f"#row-{team.conversation.pk}")).to_have_count(0)

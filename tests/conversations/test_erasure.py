@@ -136,6 +136,12 @@ def test_nobody_sees_the_conversation_any_more(team, talk):
     assert f"/inbox/{talk.pk}/" not in html_of(found)
 
 
+def test_a_page_on_which_it_is_open_leaves_it(team, talk):
+    erase(team.admin, talk)
+    answer = signed_in(team.agent).get("/inbox/poll/", {"open": talk.pk}, headers={"HX-Request": "true"})
+    assert answer["HX-Redirect"] == "/inbox/"
+
+
 def test_who_writes_again_is_somebody_new(team, talk):
     erase(team.admin, talk)
     again = Contact.objects.create(organization=team.organization, phone="+50688881234", name="María")

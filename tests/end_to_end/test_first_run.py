@@ -196,7 +196,7 @@ def test_a_due_follow_up_is_sent_by_the_running_processes_and_seen_everywhere(tr
 
     # The conversation went to the top: above it is only what has news since.
     inbox = creator.get(f"{run.url}/inbox/", timeout=20).text
-    shown = list(dict.fromkeys(int(pk) for pk in re.findall(r'href="/inbox/(\d+)/', inbox)))
+    shown = list(dict.fromkeys(int(pk) for pk in re.findall(r'id="row-(\d+)"', inbox)))
     above = shown[: shown.index(row["conversation_id"])]
     last_message = "SELECT last_message_at FROM conversations_conversation WHERE id = ?"
     sent_at = run.value("SELECT sent_at FROM followups_followup WHERE id = ?", row["id"])

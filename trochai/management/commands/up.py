@@ -75,12 +75,13 @@ class Command(BaseCommand):
         """Return whether the demo data is new."""
         self.stdout.write("Preparing the database …")
         call_command("migrate", interactive=False, verbosity=0)
-        is_new = not User.objects.exists()
-        call_command("seed_demo")
-        # What a killed run left in the broker is stale: the queue is in the database.
+        # What a killed run left in the broker is stale: the queue is in the database. Before anything is
+        # written, as that has workers told of it.
         for folder in (settings.VAR_DIR / "broker").glob("*/"):
             shutil.rmtree(folder)
             folder.mkdir()
+        is_new = not User.objects.exists()
+        call_command("seed_demo")
         connections.close_all()
         return is_new
 
