@@ -87,19 +87,26 @@ document.addEventListener("click", (event) => {
 });
 
 // What is picked takes the place of what was typed, before the draft is kept.
+let changed = 0;
+let asked = 0;
 document.addEventListener("input", ({ target }) => {
-  if (target.matches('.custom :is([name="date"], [name="time"])')) target.form.elements.typed.value = "";
+  if (!target.matches(".custom input")) return;
+  changed += 1;
+  if (target.matches('[name="date"], [name="time"]')) target.form.elements.typed.value = "";
 }, { capture: true });
+document.addEventListener("htmx:configRequest", ({ detail }) => {
+  if (detail.elt.id === "schedule-date") asked = changed;
+});
 
 // The check swaps the messages beside the fields, not those that somebody is typing into: what it has understood
-// is filled in here.
+// is filled in here, unless they have gone on since: the next answer is about that.
 document.addEventListener("htmx:oobAfterSwap", ({ detail }) => {
   if (detail.target.id !== "schedule-custom") return;
   const understood = document.getElementById("schedule-custom").dataset;
   for (const name of ["typed", "date", "time"]) {
     const wrong = document.getElementById(`schedule-${name}-error`) !== null;
     const field = document.querySelector(`.schedule [name="${name}"]`);
-    if (understood[name]) field.value = understood[name];
+    if (understood[name] && asked === changed) field.value = understood[name];
     if (wrong) field.setAttribute("aria-invalid", "true");
     else field.removeAttribute("aria-invalid");
   }

@@ -219,6 +219,31 @@ def test_a_moment_at_night_there_is_moved_to_the_morning_by_one_click(team: Team
     expect(dialog.locator("#schedule-summary")).to_contain_text(f"{here:%-I:%M} AM")
 
 
+def test_what_is_chosen_while_an_answer_is_on_its_way_stays_chosen(team: Team, open_page: Any) -> None:
+    page, dialog = open_dialog(open_page, team)
+    choose_template(dialog)
+    dialog.locator(".choice--custom").click()
+    typed, date = (
+        dialog.get_by_label("Date and time, as you would say it"),
+        dialog.get_by_label("Date", exact=True),
+    )
+    held: list[Any] = []
+
+    def hold_the_first(route: Any) -> None:
+        if held:
+            route.continue_()
+        else:
+            held.append(route)
+
+    page.route("**/check/", hold_the_first)
+    with page.expect_request("**/check/"):
+        typed.fill("in 3 weeks at 8pm")
+    date.fill(local_day(30).isoformat())
+    held[0].continue_()
+    expect(dialog.locator("#schedule-summary")).to_contain_text(f"{local_day(30):%-d %b}")
+    expect(date).to_have_value(local_day(30).isoformat())
+
+
 def test_a_date_too_near_is_refused_while_choosing_and_at_the_submit(team: Team, open_page: Any) -> None:
     _page, dialog = open_dialog(open_page, team)
     choose_template(dialog)
