@@ -87,15 +87,15 @@ document.addEventListener("click", (event) => {
 });
 
 // What is picked takes the place of what was typed, before the draft is kept.
-let changed = 0;
-let asked = 0;
 document.addEventListener("input", ({ target }) => {
-  if (!target.matches(".custom input")) return;
-  changed += 1;
-  if (target.matches('[name="date"], [name="time"]')) target.form.elements.typed.value = "";
+  if (target.matches('.custom :is([name="date"], [name="time"])')) target.form.elements.typed.value = "";
 }, { capture: true });
+
+// What stood there when it was asked about.
+let asked = "";
+const chosen = () => [...document.querySelectorAll(".schedule .custom input")].map(({ value }) => value).join("\n");
 document.addEventListener("htmx:configRequest", ({ detail }) => {
-  if (detail.elt.id === "schedule-date") asked = changed;
+  if (detail.elt.closest(".schedule")) asked = chosen();
 });
 
 // The check swaps the messages beside the fields, not those that somebody is typing into: what it has understood
@@ -103,10 +103,11 @@ document.addEventListener("htmx:configRequest", ({ detail }) => {
 document.addEventListener("htmx:oobAfterSwap", ({ detail }) => {
   if (detail.target.id !== "schedule-custom") return;
   const understood = document.getElementById("schedule-custom").dataset;
+  const isAnswered = asked === chosen();
   for (const name of ["typed", "date", "time"]) {
     const wrong = document.getElementById(`schedule-${name}-error`) !== null;
     const field = document.querySelector(`.schedule [name="${name}"]`);
-    if (understood[name] && asked === changed) field.value = understood[name];
+    if (understood[name] && isAnswered) field.value = understood[name];
     if (wrong) field.setAttribute("aria-invalid", "true");
     else field.removeAttribute("aria-invalid");
   }
