@@ -19,6 +19,8 @@ from django.utils.translation import gettext_lazy, ngettext
 from trochai.accounts.quiet_hours import Quiet, problem_at
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from conversations.models import Contact
     from trochai.accounts.models import Organization
 
@@ -163,9 +165,14 @@ def check_window(at: dt.datetime, now: dt.datetime, organization: Organization) 
         raise OutsideWindow(at, now, organization)
 
 
+def zones_of(contact: Contact, organization: Organization) -> Sequence[dt.tzinfo]:
+    """Return by whose clocks it is quiet: where the contact may be, or the organization's."""
+    return contact.zones or (organization.zone,)
+
+
 def quiet_at(at: dt.datetime, contact: Contact, organization: Organization) -> Quiet | None:
     """Return what is quiet about the moment where the contact is; None if nothing is."""
-    return problem_at(at, contact.zones or (organization.zone,), organization.quiet_hours)
+    return problem_at(at, zones_of(contact, organization), organization.quiet_hours)
 
 
 def _problem(at: dt.datetime, now: dt.datetime, organization: Organization) -> str:

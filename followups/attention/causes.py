@@ -6,8 +6,8 @@ import datetime as dt
 
 from followups.attention.keeping import Found
 from followups.models import AttentionCause, FollowUp
+from followups.scheduling import quiet_at
 from followups.sending import recheck
-from trochai.accounts.quiet_hours import problem_at
 
 
 def causes_of(
@@ -57,7 +57,7 @@ def _quiet(follow_up: FollowUp, now: dt.datetime) -> dict[AttentionCause, Found]
     due = follow_up.next_attempt_at
     if due is None or due <= now or recheck.goes_at_any_hour(follow_up):
         return {}
-    quiet = problem_at(due, recheck.zones_of(follow_up), follow_up.organization.quiet_hours)
+    quiet = quiet_at(due, follow_up.conversation.contact, follow_up.organization)
     if quiet is None or recheck.quiet_until(follow_up, due) is not None:
         return {}
     zone = str(quiet.zone)

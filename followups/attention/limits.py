@@ -13,8 +13,8 @@ from collections.abc import Iterable
 from django.db import transaction
 
 from followups.attention.keeping import Found, Key, write
-from followups.calendar.counting import Span
-from followups.models import Attention, AttentionCause, FollowUp
+from followups.calendar.counting import Span, waiting_within
+from followups.models import Attention, AttentionCause
 from trochai.accounts.models import Organization
 from trochai.whatsapp import messaging_limits
 from trochai.whatsapp.models import Channel
@@ -70,11 +70,7 @@ def _look_at_day(
     organization: Organization, day: dt.date, limits: Iterable[tuple[int, list[int]]], *, now: dt.datetime
 ) -> None:
     span = Span(day, day, organization.zone)
-    waiting = FollowUp.objects.waiting().filter(
-        channel__in=Channel.objects.filter(organization=organization).values("pk"),
-        next_attempt_at__gte=span.begins,
-        next_attempt_at__lt=span.ends,
-    )
+    waiting = waiting_within(span, Channel.objects.filter(organization=organization))
     found: dict[Key, Found] = {}
     for people, channels in limits:
         in_order = waiting.filter(channel__in=channels).order_by("next_attempt_at", "pk")

@@ -17,7 +17,7 @@ from followups.attention.causes import causes_of
 from followups.attention.keeping import Found, Key, write
 from followups.attention.limits import look_at_days
 from followups.attention.numbers import numbers_before
-from followups.models import Attention, AttentionCause, FollowUp, FollowUpQuerySet
+from followups.models import Attention, AttentionCause, FollowUp, FollowUpQuerySet, in_charge
 from trochai.accounts.models import Membership, Organization
 
 CHUNK = 500
@@ -43,7 +43,7 @@ def concerned(by: Concerned, pks: Collection[int]) -> FollowUpQuerySet:
     filters = {
         Concerned.CONTACT: Q(conversation__contact__in=pks),
         Concerned.TEMPLATE: Q(template__in=pks),
-        Concerned.PERSON: Q(owner__in=pks) | Q(owner=None, created_by__in=pks),
+        Concerned.PERSON: in_charge(pks),
         Concerned.ORGANIZATION: Q(organization__in=pks),
     }
     return FollowUp.objects.visible().unsettled().filter(filters[by])

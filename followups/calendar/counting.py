@@ -104,6 +104,11 @@ class Counts:
         return self.pending + self.sent + self.failed + self.canceled
 
 
+def waiting_within(span: Span, channels: Iterable[Channel | int]) -> FollowUpQuerySet:
+    """Return what these channels have to send on the days of ``span``."""
+    return _within(FollowUp.objects.waiting().filter(channel__in=channels), span, "next_attempt_at")
+
+
 def are_few(organization: Organization, span: Span) -> bool:
     """Whether there are at most ``FEW`` in these days; reads no more than that of each state."""
     counted = [counted_to(_within(rows, span), FEW) for rows in _by_state(organization).values()]
@@ -113,13 +118,12 @@ def are_few(organization: Organization, span: Span) -> bool:
 
 def tally(organization: Organization, channels: Iterable[Channel], span: Span) -> list[Tally]:
     """Count all that is in these days, however many; ``channels`` are the organization's."""
-    waiting = FollowUp.objects.waiting().filter(channel__in=[channel.pk for channel in channels])
     state, *others = [
         _grouped(_within(rows, span), "scheduled_for", span, state=state, channel=Value(0))
         for state, rows in _by_state(organization).items()
     ]
     due = _grouped(
-        _within(waiting, span, "next_attempt_at"),
+        waiting_within(span, [channel.pk for channel in channels]),
         "next_attempt_at",
         span,
         state=DUE,

@@ -5,8 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
-from followups.calendar.counting import Span
-from followups.models import FollowUp
+from followups.calendar.counting import Span, waiting_within
 from trochai.paging import Count, count_of
 from trochai.whatsapp import messaging_limits
 from trochai.whatsapp.models import Channel
@@ -36,8 +35,5 @@ def crowded_day(channel: Channel, at: dt.datetime, zone: dt.tzinfo) -> Crowded |
         return None
     day = at.astimezone(zone).date()
     span = Span(day, day, zone)
-    waiting = FollowUp.objects.waiting().filter(
-        channel__in=channels, next_attempt_at__gte=span.begins, next_attempt_at__lt=span.ends
-    )
-    due = count_of(waiting, limit.people + BEYOND)
+    due = count_of(waiting_within(span, channels), limit.people + BEYOND)
     return Crowded(day, due, limit.people) if due.value >= limit.people else None

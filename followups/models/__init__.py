@@ -32,6 +32,7 @@ from followups.models.follow_ups import (
     HeldReason,
     Outcome,
     Status,
+    in_charge,
 )
 from followups.models.holds import (
     Hold,
@@ -93,4 +94,5 @@ __all__ = [
     "SeriesQuerySet",
     "Status",
     "Tick",
+    "in_charge",
 ]

@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from followups.models.follow_ups import FollowUp, Status
+from followups.models.follow_ups import FollowUp, Status, in_charge
 
 if TYPE_CHECKING:
     from trochai.accounts.models import Membership, Organization
@@ -43,10 +43,7 @@ class AttentionQuerySet(models.QuerySet["Attention"]):
             return rows.none()
         if membership.is_admin and not only_mine:
             return rows
-        user = membership.user_id
-        return rows.filter(
-            Q(follow_up__owner=user) | Q(follow_up__owner__isnull=True, follow_up__created_by=user)
-        )
+        return rows.filter(in_charge([membership.user_id], of="follow_up__"))
 
 
 class Attention(models.Model):

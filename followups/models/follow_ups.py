@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Self
 
 from django.db import models
@@ -66,6 +67,15 @@ class HeldReason(models.TextChoices):
 
     CONTACT = "contact", _("Nobody knows whose the contact’s number is now")
     RESTORED = "restored", _("It may have been sent before a backup was restored")
+
+
+def in_charge(people: Collection[int], *, of: str = "") -> Q:
+    """Return the condition that one of these users is in charge: the owner, or else who scheduled it.
+
+    ``of``: the path to the follow-up with its underscores, where it is another model's.
+    """
+    scheduled = Q(**{f"{of}owner__isnull": True, f"{of}created_by__in": people})
+    return Q(**{f"{of}owner__in": people}) | scheduled
 
 
 class FollowUpQuerySet(models.QuerySet["FollowUp"]):

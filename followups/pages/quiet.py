@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from django.utils.dateformat import format as date_format
 from django.utils.translation import gettext as _
 
-from followups.scheduling import earliest, latest, quiet_at
+from followups.scheduling import earliest, latest, quiet_at, zones_of
 from trochai.accounts.quiet_hours import Quiet, next_good_moment
 from trochai.ui import formatting
 
@@ -52,7 +52,7 @@ def quiet_notice(
     quiet = quiet_at(at, contact, organization)
     if quiet is None:
         return None
-    zones, rules = contact.zones or (organization.zone,), organization.quiet_hours
+    zones, rules = zones_of(contact, organization), organization.quiet_hours
     waits, until = "", next_good_moment(at, zones, rules)
     if organization.quiet_hours_are_a_rule and until and not goes_anyway:
         when = _time_or_day(until.astimezone(quiet.zone), quiet.local)

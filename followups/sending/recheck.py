@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from followups.models import FailureKind, FollowUp
+from followups.scheduling import quiet_at, zones_of
 from followups.wording.failures import Cause
-from trochai.accounts.quiet_hours import next_good_moment, problem_at
+from trochai.accounts.quiet_hours import next_good_moment
 from trochai.whatsapp import rate
 from trochai.whatsapp.cloud_api.failures import Failure
 
@@ -37,11 +38,6 @@ def template_problem(template: Template, shape: list[str]) -> Failure | None:
     return None
 
 
-def zones_of(follow_up: FollowUp) -> Sequence[dt.tzinfo]:
-    """Return by whose clocks it is quiet: where the contact may be, or the organization's."""
-    return follow_up.conversation.contact.zones or (follow_up.organization.zone,)
-
-
 def goes_at_any_hour(follow_up: FollowUp) -> bool:
     """Whether a person has sent or retried it now; its automatic retries are nobody's decision."""
     return follow_up.at_any_hour and not follow_up.failures
@@ -53,12 +49,12 @@ def quiet_until(follow_up: FollowUp, now: dt.datetime) -> tuple[dt.datetime, str
     None if it need not wait: no rule says so, a person has sent or retried it all the same, or it would
     never be good.
     """
-    organization = follow_up.organization
+    organization, contact = follow_up.organization, follow_up.conversation.contact
     if not organization.quiet_hours_are_a_rule or goes_at_any_hour(follow_up):
         return None
-    zones, rules = zones_of(follow_up), organization.quiet_hours
-    quiet = problem_at(now, zones, rules)
-    good = next_good_moment(now, zones, rules) if quiet else None
+    quiet = quiet_at(now, contact, organization)
+    zones = zones_of(contact, organization)
+    good = next_good_moment(now, zones, organization.quiet_hours) if quiet else None
     return (good, str(quiet.zone)) if quiet and good else None
 
 
