@@ -6,8 +6,6 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from django.db import transaction
-
 from followups.models import Attention, AttentionQuerySet
 from trochai.changes import Kind, changed
 
@@ -60,13 +58,7 @@ def write(
 
 def keep(attention: AttentionQuerySet, *, by: User, now: dt.datetime) -> int:
     """Have these go out all the same: nobody is asked again while they stay as they are; return how many."""
-    with transaction.atomic():
-        open_ones = attention.filter(kept_at__isnull=True)
-        organizations = set(open_ones.order_by().values_list("organization", flat=True).distinct())
-        kept = open_ones.update(kept_at=now, kept_by=by)
-        if kept:
-            changed(organizations, [Kind.FOLLOW_UPS])
-    return kept
+    return attention.filter(kept_at__isnull=True).update(kept_at=now, kept_by=by)
 
 
 def _written(
