@@ -66,7 +66,7 @@ BUNDLES: Mapping[str, tuple[str, ...]] = {
     ),
     "js/followups-page.js": ("js/schedule.js", "js/selection.js"),
     "js/calendar-page.js": ("js/keyed-swap.js", "js/schedule.js", "js/grid.js"),
-    "js/attention-page.js": ("js/keyed-swap.js", "js/schedule.js"),
+    "js/attention-page.js": ("js/details.js", "js/keyed-swap.js", "js/schedule.js"),
     "js/sandbox-page.js": ("js/keyed-swap.js", "js/thread.js", "js/sandbox.js"),
 }
 

@@ -55,7 +55,12 @@ if (form) {
     }
     read();
   });
-  form.addEventListener("reset", () => setTimeout(read));
+  // The boxes follow in a moment. An answer that comes in between must not tick them again.
+  form.addEventListener("reset", () => {
+    isWhole = false;
+    picked.clear();
+    setTimeout(read);
+  });
   document.addEventListener("selection:clear", clear);
   document.addEventListener("htmx:oobAfterSwap", restore);
   // Other filters: what was ticked is another list's. The same ones are asked for twice where a field loses the focus.

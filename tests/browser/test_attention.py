@@ -77,6 +77,19 @@ def test_by_keyboard_one_gets_another_template_one_is_kept_and_the_rest_are_move
     assert days == [4, 0, 4]
 
 
+def test_what_is_opened_before_the_scripts_are_there_is_loaded_with_them(team, open_page):
+    paused(team, "Ana Mora")
+    page = open_page(team.agent, "/followups/")
+    scripts = []
+    page.route("**/htmx-2.min.js", lambda route: scripts.append(route))
+    with page.expect_request("**/htmx-2.min.js"):
+        page.goto(PAGE, wait_until="commit")
+    page.locator("summary").click()
+    expect(page.locator(".cause-bar")).to_have_text("Show them")
+    scripts.pop().continue_()
+    expect(page.locator(".cause-rows .name")).to_have_text(["Ana Mora"])
+
+
 def test_what_colleagues_repair_leaves_an_open_page(team, open_page):
     ana, tom = paused(team, "Ana Mora", "Tom Becker")
     page = open_page(team.agent, PAGE)

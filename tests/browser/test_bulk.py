@@ -127,6 +127,20 @@ def test_other_filters_begin_a_selection_anew(team, open_page):
     expect(bar(page)).to_be_hidden()
 
 
+def test_what_is_cleared_while_an_answer_comes_in_stays_cleared(team, open_page):
+    three(team)
+    page = open_page(team.agent, PENDING)
+    box(page, "Ana Mora").check()
+    # As when the page draws an answer at the moment at which "Clear the selection" is clicked.
+    page.evaluate("""
+        document.getElementById("bulk").reset();
+        const target = document.getElementById("followups-rows");
+        htmx.trigger(target, "htmx:oobAfterSwap", { target });
+    """)
+    expect(box(page, "Ana Mora")).not_to_be_checked()
+    expect(bar(page)).to_be_hidden()
+
+
 def test_on_a_phone_the_bar_stands_over_the_navigation(team, open_page):
     three(team)
     page = open_page(team.admin, PENDING, width=390, has_touch=True, is_mobile=True)
