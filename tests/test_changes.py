@@ -200,9 +200,9 @@ class TestATeamThatIsToldOfTheSame:
             path = reverse("conversations:conversation", args=[pk]) if pk else reverse("conversations:inbox")
             seen = [html_of(client.get(path + query))]
 
-            def ask() -> str:
+            def ask(**more: str) -> str:
                 version = re.findall(r'name="v" value="([^"]+)"', seen[-1])[0]
-                query_data = {"open": pk, "v": version, **dict(parse_qsl(query.removeprefix("?")))}
+                query_data = {"open": pk, "v": version, **dict(parse_qsl(query.removeprefix("?"))), **more}
                 answer = client.get(reverse("conversations:poll"), query_data, headers=HTMX)
                 seen.append(html_of(answer))
                 return seen[-1]
@@ -221,6 +221,35 @@ class TestATeamThatIsToldOfTheSame:
         # Session, person, memberships, how many are theirs, their day.
         with django_assert_num_queries(5):
             assert "Buenas tardes" in second()
+
+    def test_of_one_moment_they_get_the_same_though_more_has_come_since(
+        self, team, told, inbox_of, django_assert_num_queries
+    ):
+        def comes(preview: str) -> None:
+            factories.ConversationFactory(
+                organization=team.organization, channel=team.channel, preview=preview
+            )
+            told([team.organization.pk])
+
+        first, second = inbox_of(team.agent), inbox_of(team.other_agent)
+        comes("Buenas tardes")
+        assert "Buenas tardes" in first(moment="0" * 12)
+        comes("Buenas noches")
+        with django_assert_num_queries(5):
+            late = second(moment="0" * 12)
+        assert ("Buenas tardes" in late, "Buenas noches" in late) == (True, False)
+        # Of what has come since it is told next, and is not answered that nothing has changed.
+        assert "Buenas noches" in second(moment="1" * 12)
+        assert "Buenas noches" in first(moment="1" * 12)
+
+    @pytest.mark.parametrize("moment", ["", "0" * 11, "G" * 12, "../" * 4, "0" * 2000, "é\n"])
+    def test_what_names_no_moment_is_left_aside(self, team, told, inbox_of, moment):
+        ask = inbox_of(team.agent)
+        told([team.organization.pk])
+        factories.ConversationFactory(
+            organization=team.organization, channel=team.channel, preview="Buenas tardes"
+        )
+        assert "Buenas tardes" in ask(moment=moment)
 
     def test_each_has_a_number_of_their_own_and_a_list_of_what_is_theirs(self, team, told, inbox_of):
         conversation = factories.ConversationFactory(

@@ -54,7 +54,7 @@ def changed(organization_ids: Iterable[int], kinds: Collection[Kind] = LASTING) 
     if not organizations or not kinds:
         return
     tokens = {_name(pk, kind): secrets.token_hex(6) for pk in organizations for kind in kinds}
-    news = News(organizations=organizations, kinds=sorted(kinds))
+    news = News(organizations=organizations, kinds=sorted(kinds), moment=secrets.token_hex(6))
 
     def tell() -> None:
         # In this order: who is told asks at once.
@@ -100,6 +100,11 @@ def version(viewer: Viewer, kinds: Collection[Kind], *, now: dt.datetime) -> str
 def told(version: str, kinds: Collection[Kind]) -> str:
     """Return what a version of ``kinds`` says of changes alone: the same to all of an organization."""
     return "-".join(version.split("-")[: len(kinds)])
+
+
+def as_of(version: str, told: str) -> str:
+    """Return ``version`` with what it says of changes put back to ``told``: of a page with an older part."""
+    return "-".join([told, *version.split("-")[told.count("-") + 1 :]])
 
 
 def token(organization_id: int, kind: Kind) -> str:

@@ -216,6 +216,8 @@ class Listing:
     chips: list[TabLink] = field(default_factory=list)
     # How many conversations have each, by its id.
     tag_counts: Mapping[int, paging.Count] = field(default_factory=dict)
+    # What had changed when it was found (``trochai.changes.told``).
+    as_of: str = ""
 
     @property
     def shown(self) -> int:
@@ -241,14 +243,14 @@ class Listing:
         return [tag for tag in self.tags if tag.pk in self.query.tags]
 
 
-def listing(membership: Membership, query: Filters, *, told: str = "") -> Listing:
+def listing(membership: Membership, query: Filters, *, told: str = "", as_of: str = "") -> Listing:
     """Return the page that ``query`` asks for. The number of database queries is fixed.
 
-    ``told``: what all open pages of the organization have just been told (``trochai.changes.told``). Who asks
-    because of it gets what the first of them has found and drawn, but for the member's own number.
+    ``told`` names what all open pages of the organization have just been told. Who asks because of it gets
+    what the first of them has found and drawn, but for the member's own number. ``as_of`` is kept with it.
     """
-    name = _shared_name(membership, query) if told else ""
-    shared = _shared(name, told)
+    name = _shared_name(membership, query, told) if told else ""
+    shared: Listing | None = (hints.read([name]) or {}).get(name) if name else None
     if shared is not None:
         counts = {**shared.counts, **_counts(membership, [Tab.MINE])}
         return _with_chips(replace(shared, counts=counts))
@@ -258,23 +260,19 @@ def listing(membership: Membership, query: Filters, *, told: str = "") -> Listin
         _page(membership, query, tags),
         counts=_counts(membership, [Tab.UNREAD, Tab.MINE, Tab.UNASSIGNED]),
         tag_counts={tag.pk: paging.Count.capped(tag.held_by, COUNT_CAP) for tag in tags},
+        as_of=as_of,
     )
     if name:
-        hints.write({name: (told, found)}, seconds=SHARED)
+        hints.write({name: found}, seconds=SHARED)
     return _with_chips(found)
 
 
-def _shared_name(membership: Membership, query: Filters) -> str:
+def _shared_name(membership: Membership, query: Filters, told: str) -> str:
     """Return where this list is kept for others; nothing for one that few would ask for."""
     if query.search or query.before:
         return ""
     whose = membership.user_id if query.tab == Tab.MINE else ""
-    return f"list-{membership.organization_id}-{whose}-{get_language()}-{quote(str(query))}"
-
-
-def _shared(name: str, told: str) -> Listing | None:
-    version, found = (hints.read([name]) or {}).get(name, ("", None)) if name else ("", None)
-    return found if version == told else None
+    return f"list-{membership.organization_id}-{whose}-{get_language()}-{quote(str(query))}-{told}"
 
 
 def _counts(membership: Membership, tabs: Iterable[Tab]) -> dict[Tab, paging.Count]:

@@ -100,6 +100,8 @@ def poll(request: MemberRequest) -> HttpResponse:
     told = changes.told(version, changes.INBOX)
     if not seen or told == changes.told(seen, changes.INBOX):
         told = ""
+    elif re.fullmatch("[0-9a-f]{12}", moment := request.GET.get("moment", "")):
+        told = moment
     if pk is None:
         return _page(request, None, version=version, told=told)
     try:
@@ -355,7 +357,11 @@ def _page(
     """
     now = timezone.now()
     data = request.POST if request.method == "POST" else request.GET
-    found = listing.listing(request.membership, Filters.of(data), told=told)
+    as_of = changes.told(version, changes.INBOX)
+    found = listing.listing(request.membership, Filters.of(data), told=told, as_of=as_of)
+    if found.as_of != as_of:
+        # What came after it is told in a moment, and must be asked for then.
+        version = changes.as_of(version, found.as_of)
     here = (
         reverse("conversations:conversation", args=[opened.pk]) if opened else reverse("conversations:inbox")
     )

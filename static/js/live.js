@@ -26,15 +26,15 @@ if (address && navigator.locks && window.BroadcastChannel) {
     dispatch(on ? "live:on" : "live:off");
   }
 
-  function hear({ type, kinds }) {
+  function hear({ type, kinds, moment }) {
     clearTimeout(silence);
     if (type === "lost") return turn(false);
     silence = setTimeout(lose, SILENT);
     const wasOn = isOn;
     turn(true);
     // What changed while nobody listened.
-    if (type === "hello" && wasOn) dispatch("live:told", ["*"]);
-    if (type === "changed") dispatch("live:told", kinds);
+    if (type === "hello" && wasOn) dispatch("live:told", { kinds: ["*"] });
+    if (type === "changed") dispatch("live:told", { kinds, moment });
   }
 
   function pass(news) {
@@ -67,7 +67,9 @@ if (address && navigator.locks && window.BroadcastChannel) {
       pass({ type: "hello" });
     });
     source.addEventListener("beat", () => pass({ type: "beat" }));
-    source.addEventListener("changed", ({ data }) => pass({ type: "changed", kinds: data.split(" ") }));
+    source.addEventListener("changed", ({ data, lastEventId }) => {
+      pass({ type: "changed", kinds: data.split(" "), moment: lastEventId });
+    });
     source.addEventListener("error", () => {
       if (source.readyState === EventSource.CLOSED) {
         clearTimeout(grace);

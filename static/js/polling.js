@@ -17,6 +17,9 @@ const everything = ["*"];
 const hasStreams = Boolean(document.body.dataset.events);
 const due = new Set();
 const begun = new WeakMap();
+// What a stream has told last, and because of what is asked.
+let moment = "";
+let asksOf = "";
 let isTold = false;
 let isFailing = false;
 let took = 0;
@@ -60,6 +63,7 @@ function ask() {
   const polls = [...document.querySelectorAll("[data-poll]")].filter(isDue);
   // What is under way may know too little: it is asked again after it.
   if (polls.some((poll) => begun.has(poll) && isUnderWay(begun.get(poll).xhr))) return;
+  asksOf = due.has("*") ? "" : moment;
   due.clear();
   asked = now;
   for (const poll of polls) htmx.trigger(poll, "poll");
@@ -70,15 +74,21 @@ function askNow() {
   askAt(performance.now());
 }
 
-document.addEventListener("live:told", ({ detail }) => want(detail));
-// #poll asks for the whole answer, whatever has changed since the last one.
+document.addEventListener("live:told", ({ detail }) => {
+  if (detail.moment) moment = detail.moment;
+  want(detail.kinds);
+});
+// #poll asks for the whole answer, whatever has changed since the last one; or says because of which moment it
+// asks, as its colleagues' pages do.
 let isAnew = false;
 document.addEventListener("poll:anew", () => {
   isAnew = true;
   want(everything);
 });
 document.addEventListener("htmx:configRequest", ({ detail }) => {
-  if (!isAnew || detail.elt.id !== "poll") return;
+  if (detail.elt.id !== "poll") return;
+  if (asksOf) detail.parameters.moment = asksOf;
+  if (!isAnew) return;
   detail.parameters.v = "";
   isAnew = false;
 });

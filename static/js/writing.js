@@ -25,7 +25,7 @@ function watch() {
   timer = seen ? setTimeout(lookAgain, seen.dataset.lasts * 1_000) : 0;
 }
 function lookAgain() {
-  document.dispatchEvent(new CustomEvent("live:told", { detail: ["writing"] }));
+  document.dispatchEvent(new CustomEvent("live:told", { detail: { kinds: ["writing"] } }));
   watch();
 }
 document.addEventListener("htmx:afterSettle", watch);

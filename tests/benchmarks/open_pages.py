@@ -58,6 +58,7 @@ class Page:
     bell: str = ""
     known: set[int] = field(default_factory=set)
     kinds: set[str] = field(default_factory=set)
+    moment: str = ""
     told: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self, client: Any, opened: asyncio.Semaphore) -> None:
@@ -80,7 +81,9 @@ class Page:
             assert stream.status == 200, stream.status
             opened.release()
             async for line in stream.content:
-                if line.startswith(b"data: "):
+                if line.startswith(b"id: "):
+                    self.moment = line[4:].decode().strip()
+                elif line.startswith(b"data: "):
                     self.seen.news += 1
                     self.kinds.update(line.decode().split()[1:])
                     self.told.set()
@@ -103,7 +106,7 @@ class Page:
             await asyncio.sleep(max(0.0, begun + rest - time.monotonic()))
 
     async def _inbox(self, client: Any) -> None:
-        html = await self._get(client, "/inbox/poll/", {"open": "", "v": self.version})
+        html = await self._get(client, "/inbox/poll/", {"open": "", "v": self.version, "moment": self.moment})
         if found := VERSION.search(html):
             self.version = found[1]
         now = time.time()

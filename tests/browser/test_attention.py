@@ -81,7 +81,11 @@ def test_what_is_opened_before_the_scripts_are_there_is_loaded_with_them(team, o
     paused(team, "Ana Mora")
     page = open_page(team.agent, "/followups/")
     scripts = []
-    page.route("**/htmx-2.min.js", lambda route: scripts.append(route))
+
+    def hold(route: Any) -> None:
+        scripts.append(route)
+
+    page.route("**/htmx-2.min.js", hold)
     with page.expect_request("**/htmx-2.min.js"):
         page.goto(PAGE, wait_until="commit")
     page.locator("summary").click()

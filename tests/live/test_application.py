@@ -85,8 +85,9 @@ def test_a_member_hears_what_changes_for_their_organization_and_nothing_of_anoth
             assert "event: hello" in await connection.read()
             live.streams.hear(News(organizations=[team.organization.pk + 1], kinds=["conversations"]))
             assert await connection.is_silent()
-            live.streams.hear(News(organizations=[team.organization.pk], kinds=["followups", "notices"]))
-            assert await connection.read() == "event: changed\ndata: followups notices\n\n"
+            ours = [team.organization.pk]
+            live.streams.hear(News(organizations=ours, kinds=["followups", "notices"], moment="a1"))
+            assert await connection.read() == "event: changed\nid: a1\ndata: followups notices\n\n"
         assert len(live.streams) == 0
 
     session_of_agent = session_of(team.agent)

@@ -31,9 +31,14 @@ def test_only_the_organization_in_which_it_happened_hears_of_it(streams):
 
 def test_what_happens_meanwhile_comes_together_and_once(streams):
     stream = streams.open(Reader(1, organization=1))
-    for kinds in (["notices"], ["conversations"], ["conversations", "followups"]):
-        streams.hear(News(organizations=[1], kinds=kinds))
+    for moment, kinds in (
+        ("a", ["notices"]),
+        ("b", ["conversations"]),
+        ("c", ["conversations", "followups"]),
+    ):
+        streams.hear(News(organizations=[1], kinds=kinds, moment=moment))
     assert heard(stream, seconds=ENOUGH) == ["conversations", "followups", "notices"]
+    assert stream.moment == "c"
     assert heard(stream) == []
 
 
@@ -61,12 +66,21 @@ def test_nobody_takes_all_the_room(streams, monkeypatch):
 
 
 def test_news_arrive_as_they_were_told():
-    news = News(organizations=[1, 2], kinds=["followups"], people=[7])
+    news = News(organizations=[1, 2], kinds=["followups"], people=[7], moment="0a1b")
     assert News.load(news.dump().encode()) == news
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"organizations":["1"],"kinds":[],"people":[]}', '{"organizations":1}', "\xff"]
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"organizations":["1"],"kinds":[],"people":[],"moment":""}',
+        '{"organizations":[1],"kinds":[],"people":[],"moment":1}',
+        '{"organizations":1}',
+        "\xff",
+    ],
 )
 def test_what_is_no_news_is_told_from_it(text):
     with pytest.raises(ValueError, match=r"no news|Expecting value"):

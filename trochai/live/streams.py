@@ -25,15 +25,17 @@ class Reader:
 
 @dataclass(eq=False)
 class Stream:
-    """One browser's. What it is told while it is busy comes together, each kind once."""
+    """One browser's. What it is told while it is busy comes together: each kind once, and the last moment."""
 
     reader: Reader
     has_ended: bool = False
+    moment: str = ""
     _kinds: set[str] = field(default_factory=set)
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def tell(self, kinds: Iterable[str]) -> None:
+    def tell(self, kinds: Iterable[str], moment: str) -> None:
         self._kinds.update(kinds)
+        self.moment = moment
         self._woken.set()
 
     def end(self) -> None:
@@ -93,7 +95,7 @@ class Streams:
         self.looked_again += bool(people)
         for stream in self._streams:
             if stream.reader.organization in organizations:
-                stream.tell(news.kinds)
+                stream.tell(news.kinds, news.moment)
             if stream.reader.person in people:
                 stream.end()
 
