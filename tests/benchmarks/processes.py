@@ -61,6 +61,8 @@ class Database:
         _on_server(f"DROP DATABASE {self.name} WITH (FORCE)")
 
     def clone(self) -> Database:
+        # The tasks that filling it has asked for are none of the copy's.
+        redis.Redis.from_url(REDIS_URL).flushdb()
         return Database(self.name)
 
     def environment(self) -> dict[str, str]:
