@@ -25,5 +25,6 @@ ROUTES: Mapping[str, Mapping[str, str]] = {
     "conversations.tasks.forget_erased": {"queue": MEDIA},
     "followups.tasks.change_many": {"queue": MEDIA},
     "followups.attention.tasks.look_at_all": {"queue": MEDIA},
+    "followups.attention.tasks.look_at_overdue": {"queue": MEDIA},
     "conversations.tasks.discard_files": {"queue": MEDIA},
 }

@@ -11,16 +11,20 @@ from collections.abc import Callable, Collection, Sequence
 from enum import StrEnum
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from followups.attention.causes import causes_of
 from followups.attention.keeping import Found, Key, write
 from followups.attention.limits import look_at_days
 from followups.attention.numbers import numbers_before
-from followups.models import Attention, AttentionCause, FollowUp, FollowUpQuerySet, in_charge
+from followups.models import Attention, AttentionCause, AttentionLook, FollowUp, FollowUpQuerySet, in_charge
 from trochai.accounts.models import Membership, Organization
 
 CHUNK = 500
+# Longer than from one night's look to the next: what has not been looked at since was left out.
+OVERDUE = dt.timedelta(hours=25)
+# Whoever looks at all of an organization has so long: if that worker dies, another looks after it.
+LONGEST = dt.timedelta(hours=1)
 
 # By organization.
 Days = dict[int, set[dt.date]]
@@ -49,33 +53,57 @@ def concerned(by: Concerned, pks: Collection[int]) -> FollowUpQuerySet:
     return FollowUp.objects.visible().unsettled().filter(filters[by])
 
 
-def look(follow_ups: FollowUpQuerySet, *, now: dt.datetime, stop: Callable[[], bool] = lambda: False) -> None:
-    """Bring what is kept about these rows up to date, chunk by chunk; those that wait no more lose it."""
-    last = 0
+def look(follow_ups: FollowUpQuerySet, *, now: dt.datetime, stop: Callable[[], bool] = lambda: False) -> bool:
+    """Bring what is kept about these rows up to date, chunk by chunk; those that wait no more lose it.
+
+    Return whether it came to their end before it was to ``stop``.
+    """
+    last, is_whole = 0, False
     days: Days = defaultdict(set)
     while not stop():
         ahead = follow_ups.filter(pk__gt=last).order_by("pk")
         pks = list(ahead.values_list("pk", flat=True)[:CHUNK])
         if not pks:
+            is_whole = True
             break
         for organization, theirs in _look_at(pks, now=now).items():
             days[organization] |= theirs
         last = pks[-1]
     for organization, theirs in days.items():
         look_at_days(organization, theirs, now=now)
+    return is_whole
 
 
 def look_at_all(*, now: dt.datetime, stop: Callable[[], bool]) -> None:
     """Look at all that waits, one organization after another, and forget what is left of other rows."""
-    waiting = FollowUp.objects.visible().unsettled().filter(organization=OuterRef("pk"))
-    organizations = Organization.objects.filter(Exists(waiting)).order_by("pk")
-    for pk in list(organizations.values_list("pk", flat=True)):
-        look(concerned(Concerned.ORGANIZATION, [pk]), now=now, stop=stop)
+    _look_at_each(Organization.objects.all(), now=now, stop=stop)
     left = Attention.objects.filter(
         Q(follow_up__next_attempt_at__isnull=True) | Q(follow_up__deleted_at__isnull=False)
     )
     while not stop() and (pks := list(left.order_by("pk").values_list("pk", flat=True)[:CHUNK])):
         Attention.objects.filter(pk__in=pks).delete()
+
+
+def look_at_overdue(*, now: dt.datetime, stop: Callable[[], bool]) -> None:
+    """Look at what the nights have left out: never yet, as after an update, or broken off half-way."""
+    recent = AttentionLook.objects.filter(organization=OuterRef("pk"), looked_at__gt=now - OVERDUE)
+    _look_at_each(Organization.objects.exclude(Exists(recent)), now=now, stop=stop)
+
+
+def _look_at_each(
+    organizations: QuerySet[Organization], *, now: dt.datetime, stop: Callable[[], bool]
+) -> None:
+    """Look at all that waits of these, where no other worker is at it."""
+    waiting = FollowUp.objects.visible().unsettled().filter(organization=OuterRef("pk"))
+    with_any = organizations.filter(Exists(waiting)).order_by("pk")
+    for pk in list(with_any.values_list("pk", flat=True)):
+        AttentionLook.objects.get_or_create(organization_id=pk)
+        mine = AttentionLook.objects.filter(pk=pk)
+        if not mine.exclude(begun_at__gt=now - LONGEST).update(begun_at=now):
+            continue
+        if look(concerned(Concerned.ORGANIZATION, [pk]), now=now, stop=stop):
+            mine.update(looked_at=now)
+        mine.update(begun_at=None)
 
 
 def _look_at(pks: Sequence[int], *, now: dt.datetime) -> Days:

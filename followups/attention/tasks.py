@@ -1,4 +1,4 @@
-"""Celery tasks that look at what waits: after a change, and once a night."""
+"""Celery tasks that look at what waits: after a change, once a night, and at what no night has looked at."""
 
 from __future__ import annotations
 
@@ -31,3 +31,9 @@ def look_at_all(**_future: Any) -> None:
     now = database_now()
     looking.look_at_all(now=now, stop=stopping.is_set)
     numbers.purge(now=now)
+
+
+@shared_task(ignore_result=True)
+def look_at_overdue(**_future: Any) -> None:
+    """Look at organizations that no night has looked at. Beat starts this every ten minutes."""
+    looking.look_at_overdue(now=database_now(), stop=stopping.is_set)

@@ -6,6 +6,7 @@ from followups.imports.models import Import, ImportRow
 from followups.models.attention import (
     Attention,
     AttentionCause,
+    AttentionLook,
     AttentionQuerySet,
 )
 from followups.models.bulk import (
@@ -62,6 +63,7 @@ __all__ = [
     "UNREAD_FOR",
     "Attention",
     "AttentionCause",
+    "AttentionLook",
     "AttentionQuerySet",
     "BulkAction",
     "BulkChange",

@@ -91,3 +91,22 @@ class Attention(models.Model):
 
     def __str__(self) -> str:
         return f"{self.follow_up_id} {self.cause}"
+
+
+class AttentionLook(models.Model):
+    """When all that waits of an organization was last looked at (``attention.looking``)."""
+
+    organization = models.OneToOneField(
+        "accounts.Organization", on_delete=models.CASCADE, primary_key=True, related_name="+"
+    )
+    # As of when everything of it was looked at; null until that was done for the first time.
+    looked_at = models.DateTimeField(null=True)
+    # While a worker is at it: since when.
+    begun_at = models.DateTimeField(null=True)
+
+    class Meta:
+        # It has no page in the admin.
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return str(self.organization_id)

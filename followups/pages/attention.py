@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +13,7 @@ from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
-from followups.models import AttentionCause, BulkAction, FollowUp
+from followups.models import AttentionCause, AttentionLook, BulkAction, FollowUp
 from followups.pages.attention_groups import Group, GroupKey, groups_for
 from followups.pages.listing import ATTENTION, PAGE_SIZE, Filters, Tab, with_row
 from followups.pages.page import FollowUpsPage
@@ -152,6 +153,7 @@ class AttentionPage(FollowUpsPage):
             "tab_counts": self.tab_counts,
             "count": self._counts[ATTENTION],
             "pending": self._counts[Tab.PENDING],
+            "looked_at": self._looked_at,
             **self.banners_context(),
             **self.progress_context(),
         }
@@ -161,6 +163,12 @@ class AttentionPage(FollowUpsPage):
         for key, after in self._opened:
             return {"here": self.here, "each": self._shown(key, None, self._rows(key, after))}
         return None
+
+    @property
+    def _looked_at(self) -> dt.datetime | None:
+        """When all that waits was last looked at, besides what has changed since."""
+        looks = AttentionLook.objects.filter(organization=self.membership.organization)
+        return looks.values_list("looked_at", flat=True).first()
 
     @property
     def _opened(self) -> list[tuple[GroupKey, Cursor | None]]:

@@ -22,7 +22,15 @@ from conversations.models import OptOutSource
 from followups import lifecycle
 from followups.attention import events, keeping, looking, numbers, tasks
 from followups.lifecycle import counts
-from followups.models import Attention, AttentionCause, FollowUp, HeldReason, NumberChange, Status
+from followups.models import (
+    Attention,
+    AttentionCause,
+    AttentionLook,
+    FollowUp,
+    HeldReason,
+    NumberChange,
+    Status,
+)
 from followups.wanted import CUSTOM, Wanted
 from templates_app import sync
 from tests import factories
@@ -606,10 +614,60 @@ def test_the_night_finds_what_nobody_heard_of(team, waiting):
     assert not Attention.objects.exists()
 
 
-def test_the_night_has_its_look():
-    entry = PeriodicTask.objects.get(task=tasks.look_at_all.name)
+@pytest.mark.parametrize(
+    ("task", "hour", "minute"), [(tasks.look_at_all, "3", "57"), (tasks.look_at_overdue, "*", "*/10")]
+)
+def test_beat_has_all_looked_at(task, hour, minute):
+    entry = PeriodicTask.objects.get(task=task.name)
     assert entry.enabled
-    assert (entry.crontab.hour, entry.crontab.minute) == ("3", "57")
+    assert (entry.crontab.hour, entry.crontab.minute) == (hour, minute)
+
+
+@pytest.fixture
+def of_an_earlier_version(team, waiting) -> FollowUp:
+    """It waited before there was anything that could have been told of it."""
+    deactivate(team)
+    return waiting
+
+
+def test_what_no_night_has_looked_at_is_found_by_itself(team, of_an_earlier_version):
+    tasks.look_at_overdue()
+    assert list(found(of_an_earlier_version)) == [AttentionCause.LEFT]
+    assert AttentionLook.objects.get().looked_at is not None
+
+
+def test_what_was_looked_at_is_left_to_the_night(team, of_an_earlier_version, django_assert_num_queries):
+    tasks.look_at_all()
+    Attention.objects.all().delete()
+    with django_assert_num_queries(1 + (connection.vendor == "postgresql")):
+        tasks.look_at_overdue()
+    assert found(of_an_earlier_version) == {}
+    looking.look_at_overdue(now=timezone.now() + looking.OVERDUE, stop=lambda: False)
+    assert list(found(of_an_earlier_version)) == [AttentionCause.LEFT]
+
+
+def test_a_look_that_is_broken_off_is_taken_up_again(team, of_an_earlier_version):
+    looking.look_at_all(now=timezone.now(), stop=lambda: True)
+    assert AttentionLook.objects.get().looked_at is None
+    tasks.look_at_overdue()
+    assert list(found(of_an_earlier_version)) == [AttentionCause.LEFT]
+
+
+def test_no_two_workers_look_at_all_of_one_organization(team, of_an_earlier_version):
+    begun = timezone.now()
+    look = AttentionLook.objects.create(organization=team.organization, begun_at=begun)
+    looking.look_at_overdue(now=begun + dt.timedelta(minutes=59), stop=lambda: False)
+    assert found(of_an_earlier_version) == {}
+    # That worker must have died.
+    looking.look_at_overdue(now=begun + looking.LONGEST, stop=lambda: False)
+    assert list(found(of_an_earlier_version)) == [AttentionCause.LEFT]
+    look.refresh_from_db()
+    assert look.begun_at is None
+
+
+def test_who_has_nothing_waiting_is_not_looked_at(team):
+    tasks.look_at_overdue()
+    assert not AttentionLook.objects.exists()
 
 
 def test_a_look_costs_the_same_for_few_and_for_many(team, django_assert_num_queries):

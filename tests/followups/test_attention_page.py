@@ -11,7 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from followups.bulk import job
-from followups.models import Attention, BulkChange, FollowUp
+from followups.models import Attention, AttentionLook, BulkChange, FollowUp
 from followups.pages import attention_groups
 from tests import factories
 from tests.conftest import Team, make_team, signed_in
@@ -26,8 +26,8 @@ FRIDAY = NOW + dt.timedelta(days=7)
 PAGE = "/followups/attention/"
 HTMX = {"HX-Request": "true", "HX-Current-URL": f"http://testserver{PAGE}"}
 TITLE = re.compile(r"<h2>(.*?)<span class=\"count-of\">· (.*?)</span></h2>")
-# Session, member, frame (4), counts, holds, channels, bulk changes, groups (3).
-QUERIES = 13
+# Session, member, frame (4), counts, holds, channels, bulk changes, groups (3), when all were looked at.
+QUERIES = 14
 
 
 @pytest.fixture(autouse=True)
@@ -107,6 +107,17 @@ def test_without_anything_there_is_no_tab_but_on_its_own_page(team):
     assert re.search(r'aria-current="page">Needs attention <span>0</span>', html)
     assert "Nothing needs you" in html
     assert "1 pending follow-up can go out as it is." in html
+
+
+def test_the_page_says_when_all_were_last_looked_at(team):
+    assert "All were last checked" not in page(team.admin)
+    AttentionLook.objects.create(organization=team.organization, looked_at=NOW - dt.timedelta(hours=5))
+    AttentionLook.objects.create(organization=make_team(name="Other").organization, looked_at=NOW)
+    for expected in ("Nothing needs you", "1 is to be looked at"):
+        html = page(team.admin)
+        assert expected in html
+        assert re.search(r"All were last checked <time [^>]*>Fri 20 Nov, 4:00 AM</time>\.", html)
+        make(team)
 
 
 def test_the_tabs_count_is_capped_as_the_others_are(team, monkeypatch):
