@@ -6,7 +6,7 @@ It costs the change no query. What is lost on the way to a worker is found by th
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.db import transaction
@@ -24,7 +24,8 @@ class _Gathered:
     A file of thousands is scheduled row by row, and would have as many tasks.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, what: Concerned) -> None:
+        self._what = what
         self._lock = threading.Lock()
         self._pks: set[int] = set()
 
@@ -36,21 +37,29 @@ class _Gathered:
         with self._lock:
             pks, self._pks = sorted(self._pks), set()
         for start in range(0, len(pks), CHUNK):
-            look.apply_async((Concerned.FOLLOW_UPS, pks[start : start + CHUNK]), **options)
+            look.apply_async((self._what, pks[start : start + CHUNK]), **options)
 
 
-_gathered = _Gathered()
+_changed = _Gathered(Concerned.FOLLOW_UPS)
+_retried = _Gathered(Concerned.RETRIES)
 
 
 def follow_ups_changed(pks: Iterable[int]) -> None:
     """Have these rows looked at."""
-    changed = list(pks)
+    _gather(_changed, list(pks))
 
+
+def retry_planned(pk: int) -> None:
+    """Have this row looked at where it may be quiet by the time at which it is tried again."""
+    _gather(_retried, [pk])
+
+
+def _gather(gathered: _Gathered, pks: Sequence[int]) -> None:
     def tell() -> None:
-        _gathered.add(changed)
-        waker.wake(_gathered)
+        gathered.add(pks)
+        waker.wake(gathered)
 
-    if changed:
+    if pks:
         transaction.on_commit(tell)
 
 

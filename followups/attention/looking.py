@@ -18,7 +18,7 @@ from followups.attention.keeping import Found, Key, write
 from followups.attention.limits import look_at_days
 from followups.attention.numbers import numbers_before
 from followups.models import Attention, AttentionCause, AttentionLook, FollowUp, FollowUpQuerySet, in_charge
-from trochai.accounts.models import Membership, Organization
+from trochai.accounts.models import DayOff, Membership, Organization, SendingHours
 
 CHUNK = 500
 # Longer than from one night's look to the next: what has not been looked at since was left out.
@@ -34,6 +34,7 @@ class Concerned(StrEnum):
     """By what a look finds its rows; each goes with ids."""
 
     FOLLOW_UPS = "follow_ups"
+    RETRIES = "retries"
     CONTACT = "contact"
     TEMPLATE = "template"
     PERSON = "person"
@@ -44,6 +45,8 @@ def concerned(by: Concerned, pks: Collection[int]) -> FollowUpQuerySet:
     """Return the rows that a change of these may concern: of follow-ups themselves all, else what waits."""
     if by is Concerned.FOLLOW_UPS:
         return FollowUp.objects.filter(pk__in=pks)
+    if by is Concerned.RETRIES:
+        return FollowUp.objects.filter(pk__in=pks, organization__in=_warned_of_quiet_hours())
     filters = {
         Concerned.CONTACT: Q(conversation__contact__in=pks),
         Concerned.TEMPLATE: Q(template__in=pks),
@@ -51,6 +54,14 @@ def concerned(by: Concerned, pks: Collection[int]) -> FollowUpQuerySet:
         Concerned.ORGANIZATION: Q(organization__in=pks),
     }
     return FollowUp.objects.visible().unsettled().filter(filters[by])
+
+
+def _warned_of_quiet_hours() -> QuerySet[Organization]:
+    """Return the organizations in which something goes out although it is quiet."""
+    of_each = {"organization": OuterRef("pk")}
+    hours, days = SendingHours.objects.filter(**of_each), DayOff.objects.filter(**of_each)
+    with_any = Q(keeps_holidays=True) | Exists(hours) | Exists(days)
+    return Organization.objects.filter(with_any, quiet_hours_are_a_rule=False)
 
 
 def look(follow_ups: FollowUpQuerySet, *, now: dt.datetime, stop: Callable[[], bool] = lambda: False) -> bool:

@@ -10,6 +10,7 @@ from django.db import transaction
 
 from conversations.models import Message
 from followups import retries
+from followups.attention.events import retry_planned
 from followups.lifecycle.changes import (
     RELEASED,
     TransitionRefused,
@@ -56,6 +57,7 @@ def settle_retry(
         )
         if not changed:
             raise TransitionRefused(refusal(follow_up))
+        retry_planned(follow_up.pk)
 
 
 def settle_failed(

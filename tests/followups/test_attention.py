@@ -18,7 +18,7 @@ from django_celery_beat.models import PeriodicTask
 
 from conversations import consent, erasure, identity, merging
 from conversations.identity import Names
-from conversations.models import OptOutSource
+from conversations.models import Contact, OptOutSource
 from followups import lifecycle
 from followups.attention import events, keeping, looking, numbers, tasks
 from followups.lifecycle import counts
@@ -35,7 +35,8 @@ from followups.wanted import CUSTOM, Wanted
 from templates_app import sync
 from tests import factories
 from tests.conftest import Team, signed_in
-from tests.followups.engine import tick
+from tests.followups.engine import refreshed, tick
+from tests.followups.test_quiet_rule import NIGHT
 from trochai.accounts.models import DayOff, Membership, Organization, Role, SendingHours, User
 from trochai.whatsapp import account_news, limit_reading
 from trochai.whatsapp.webhooks.parsing import AccountEvent
@@ -520,6 +521,38 @@ def test_whatever_brings_a_row_into_the_night_is_noticed(team, happens, do):
     with happens():
         row = do(team)
     assert list(found(row)) == [AttentionCause.QUIET]
+
+
+@pytest.fixture
+def tried(team, due, meta, happens) -> Callable[[], FollowUp]:
+    """Return what lets something fall due that WhatsApp asks to send later."""
+    keep_hours(team, 8, 20)
+
+    def try_it() -> FollowUp:
+        row = due()
+        Contact.objects.filter(pk=row.conversation.contact_id).update(timezone=NIGHT)
+        meta.answer(130429)
+        with happens():
+            tick()
+        assert refreshed(row).failures == 1
+        return row
+
+    return try_it
+
+
+def test_an_automatic_retry_that_falls_into_the_night_is_noticed(tried):
+    assert list(found(tried())) == [AttentionCause.QUIET]
+
+
+@pytest.mark.parametrize(("hours", "rule"), [(None, False), ((8, 20), True)])
+def test_where_nothing_is_quiet_or_it_waits_by_itself_a_retry_costs_one_query(
+    team, waiting, django_assert_num_queries, hours, rule
+):
+    if hours:
+        keep_hours(team, *hours)
+    Organization.objects.update(quiet_hours_are_a_rule=rule)
+    with django_assert_num_queries(1):
+        looking.look(looking.concerned(looking.Concerned.RETRIES, [waiting.pk]), now=timezone.now())
 
 
 def test_what_is_canceled_needs_nobody(team, waiting, happens):
