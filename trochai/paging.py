@@ -183,16 +183,41 @@ class _CountOf(Subquery):
     output_field = IntegerField()
 
 
+class _DistinctOf(Subquery):
+    """How many values a column has in the rows; below zero where there are more rows: so many at least."""
+
+    template = (
+        "(SELECT COUNT(DISTINCT counted.%(column)s) * CASE WHEN COUNT(*) > %(cap)s THEN -1 ELSE 1 END"
+        " FROM (%(subquery)s) counted)"
+    )
+    output_field = IntegerField()
+
+
 def counted_to(rows: QuerySet[Any], cap: int) -> Subquery:
     """Return an expression for how many ``rows`` there are, up to one more than ``cap``."""
     return _CountOf(rows.order_by().values("pk")[: cap + 1])
 
 
-def counts_of(lists: Mapping[K, QuerySet[Any]], cap: int, *, of: QuerySet[Any]) -> dict[K, Count]:
-    """Count several lists in one query, each up to ``cap``; ``of`` is the one row that all belong to."""
-    counted = [counted_to(rows, cap) for rows in lists.values()]
+def counts_of(
+    lists: Mapping[K, QuerySet[Any]], cap: int, *, of: QuerySet[Any], once: Mapping[K, str] | None = None
+) -> dict[K, Count]:
+    """Count several lists in one query, each up to ``cap``; ``of`` is the one row that all belong to.
+
+    ``once`` names, for lists in which several rows may be about one thing, the column that tells which: these
+    count once. Such a list is read no further either, so where it meets the cap its count may be lower.
+    """
+    columns = once or {}
+    counted = [
+        _DistinctOf(rows.order_by().values(columns[key])[: cap + 1], column=columns[key], cap=cap)
+        if key in columns
+        else counted_to(rows, cap)
+        for key, rows in lists.items()
+    ]
     numbers = of.values_list(*counted).get()
-    return {key: Count.capped(number, cap) for key, number in zip(lists, numbers, strict=True)}
+    return {
+        key: Count(abs(number), is_capped=number < 0) if key in columns else Count.capped(number, cap)
+        for key, number in zip(lists, numbers, strict=True)
+    }
 
 
 def _written(value: dt.datetime | int | str) -> str:

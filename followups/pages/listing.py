@@ -330,7 +330,9 @@ def counts_for(
     }
     if attention is not None:
         lists[ATTENTION] = attention
-    found = counts_of(lists, COUNT_CAP, of=Organization.objects.filter(pk=organization.pk))
+    # A row may need it for several reasons.
+    once = {ATTENTION: "follow_up_id"}
+    found = counts_of(lists, COUNT_CAP, of=Organization.objects.filter(pk=organization.pk), once=once)
     hints.write(
         {name: True for name, tab in names.items() if tab in found and found[tab].is_capped},
         seconds=BEYOND_FOR,

@@ -120,11 +120,27 @@ def test_the_page_says_when_all_were_last_looked_at(team):
         make(team)
 
 
+def test_a_follow_up_counts_once_and_stands_in_each_of_its_groups(team):
+    making = make(team)
+    factories.AttentionFactory(
+        follow_up=making.follow_up, cause="left", subject="77", values={"name": "Luis"}
+    )
+    make(team)
+    assert tab(team.admin) == "2"
+    assert titles(page(team.admin)) == [
+        ("visit_reminder can’t be sent: paused", "2"),
+        ("Luis has left", "1"),
+    ]
+
+
 def test_the_tabs_count_is_capped_as_the_others_are(team, monkeypatch):
+    monkeypatch.setattr("followups.pages.listing.COUNT_CAP", 2)
+    making = make(team)
     make(team)
-    make(team)
-    monkeypatch.setattr("followups.pages.listing.COUNT_CAP", 1)
-    assert tab(team.admin) == "1+"
+    assert tab(team.admin) == "2"
+    # No more causes are read than the cap, whose follow-ups there are at least.
+    factories.AttentionFactory(follow_up=making.follow_up, cause="quiet", subject="")
+    assert tab(team.admin) == "2+"
 
 
 def test_agents_see_what_they_are_in_charge_of_and_admins_choose(team):
