@@ -16,7 +16,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from trochai.accounts.quiet_hours import Quiet, problem_at
+from trochai.accounts.quiet_hours import Quiet, next_good_moment, problem_at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from trochai.accounts.models import Organization
 
 MINUTE = dt.timedelta(minutes=1)
+DAY = dt.timedelta(days=1)
 
 
 class SchedulingError(Exception):
@@ -173,6 +174,22 @@ def zones_of(contact: Contact, organization: Organization) -> Sequence[dt.tzinfo
 def quiet_at(at: dt.datetime, contact: Contact, organization: Organization) -> Quiet | None:
     """Return what is quiet about the moment where the contact is; None if nothing is."""
     return problem_at(at, zones_of(contact, organization), organization.quiet_hours)
+
+
+def next_good_choice(
+    at: dt.datetime, contact: Contact, organization: Organization, now: dt.datetime
+) -> dt.datetime | None:
+    """Return the next moment that may be chosen and is good where the contact is; None if there is none.
+
+    Where that may not be chosen yet, it is looked for from the same hour of the first day that may.
+    """
+    local, first = at.astimezone(organization.zone), earliest(now, organization)
+    begin, days = at, 0
+    while begin < first:
+        days = max(days + 1, (first - at) // DAY)
+        begin = moved_forward(local.date() + days * DAY, local.time(), organization.zone)
+    good = next_good_moment(begin, zones_of(contact, organization), organization.quiet_hours)
+    return good if good is not None and good <= latest(now, organization) else None
 
 
 def _problem(at: dt.datetime, now: dt.datetime, organization: Organization) -> str:

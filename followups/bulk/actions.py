@@ -16,7 +16,15 @@ from conversations.models import load_ids
 from followups import lifecycle
 from followups.models import BulkAction, BulkChange, FollowUp
 from followups.policies import Action, allowed_actions, role_allows
-from followups.scheduling import OutsideWindow, SchedulingError, SkippedTime, check_window, custom
+from followups.scheduling import (
+    OutsideWindow,
+    SchedulingError,
+    SkippedTime,
+    check_window,
+    custom,
+    next_good_choice,
+    quiet_at,
+)
 from followups.wanted import KEEP, Field, Wanted, problems_with
 from followups.wording.bulk import Refusal
 from templates_app.forms import key_of_name
@@ -115,6 +123,26 @@ class Move:
         if at == row.scheduled_for:
             raise Refused(Refusal.SAME)
         return at
+
+    def apply(self, wanted: Mapping[FollowUp, dt.datetime], *, by: User, now: dt.datetime) -> None:
+        lifecycle.move_all(wanted, by=by, now=now)
+
+
+@dataclass(frozen=True)
+class MoveToGood:
+    """What is due in quiet hours, each to the next moment that is good where its contact is."""
+
+    organization: Organization
+    action = Action.MOVE
+
+    def wanted(self, row: FollowUp, now: dt.datetime) -> dt.datetime:
+        contact, due = row.conversation.contact, row.next_attempt_at or row.scheduled_for
+        if quiet_at(due, contact, self.organization) is None:
+            raise Refused(Refusal.NOT_QUIET)
+        good = next_good_choice(due, contact, self.organization, now)
+        if good is None:
+            raise Refused(Refusal.NEVER_GOOD)
+        return good
 
     def apply(self, wanted: Mapping[FollowUp, dt.datetime], *, by: User, now: dt.datetime) -> None:
         lifecycle.move_all(wanted, by=by, now=now)
@@ -225,10 +253,8 @@ def verb_of(change: BulkChange) -> BulkVerb:
     """Return what a stored change does; raises ``ObjectDoesNotExist`` if what it needs is gone."""
     values = change.values
     match change.action:
-        case BulkAction.MOVE if "date" in values:
-            return Move(change.organization, date=dt.date.fromisoformat(values["date"]))
         case BulkAction.MOVE:
-            return Move(change.organization, days=values["days"])
+            return _move_of(change)
         case BulkAction.HAND_OVER:
             writers = Membership.objects.for_organization(change.organization).writers()
             return HandOver(User.objects.get(pk=values["to"], memberships__in=writers))
@@ -238,3 +264,12 @@ def verb_of(change: BulkChange) -> BulkVerb:
         case BulkAction.DELETE:
             return Delete()
     return Cancel()
+
+
+def _move_of(change: BulkChange) -> BulkVerb:
+    organization, values = change.organization, change.values
+    if "date" in values:
+        return Move(organization, date=dt.date.fromisoformat(values["date"]))
+    if "days" in values:
+        return Move(organization, days=values["days"])
+    return MoveToGood(organization)

@@ -5,23 +5,25 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from urllib.parse import urlsplit
 
 from django import forms
 from django.db.models import Max
 from django.http import QueryDict
 from django.urls import reverse
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
 from followups.bulk.actions import missing_keys
 from followups.bulk.selection import Selection
-from followups.models import BulkAction, FollowUp
+from followups.models import AttentionCause, BulkAction, FollowUp
 from followups.pages.attention_groups import GroupKey
 from followups.pages.fields import DayField, window_of_days
 from followups.pages.hand_over_views import HandOverForm
 from followups.pages.listing import FilterForm, choices_for
 from followups.pages.page import MOST_SEEN
+from followups.wording.bulk import MoveHow
 from templates_app.forms import SharedValuesForm
 from templates_app.models import Template
 from templates_app.templatetags.languages import language_name
@@ -106,8 +108,26 @@ class ActionForm(forms.Form):
         return ((name, self.data[name]) for name in self.fields if name in self.data)
 
 
+class Way(NamedTuple):
+    """What else can be chosen in place of days and a date, and what that means."""
+
+    how: MoveHow
+    label: Promise
+    hint: Promise
+
+
+WAYS: Mapping[str, Way] = dict.fromkeys(
+    [AttentionCause.QUIET, AttentionCause.HOLIDAY],
+    Way(
+        MoveHow.GOOD,
+        gettext_lazy("To the next good moment"),
+        gettext_lazy("Each when it is neither night nor a day off where its contact is"),
+    ),
+)
+
+
 class MoveManyForm(ActionForm):
-    """By days or to a date."""
+    """By days or to a date, or the ``way`` that repairs what needs attention."""
 
     how = forms.ChoiceField(choices=[("by", "by"), ("to", "to")], initial="by")
     days = forms.IntegerField(
@@ -131,17 +151,27 @@ class MoveManyForm(ActionForm):
     date = DayField(**{"aria-label": gettext_lazy("Date"), "aria-describedby": "bulk-date-error"})
 
     def __init__(
-        self, data: Mapping[str, Any] | None, *, organization: Organization, now: dt.datetime
+        self,
+        data: Mapping[str, Any] | None,
+        *,
+        organization: Organization,
+        now: dt.datetime,
+        way: Way | None = None,
     ) -> None:
         super().__init__(data)
+        self.way = way
+        if way is not None:
+            how: Any = self.fields["how"]
+            how.choices, how.initial = [*how.choices, (way.how, way.how)], way.how
         self.fields["date"].widget.attrs |= window_of_days(now, organization)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
-        wanted, other = ("date", "days") if cleaned.get("how") == "to" else ("days", "date")
-        # What stands in the field of the other choice doesn't matter.
-        self.errors.pop(other, None)
-        if cleaned.get(wanted) is None and wanted not in self.errors:
+        wanted = {"to": "date", "by": "days"}.get(cleaned.get("how", "by"), "")
+        # What stands in the field of another choice doesn't matter.
+        for name in {"date", "days"} - {wanted}:
+            self.errors.pop(name, None)
+        if wanted and cleaned.get(wanted) is None and wanted not in self.errors:
             words = (
                 gettext_lazy("Choose a date.") if wanted == "date" else gettext_lazy("Enter how many days.")
             )
@@ -151,6 +181,8 @@ class MoveManyForm(ActionForm):
     @property
     def change_values(self) -> dict[str, Any]:
         given = self.cleaned_data
+        if self.way and given["how"] == self.way.how:
+            return {"how": self.way.how}
         if given["how"] == "to":
             return {"date": given["date"].isoformat()}
         return {"days": -given["days"] if given["direction"] == "earlier" else given["days"]}
@@ -221,13 +253,15 @@ def form_for(
     data: Mapping[str, Any] | None,
     *,
     organization: Organization,
+    selection: Selection,
     rows: Collection[FollowUp],
     now: dt.datetime,
 ) -> ActionForm:
-    """Return the form of an action; ``rows`` are those that the preview looks at."""
+    """Return the form of an action; ``rows`` are those of the selection that the preview looks at."""
     match action:
         case BulkAction.MOVE:
-            return MoveManyForm(data, organization=organization, now=now)
+            way = WAYS.get(selection.group.cause) if selection.group else None
+            return MoveManyForm(data, organization=organization, now=now, way=way)
         case BulkAction.HAND_OVER:
             return HandOverManyForm(data, organization=organization)
         case BulkAction.TEMPLATE:

@@ -131,7 +131,9 @@ def _ask(page: FollowUpsPage, action: BulkAction, selection: Selection) -> HttpR
         return _nothing_selected(page)
     is_step = "step" in request.POST
     data = request.POST if is_step or action in {BulkAction.CANCEL, BulkAction.DELETE} else None
-    form = form_for(action, data, organization=organization, rows=examined.rows, now=page.now)
+    form = form_for(
+        action, data, organization=organization, selection=selection, rows=examined.rows, now=page.now
+    )
     context = {
         "section": "followups",
         "action": action,
@@ -180,8 +182,14 @@ def _begin(
     examined = Examined(Count(0), [])
     if action is BulkAction.TEMPLATE:
         examined = examine(selection, page.membership)
-    organization = page.membership.organization
-    form = form_for(action, page.request.POST, organization=organization, rows=examined.rows, now=page.now)
+    form = form_for(
+        action,
+        page.request.POST,
+        organization=page.membership.organization,
+        selection=selection,
+        rows=examined.rows,
+        now=page.now,
+    )
     if not form.is_valid():
         return _ask(page, action, selection)
     begun = job.begin(

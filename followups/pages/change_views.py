@@ -45,8 +45,7 @@ def move(request: MemberRequest, pk: int) -> HttpResponse:
     if answer := not_possible(page, follow_up, Action.MOVE):
         return answer
     organization = page.membership.organization
-    contact = follow_up.conversation.contact
-    about: dict[str, Any] = {"organization": organization, "contact": contact, "now": page.now}
+    about: dict[str, Any] = {"follow_up": follow_up, "organization": organization, "now": page.now}
     if request.method == "POST" and "choose" not in request.POST:
         return _move(page, follow_up, MoveForm(request.POST, **about))
     local = follow_up.scheduled_for.astimezone(organization.zone)

@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from conversations.pages.template_form import TemplateForm
 from followups.contents import contents_of, difference
 from followups.pages.fields import DATE, DayField, window_of_days
-from followups.pages.quiet import QuietNotice, quiet_notice
+from followups.pages.quiet import QuietNotice, quiet_notice, way_out
 from followups.pages.repeat_form import DETAILS, RepeatFields
 from followups.pages.schedule_words import WORDS, words
 from followups.presets import PREFIX, preset_options
@@ -167,7 +167,14 @@ class WhenForm(forms.Form):
     @cached_property
     def presets(self) -> list[QuickOption]:
         """The organization's own choices, each with the moment that it means now."""
-        return preset_options(self.organization.presets.all(), self.now, self.organization)
+        return [
+            *self._offered_first(),
+            *preset_options(self.organization.presets.all(), self.now, self.organization),
+        ]
+
+    def _offered_first(self) -> list[QuickOption]:
+        """Return what else can be chosen like a preset."""
+        return []
 
     @property
     def choice(self) -> str:
@@ -307,7 +314,26 @@ class ShownForm(forms.Form):
 
 
 class MoveForm(WhenForm, ShownForm):
-    """Another moment for a follow-up."""
+    """Another moment for a follow-up; for one in quiet hours the next that is good where its contact is."""
+
+    def __init__(
+        self,
+        data: Mapping[str, Any] | None = None,
+        *,
+        follow_up: FollowUp,
+        organization: Organization,
+        now: dt.datetime,
+        initial: dict[str, Any] | None = None,
+    ) -> None:
+        self.follow_up = follow_up
+        contact = follow_up.conversation.contact
+        super().__init__(data, organization=organization, contact=contact, now=now, initial=initial)
+
+    def _offered_first(self) -> list[QuickOption]:
+        due = self.follow_up.next_attempt_at
+        contact = self.follow_up.conversation.contact
+        option = way_out(due, contact, self.organization, self.now) if due else None
+        return [option] if option else []
 
 
 class FirstDateForm(RepeatFields, WhenForm):

@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 from django.utils.dateformat import format as date_format
 from django.utils.translation import gettext as _
 
-from followups.scheduling import earliest, latest, quiet_at, zones_of
+from followups.presets import PREFIX
+from followups.scheduling import QuickOption, earliest, latest, next_good_choice, quiet_at, zones_of
 from trochai.accounts.quiet_hours import Quiet, next_good_moment
 from trochai.ui import formatting
 
@@ -66,6 +67,21 @@ def quiet_notice(
         good=good.astimezone(organization.zone) if good else None,
         good_there=_time_or_day(good.astimezone(quiet.zone), quiet.local) if good else "",
     )
+
+
+def way_out(
+    at: dt.datetime, contact: Contact, organization: Organization, now: dt.datetime
+) -> QuickOption | None:
+    """Return the next good moment as one that can be chosen by a click; None if ``at`` is good itself."""
+    quiet = quiet_at(at, contact, organization)
+    good = next_good_choice(at, contact, organization, now) if quiet else None
+    if quiet is None or good is None:
+        return None
+    local = good.astimezone(organization.zone)
+    days = (local.date() - now.astimezone(organization.zone).date()).days
+    there = _time_or_day(good.astimezone(quiet.zone), quiet.local)
+    label = _("Move to %(when)s there") % {"when": there}
+    return QuickOption(f"{PREFIX}good", label, days, local.time(), good)
 
 
 def waits_words(until: dt.datetime, zone: str, now: dt.datetime) -> str:

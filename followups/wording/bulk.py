@@ -18,6 +18,12 @@ from trochai.paging import Count
 from trochai.ui.formatting import day, isolated
 
 
+class MoveHow(StrEnum):
+    """Where many are moved to, besides by days or to a date. Stored, so never renamed."""
+
+    GOOD = "good"
+
+
 class Refusal(StrEnum):
     """Why a row stays as it is, besides what ``followups.wanted.Code`` names. Stored, so never renamed."""
 
@@ -30,6 +36,8 @@ class Refusal(StrEnum):
     PAST = "past"
     TOO_SOON = "too_soon"
     TOO_LATE = "too_late"
+    NOT_QUIET = "not_quiet"
+    NEVER_GOOD = "never_good"
     NO_VALUE = "no_value"
     WRONG_VALUE = "wrong_value"
     PENDING = Status.PENDING.value
@@ -49,6 +57,8 @@ REFUSALS: Mapping[str, Promise] = {
     Refusal.PAST: gettext_lazy("It would be in the past."),
     Refusal.TOO_SOON: gettext_lazy("It would be sooner than a date may be chosen."),
     Refusal.TOO_LATE: gettext_lazy("It would be later than a date may be chosen."),
+    Refusal.NOT_QUIET: gettext_lazy("It is not due in quiet hours."),
+    Refusal.NEVER_GOOD: gettext_lazy("No moment that may be chosen is good where the contact is."),
     Refusal.NO_VALUE: gettext_lazy("A value is missing."),
     Refusal.WRONG_VALUE: gettext_lazy("A value doesn’t fit the template."),
     Refusal.PENDING: gettext_lazy("It is waiting to be sent."),
@@ -183,6 +193,8 @@ def _values(values: Mapping[str, Any]) -> dict[str, str]:
         date = dt.date.fromisoformat(values["date"])
         noon = timezone.make_aware(dt.datetime.combine(date, dt.time(12)))
         return {"how": _("to %(day)s") % {"day": day(noon, noon)}}
+    if values.get("how") == MoveHow.GOOD:
+        return {"how": _("to the next good moment")}
     if "days" in values:
         days = values["days"]
         later = ngettext("%(n)d day later", "%(n)d days later", days)

@@ -10,14 +10,16 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from conversations.models import Contact
 from followups.bulk import job
-from followups.models import Attention, AttentionLook, BulkChange, FollowUp
+from followups.models import Attention, AttentionLook, BulkChange, BulkRefusal, FollowUp
 from followups.pages import attention_groups
 from tests import factories
 from tests.conftest import Team, make_team, signed_in
 from tests.followups.test_bulk import confirm, toast
 from tests.html import html_of
 from trochai import changes
+from trochai.accounts.models import DayOff, SendingHours
 
 pytestmark = pytest.mark.django_db
 
@@ -404,6 +406,71 @@ def test_all_of_a_group_are_moved_by_the_preview_and_the_worker(team, small_chun
     moved = {row.pk for row in FollowUp.objects.filter(scheduled_for=FRIDAY + dt.timedelta(days=3))}
     assert moved == {each.follow_up_id for each in several}
     assert not moved & {theirs.follow_up_id, other.follow_up_id, late.follow_up_id}
+
+
+@pytest.fixture
+def hours(team):
+    """From 8 to 8, on any day but Christmas."""
+    SendingHours.objects.bulk_create(
+        SendingHours(organization=team.organization, weekday=day, begin=dt.time(8), end=dt.time(20))
+        for day in range(1, 8)
+    )
+    DayOff.objects.create(organization=team.organization, date=dt.date(2026, 12, 25), name="Christmas")
+
+
+def at_night(team: Team, name: str, zone: str, **given: Any) -> Attention:
+    """Return what needs attention about a follow-up at 3 AM UTC."""
+    making = make(team, name, cause="quiet", subject="", scheduled_for=FRIDAY.replace(hour=3), **given)
+    Contact.objects.filter(name=name).update(timezone=zone)
+    return making
+
+
+QUIETLY = {"attention": "quiet:", "next": PAGE}
+
+
+def test_all_of_a_quiet_group_are_moved_each_to_when_it_is_good_for_its_contact(team, hours, small_chunks):
+    here, there = at_night(team, "Ana", "America/Costa_Rica"), at_night(team, "Eva", "Europe/Madrid")
+    awake = at_night(team, "Zoe", "Asia/Tokyo")
+    # The last evening of the window.
+    last = dt.datetime(2027, 2, 19, 3, tzinfo=dt.UTC)
+    too_far = make(team, "Leo", cause="quiet", subject="", scheduled_for=last)
+    asked = html_of(post(team.admin, "/followups/bulk/move/", **QUIETLY))
+    assert re.search(r'name="how" value="good" checked', asked)
+    preview = post(team.admin, "/followups/bulk/move/", **QUIETLY, step=1, how="good")
+    html = html_of(preview)
+    assert "Move 4 follow-ups to the next good moment" in html
+    assert "2 will move" in html
+    assert "It is not due in quiet hours." in html
+    assert "No moment that may be chosen is good where the contact is." in html
+    assert "in quiet hours</b>" not in html
+    confirm(team.admin, "move", preview)
+    while job.do_next(now=NOW):
+        pass
+    moved = dict(FollowUp.objects.values_list("pk", "scheduled_for"))
+    assert moved[here.follow_up_id] == dt.datetime(2026, 11, 27, 14, tzinfo=dt.UTC)
+    assert moved[there.follow_up_id] == dt.datetime(2026, 11, 27, 7, tzinfo=dt.UTC)
+    refused = dict(BulkRefusal.objects.values_list("follow_up", "code"))
+    assert refused == {too_far.follow_up_id: "never_good", awake.follow_up_id: "not_quiet"}
+
+
+def test_all_of_a_day_off_are_moved_to_when_the_next_day_begins(team, hours):
+    christmas = dt.datetime(2026, 12, 25, 16, tzinfo=dt.UTC)
+    about = {"subject": "2026-12-25", "values": {"name": "Christmas"}, "scheduled_for": christmas}
+    making = make(team, cause="holiday", **about)
+    asked = {"attention": "holiday:2026-12-25", "step": 1, "how": "good"}
+    confirm(team.admin, "move", post(team.admin, "/followups/bulk/move/", **asked))
+    row = FollowUp.objects.get(pk=making.follow_up_id)
+    assert row.scheduled_for == dt.datetime(2026, 12, 26, 14, tzinfo=dt.UTC)
+
+
+def test_what_repairs_another_cause_is_not_offered(team, hours):
+    make(team)
+    asked = {"attention": group_of(team), "next": PAGE}
+    assert 'value="good"' not in html_of(post(team.admin, "/followups/bulk/move/", **asked))
+    answer = post(team.admin, "/followups/bulk/move/", **asked, step=1, how="good")
+    assert answer.status_code == 422
+    days = post(team.admin, "/followups/bulk/move/", **asked, step=1, how="by", days=1, direction="later")
+    assert "1 will move" in html_of(days)
 
 
 def test_what_a_colleague_keeps_after_the_preview_stays(team):

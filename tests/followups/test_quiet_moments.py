@@ -213,3 +213,57 @@ def test_what_is_begun_for_somebody_new_asks_the_clock_where_they_are(team):
     html = html_of(signed_in(team.agent).post(path, NIGHT, headers=HTMX))
     # A number of Spain is of several zones.
     assert re.search(r"<b>[23]:00 AM in \w+</b>, outside 8:00 AM to 8:00 PM there.", html)
+
+
+# Moved out of it by one click ---------------------------------------------------------------------------
+
+
+AT_NIGHT = dt.datetime(2026, 12, 4, 2, tzinfo=dt.UTC)  # 3:00 AM in Madrid
+OUT_OF_IT = re.compile(
+    r'value="preset-good">\s*<span dir="auto">([^<]+)</span>\s*<small><time [^>]*>([^<]+)<'
+)
+SHOWN = re.compile(r'name="shown_preset-good" value="([^"]+)"')
+
+
+def test_what_is_due_at_night_is_moved_to_the_next_good_moment_by_one_click(team):
+    row, client = follow_up(team, scheduled_for=AT_NIGHT), signed_in(team.agent)
+    html = html_of(client.get(f"/followups/{row.pk}/move/", headers=HTMX))
+    assert OUT_OF_IT.findall(html) == [("Move to 8:00 AM there", "Fri 4 Dec")]
+    data = {"when": "preset-good", "shown_preset-good": SHOWN.search(html)[1], "version": 0}
+    assert client.post(f"/followups/{row.pk}/move/", data, headers=HTMX).status_code == 200
+    row.refresh_from_db()
+    assert row.scheduled_for == dt.datetime(2026, 12, 4, 7, tzinfo=dt.UTC)
+
+
+def test_what_is_due_in_a_good_hour_has_no_such_offer(team):
+    row = follow_up(team, scheduled_for=AT_NIGHT + dt.timedelta(hours=7))
+    html = html_of(signed_in(team.agent).get(f"/followups/{row.pk}/move/", headers=HTMX))
+    assert not OUT_OF_IT.search(html)
+    data = {"when": "preset-good", "shown_preset-good": row.scheduled_for.isoformat(), "version": 0}
+    answer = signed_in(team.agent).post(f"/followups/{row.pk}/move/", data, headers=HTMX)
+    assert answer.status_code == 422
+
+
+def test_a_retry_at_night_is_one_although_its_date_is_not(team):
+    row = follow_up(team, scheduled_for=AT_NIGHT - dt.timedelta(hours=8), next_attempt_at=AT_NIGHT)
+    html = html_of(signed_in(team.agent).get(f"/followups/{row.pk}/move/", headers=HTMX))
+    assert OUT_OF_IT.findall(html) == [("Move to 8:00 AM there", "Fri 4 Dec")]
+
+
+def test_what_is_due_sooner_than_may_be_chosen_is_offered_the_first_good_day_that_may(team, clock):
+    row = follow_up(team, scheduled_for=NOW + dt.timedelta(hours=11))  # Saturday, 3:00 AM in Madrid
+    path = f"/followups/{row.pk}/move/"
+    html = html_of(signed_in(team.agent).get(path, headers=HTMX))
+    # The first day is Wednesday the 25th from 4 PM on, and the first such night the one after it.
+    assert OUT_OF_IT.findall(html) == [("Move to Thu 26 Nov, 8:00 AM there", "Thu 26 Nov")]
+    # It is the same however late it is answered.
+    clock.move_to(NOW + dt.timedelta(minutes=7))
+    data = {"when": "preset-good", "shown_preset-good": SHOWN.search(html)[1], "version": 0}
+    assert signed_in(team.agent).post(path, data, headers=HTMX).status_code == 200
+
+
+def test_where_it_is_never_good_within_the_window_nothing_is_offered(team):
+    SendingHours.objects.exclude(weekday=1).delete()
+    row = follow_up(team, scheduled_for=dt.datetime(2027, 2, 17, 13, tzinfo=dt.UTC))
+    html = html_of(signed_in(team.agent).get(f"/followups/{row.pk}/move/", headers=HTMX))
+    assert not OUT_OF_IT.search(html)
