@@ -7,16 +7,15 @@ it stays as it was found: what has been sent by then makes room for nobody.
 from __future__ import annotations
 
 import datetime as dt
-from collections import defaultdict
 from collections.abc import Iterable
 
 from django.db import transaction
 
 from followups.attention.keeping import Found, Key, write
 from followups.calendar.counting import Span, waiting_within
+from followups.calendar.crowded import Limit, limits_of
 from followups.models import Attention, AttentionCause
 from trochai.accounts.models import Organization
-from trochai.whatsapp import messaging_limits
 from trochai.whatsapp.models import Channel
 
 # Of a day and a portfolio: whoever has more beyond the limit sees these, and moves them first.
@@ -36,7 +35,7 @@ def look_at_days(organization_id: int, days: Iterable[dt.date], *, now: dt.datet
         )
         subjects = crowded.order_by().values_list("subject", flat=True).distinct()
         concerned = {*days, *map(dt.date.fromisoformat, subjects)}
-        limits = _limits(organization)
+        limits = limits_of(organization)
         today = now.astimezone(organization.zone).date()
         if limits or subjects:
             for day in sorted(day for day in concerned if day > today):
@@ -52,22 +51,8 @@ def look_at_all_days(organization_id: int, *, now: dt.datetime) -> None:
         look_at_days(organization_id, ahead, now=now)
 
 
-def _limits(organization: Organization) -> list[tuple[int, list[int]]]:
-    """Return of each portfolio that has told a limit how many people it is, and the channels it holds for."""
-    channels = Channel.objects.filter(organization=organization).defer("account_news")
-    by_portfolio: dict[str, list[int]] = defaultdict(list)
-    for channel in channels:
-        by_portfolio[channel.portfolio].append(channel.pk)
-    told = messaging_limits.of_portfolios(channels)
-    return [
-        (limit.people, by_portfolio[portfolio])
-        for portfolio, limit in told.items()
-        if limit.people is not None
-    ]
-
-
 def _look_at_day(
-    organization: Organization, day: dt.date, limits: Iterable[tuple[int, list[int]]], *, now: dt.datetime
+    organization: Organization, day: dt.date, limits: Iterable[Limit], *, now: dt.datetime
 ) -> None:
     span = Span(day, day, organization.zone)
     waiting = waiting_within(span, Channel.objects.filter(organization=organization))

@@ -8,25 +8,30 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 from django.db.models import prefetch_related_objects
 
 from conversations.models import load_ids
 from followups import lifecycle
+from followups.calendar.crowded import Room
 from followups.models import BulkAction, BulkChange, FollowUp
 from followups.policies import Action, allowed_actions, role_allows
 from followups.scheduling import (
+    DAY,
     OutsideWindow,
     SchedulingError,
     SkippedTime,
     check_window,
     custom,
+    earliest,
+    latest,
     next_good_choice,
     quiet_at,
 )
 from followups.wanted import KEEP, Field, Wanted, problems_with
-from followups.wording.bulk import Refusal
+from followups.wording.bulk import MoveHow, Refusal
 from templates_app.forms import key_of_name
 from templates_app.models import Template
 from templates_app.parameters import ParameterKind
@@ -146,6 +151,52 @@ class MoveToGood:
 
     def apply(self, wanted: Mapping[FollowUp, dt.datetime], *, by: User, now: dt.datetime) -> None:
         lifecycle.move_all(wanted, by=by, now=now)
+
+
+@dataclass(frozen=True)
+class Spread:
+    """What its day has more than WhatsApp lets through, to the next days with room; each keeps its hour.
+
+    Rows take room from one another, in the order in which they are asked about.
+    """
+
+    organization: Organization
+    action = Action.MOVE
+
+    @cached_property
+    def _room(self) -> Room:
+        return Room(self.organization)
+
+    def wanted(self, row: FollowUp, now: dt.datetime) -> dt.datetime:
+        local = row.scheduled_for.astimezone(self.organization.zone)
+        left = self._room.left(row.channel_id, local.date())
+        if left is None or left >= 0:
+            raise Refused(Refusal.HAS_ROOM)
+        first, last = (
+            moment.astimezone(self.organization.zone).date()
+            for moment in (earliest(now, self.organization), latest(now, self.organization))
+        )
+        day = max(local.date() + DAY, first)
+        while day <= last:
+            if (self._room.left(row.channel_id, day) or 0) > 0 and (at := self._on(day, row, now)):
+                self._room.move(row.channel_id, before=local.date(), after=day)
+                return at
+            day += DAY
+        raise Refused(Refusal.NO_ROOM)
+
+    def apply(self, wanted: Mapping[FollowUp, dt.datetime], *, by: User, now: dt.datetime) -> None:
+        lifecycle.move_all(wanted, by=by, now=now)
+
+    def _on(self, day: dt.date, row: FollowUp, now: dt.datetime) -> dt.datetime | None:
+        """Return the row's moment on that day, unless it may not be chosen or it would get quiet by it."""
+        try:
+            at = Move(self.organization, date=day).wanted(row, now)
+        except Refused:
+            return None
+        contact, organization = row.conversation.contact, self.organization
+        if quiet_at(at, contact, organization) and not quiet_at(row.scheduled_for, contact, organization):
+            return None
+        return at
 
 
 @dataclass(frozen=True)
@@ -272,4 +323,4 @@ def _move_of(change: BulkChange) -> BulkVerb:
         return Move(organization, date=dt.date.fromisoformat(values["date"]))
     if "days" in values:
         return Move(organization, days=values["days"])
-    return MoveToGood(organization)
+    return Spread(organization) if values["how"] == MoveHow.SPREAD else MoveToGood(organization)

@@ -50,6 +50,10 @@ FOR_ALL: Mapping[BulkAction, Promise] = {
     BulkAction.HAND_OVER: gettext_lazy("Hand over…"),
     BulkAction.CANCEL: gettext_lazy("Cancel…"),
 }
+# What an action does for all of one cause's, where that is more than its name says.
+FOR_ALL_OF: Mapping[tuple[str, BulkAction], Promise] = {
+    (AttentionCause.LIMIT, BulkAction.MOVE): gettext_lazy("Spread…"),
+}
 OF_ONE = {
     BulkAction.TEMPLATE: Action.EDIT,
     BulkAction.MOVE: Action.MOVE,
@@ -186,14 +190,20 @@ class AttentionPage(FollowUpsPage):
 
     def _shown(self, key: GroupKey, group: Group | None, rows: RowsShown | None) -> GroupShown:
         values = group.values if group else {}
-        actions = [each for each in REPAIRS[key.cause] if may_change_many(self.membership, each)]
+        repairs = [
+            Repair(
+                str(FOR_ALL_OF.get((key.cause, each), FOR_ALL[each])), reverse("followups:bulk", args=[each])
+            )
+            for each in REPAIRS[key.cause]
+            if may_change_many(self.membership, each)
+        ]
         return GroupShown(
             key=key,
             group=group,
             title=words.title(key.cause, key.subject, values, self.now) if group else "",
             detail=words.detail(key.cause, values) if group and group.count.value == 1 else "",
             about=words.CAUSES[key.cause],
-            repairs=[Repair(str(FOR_ALL[each]), reverse("followups:bulk", args=[each])) for each in actions],
+            repairs=repairs,
             keeps=key.cause != AttentionCause.OPTED_OUT,
             keeps_first=key.cause == AttentionCause.NUMBER,
             open_url=self._url(key),

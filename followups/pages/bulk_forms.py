@@ -116,14 +116,20 @@ class Way(NamedTuple):
     hint: Promise
 
 
-WAYS: Mapping[str, Way] = dict.fromkeys(
-    [AttentionCause.QUIET, AttentionCause.HOLIDAY],
-    Way(
-        MoveHow.GOOD,
-        gettext_lazy("To the next good moment"),
-        gettext_lazy("Each when it is neither night nor a day off where its contact is"),
-    ),
+OUT_OF_QUIET = Way(
+    MoveHow.GOOD,
+    gettext_lazy("To the next good moment"),
+    gettext_lazy("Each when it is neither night nor a day off where its contact is"),
 )
+WAYS: Mapping[str, Way] = {
+    AttentionCause.QUIET: OUT_OF_QUIET,
+    AttentionCause.HOLIDAY: OUT_OF_QUIET,
+    AttentionCause.LIMIT: Way(
+        MoveHow.SPREAD,
+        gettext_lazy("To the next days that have room"),
+        gettext_lazy("As many a day as WhatsApp lets through, each at its hour"),
+    ),
+}
 
 
 class MoveManyForm(ActionForm):

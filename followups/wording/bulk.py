@@ -22,6 +22,7 @@ class MoveHow(StrEnum):
     """Where many are moved to, besides by days or to a date. Stored, so never renamed."""
 
     GOOD = "good"
+    SPREAD = "spread"
 
 
 class Refusal(StrEnum):
@@ -38,6 +39,8 @@ class Refusal(StrEnum):
     TOO_LATE = "too_late"
     NOT_QUIET = "not_quiet"
     NEVER_GOOD = "never_good"
+    HAS_ROOM = "has_room"
+    NO_ROOM = "no_room"
     NO_VALUE = "no_value"
     WRONG_VALUE = "wrong_value"
     PENDING = Status.PENDING.value
@@ -59,6 +62,8 @@ REFUSALS: Mapping[str, Promise] = {
     Refusal.TOO_LATE: gettext_lazy("It would be later than a date may be chosen."),
     Refusal.NOT_QUIET: gettext_lazy("It is not due in quiet hours."),
     Refusal.NEVER_GOOD: gettext_lazy("No moment that may be chosen is good where the contact is."),
+    Refusal.HAS_ROOM: gettext_lazy("Its day has no more than WhatsApp lets through."),
+    Refusal.NO_ROOM: gettext_lazy("No day that may be chosen has room for it."),
     Refusal.NO_VALUE: gettext_lazy("A value is missing."),
     Refusal.WRONG_VALUE: gettext_lazy("A value doesn’t fit the template."),
     Refusal.PENDING: gettext_lazy("It is waiting to be sent."),
@@ -193,8 +198,11 @@ def _values(values: Mapping[str, Any]) -> dict[str, str]:
         date = dt.date.fromisoformat(values["date"])
         noon = timezone.make_aware(dt.datetime.combine(date, dt.time(12)))
         return {"how": _("to %(day)s") % {"day": day(noon, noon)}}
-    if values.get("how") == MoveHow.GOOD:
-        return {"how": _("to the next good moment")}
+    match values.get("how"):
+        case MoveHow.GOOD:
+            return {"how": _("to the next good moment")}
+        case MoveHow.SPREAD:
+            return {"how": _("to days with room")}
     if "days" in values:
         days = values["days"]
         later = ngettext("%(n)d day later", "%(n)d days later", days)

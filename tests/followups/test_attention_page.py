@@ -11,6 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from conversations.models import Contact
+from followups import lifecycle
 from followups.bulk import job
 from followups.models import Attention, AttentionLook, BulkChange, BulkRefusal, FollowUp
 from followups.pages import attention_groups
@@ -19,7 +20,8 @@ from tests.conftest import Team, make_team, signed_in
 from tests.followups.test_bulk import confirm, toast
 from tests.html import html_of
 from trochai import changes
-from trochai.accounts.models import DayOff, SendingHours
+from trochai.accounts.models import DayOff, Organization, SendingHours
+from trochai.whatsapp.models import Channel
 
 pytestmark = pytest.mark.django_db
 
@@ -461,6 +463,77 @@ def test_all_of_a_day_off_are_moved_to_when_the_next_day_begins(team, hours):
     confirm(team.admin, "move", post(team.admin, "/followups/bulk/move/", **asked))
     row = FollowUp.objects.get(pk=making.follow_up_id)
     assert row.scheduled_for == dt.datetime(2026, 12, 26, 14, tzinfo=dt.UTC)
+
+
+FULL = dt.datetime(2026, 12, 1, 16, tzinfo=dt.UTC)
+OVER = {"attention": f"limit:{FULL.date()}", "next": PAGE}
+
+
+@pytest.fixture
+def crowded(team) -> list[Attention]:
+    """Of five on one day WhatsApp lets two through; the next day has one already."""
+    Channel.objects.filter(pk=team.channel.pk).update(messaging_limit="TIER_2", messaging_limit_at=NOW)
+    for hour in range(2):
+        left(team, scheduled_for=FULL - dt.timedelta(hours=1 + hour))
+    left(team, scheduled_for=FULL + dt.timedelta(days=1, hours=1))
+    about = {"cause": "limit", "subject": str(FULL.date()), "values": {"due": 5, "limit": 2}}
+    return [
+        make(team, f"Contact {hour}", scheduled_for=FULL + dt.timedelta(hours=hour), **about)
+        for hour in range(3)
+    ]
+
+
+def spread(team: Team) -> Any:
+    return post(team.admin, "/followups/bulk/move/", **OVER, step=1, how="spread")
+
+
+def dates(rows: list[Attention]) -> list[dt.datetime]:
+    return [FollowUp.objects.get(pk=each.follow_up_id).scheduled_for for each in rows]
+
+
+def test_what_a_day_has_too_many_spreads_to_the_next_days_that_have_room(team, crowded, small_chunks):
+    assert re.search(r'bulk/move/"[^>]*>\s*Spread…', page(team.admin))
+    asked = html_of(post(team.admin, "/followups/bulk/move/", **OVER))
+    assert re.search(r'name="how" value="spread" checked', asked)
+    preview = spread(team)
+    html = html_of(preview)
+    assert "Move 3 follow-ups to days with room" in html
+    assert re.findall(r"<ins>(.*?)</ins>", html) == [
+        "Wed 2 Dec, 10:00 AM",
+        "Thu 3 Dec, 11:00 AM",
+        "Thu 3 Dec, 12:00 PM",
+    ]
+    confirm(team.admin, "move", preview)
+    while job.do_next(now=NOW):
+        pass
+    days = [FULL + dt.timedelta(days=days, hours=hour) for hour, days in enumerate([1, 2, 2])]
+    assert dates(crowded) == days
+
+
+def test_a_day_gives_away_no_more_than_it_has_too_many(team, crowded):
+    preview = spread(team)
+    lifecycle.cancel(FollowUp.objects.filter(scheduled_for__lt=FULL)[0], by=team.admin, now=NOW)
+    confirm(team.admin, "move", preview)
+    assert dates(crowded)[2] == FULL + dt.timedelta(hours=2)
+    refusal = BulkRefusal.objects.get()
+    assert (refusal.follow_up, refusal.code) == (crowded[2].follow_up, "has_room")
+
+
+def test_where_no_day_of_the_window_has_room_it_stays(team, crowded):
+    # It ends on the next day, before these hours.
+    Organization.objects.filter(pk=team.organization.pk).update(max_days=12)
+    html = html_of(spread(team))
+    assert "No day that may be chosen has room for it." in html
+    assert "they stay as they are" in html
+
+
+def test_nobody_is_woken_to_make_room(team, crowded, hours):
+    """Only from 8 to 8: a day off is none that has room."""
+    for day in (2, 3):
+        DayOff.objects.create(organization=team.organization, date=dt.date(2026, 12, day))
+    html = html_of(spread(team))
+    assert re.findall(r"<ins>(.*?)</ins>", html)[0] == "Fri 4 Dec, 10:00 AM"
+    assert "in quiet hours</b>" not in html
 
 
 def test_what_repairs_another_cause_is_not_offered(team, hours):
