@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.utils import timezone
 
+from followups.attention import tasks
 from followups.models import Attention, FollowUp
 from tests import factories
 from tests.browser.test_followups_table import make
+from trochai.accounts.models import SendingHours
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -92,6 +95,77 @@ def test_what_is_opened_before_the_scripts_are_there_is_loaded_with_them(team, o
     expect(page.locator(".cause-bar")).to_have_text("Show them")
     scripts.pop().continue_()
     expect(page.locator(".cause-rows .name")).to_have_text(["Ana Mora"])
+
+
+def test_by_keyboard_one_and_then_the_rest_get_another_template(team, open_page):
+    paused(team, "Ana Mora", "Tom Becker", "Zoe Rivas")
+    other = factories.TemplateFactory(
+        channel=team.channel,
+        name="private_visit",
+        components=[{"type": "BODY", "text": "Puede visitar {{1}} cuando guste, escríbanos."}],
+    )
+    factories.TemplateFactory(channel=team.channel, name="public_visit")
+    page = open_page(team.agent, PAGE)
+    open_group(page)
+    press(page.get_by_role("link", name="Another template: Ana Mora"))
+    dialog = page.get_by_role("dialog", name="Edit follow-up")
+    # Which template it gets is the first thing to decide.
+    expect(dialog.get_by_label("Search approved templates")).to_be_focused()
+    page.keyboard.type("private")
+    expect(dialog.locator(".option:visible")).to_have_count(1)
+    page.keyboard.press("Enter")
+    value = dialog.get_by_role("textbox", name="visitar [1]")
+    value.fill("la casa de Escazú")
+    expect(dialog.locator(".bubble")).to_contain_text("Puede visitar la casa de Escazú")
+    press(dialog.get_by_role("button", name=re.compile("^Save")))
+    expect(page.locator(".toast")).to_contain_text("Follow-up changed")
+    expect(dialog).to_have_count(0)
+    tasks.look_at_all()
+    expect(page.locator(".cause-rows .name")).to_have_text(["Tom Becker", "Zoe Rivas"])
+    press(page.locator(".cause-bar").get_by_role("button", name="Use another template…"))
+    ask = page.get_by_role("dialog", name="Change 2 follow-ups")
+    ask.get_by_label("Template").focus()
+    page.keyboard.type("private")
+    press(ask.get_by_role("button", name="Preview"))
+    ask.get_by_role("textbox", name="visitar [1]").fill("la casa")
+    press(ask.get_by_role("button", name="Preview"))
+    preview = page.get_by_role("dialog", name="Send 2 follow-ups with private_visit")
+    press(preview.get_by_role("button", name="Change 2 follow-ups"))
+    expect(page.locator(".toast").last).to_contain_text("2 changed")
+    tasks.look_at_all()
+    expect(page.get_by_role("heading", name="Nothing needs you")).to_be_visible()
+    sent_with = FollowUp.objects.values_list("template", "parameters").order_by("pk")
+    values = ["la casa de Escazú", "la casa", "la casa"]
+    assert list(sent_with) == [(other.pk, {"body.1": value}) for value in values]
+
+
+def test_by_keyboard_one_and_then_the_rest_leave_the_night(team, open_page):
+    SendingHours.objects.bulk_create(
+        SendingHours(organization=team.organization, weekday=day, begin=dt.time(8), end=dt.time(20))
+        for day in range(1, 8)
+    )
+    night = (timezone.now() + dt.timedelta(days=10)).replace(hour=9, minute=0, second=0, microsecond=0)
+    for number, name in enumerate(["Ana Mora", "Tom Becker", "Zoe Rivas"]):
+        make(team, name, scheduled_for=night + dt.timedelta(minutes=number))
+    tasks.look_at_all()
+    page = open_page(team.agent, PAGE)
+    open_group(page)
+    press(page.get_by_role("link", name="Move: Ana Mora"))
+    press(page.get_by_role("dialog").get_by_role("button", name="Move to 8:00 AM there"))
+    expect(page.locator(".toast")).to_contain_text("Follow-up moved")
+    tasks.look_at_all()
+    expect(page.locator(".cause-rows .name")).to_have_text(["Tom Becker", "Zoe Rivas"])
+    press(page.locator(".cause-bar").get_by_role("button", name="Move…"))
+    ask = page.get_by_role("dialog", name="Move 2 follow-ups")
+    expect(ask.get_by_role("radio", name="To the next good moment")).to_be_checked()
+    press(ask.get_by_role("button", name="Preview"))
+    preview = page.get_by_role("dialog", name="Move 2 follow-ups to the next good moment")
+    press(preview.get_by_role("button", name="Move 2 follow-ups"))
+    expect(page.locator(".toast").last).to_contain_text("2 moved")
+    tasks.look_at_all()
+    expect(page.get_by_role("heading", name="Nothing needs you")).to_be_visible()
+    morning = night.replace(hour=14)
+    assert set(FollowUp.objects.values_list("scheduled_for", flat=True)) == {morning}
 
 
 def test_what_colleagues_repair_leaves_an_open_page(team, open_page):
