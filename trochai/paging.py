@@ -9,7 +9,7 @@ import datetime as dt
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, NamedTuple, Self, TypeVar
 from urllib.parse import quote, unquote
 
 from django.db.models import F, IntegerField, Model, QuerySet, Subquery
@@ -198,24 +198,31 @@ def counted_to(rows: QuerySet[Any], cap: int) -> Subquery:
     return _CountOf(rows.order_by().values("pk")[: cap + 1])
 
 
+class Once(NamedTuple):
+    """The column by whose values rows count, each once; no more rows are read than ``cap``."""
+
+    column: str
+    cap: int
+
+
 def counts_of(
-    lists: Mapping[K, QuerySet[Any]], cap: int, *, of: QuerySet[Any], once: Mapping[K, str] | None = None
+    lists: Mapping[K, QuerySet[Any]], cap: int, *, of: QuerySet[Any], once: Mapping[K, Once] | None = None
 ) -> dict[K, Count]:
     """Count several lists in one query, each up to ``cap``; ``of`` is the one row that all belong to.
 
-    ``once`` names, for lists in which several rows may be about one thing, the column that tells which: these
-    count once. Such a list is read no further either, so where it meets the cap its count may be lower.
+    ``once`` names the lists in which several rows may be about one thing. Where such a list meets its cap,
+    its count is what was found until then.
     """
-    columns = once or {}
+    kinds = once or {}
     counted = [
-        _DistinctOf(rows.order_by().values(columns[key])[: cap + 1], column=columns[key], cap=cap)
-        if key in columns
+        _DistinctOf(rows.order_by().values(kinds[key].column)[: kinds[key].cap + 1], **kinds[key]._asdict())
+        if key in kinds
         else counted_to(rows, cap)
         for key, rows in lists.items()
     ]
     numbers = of.values_list(*counted).get()
     return {
-        key: Count(abs(number), is_capped=number < 0) if key in columns else Count.capped(number, cap)
+        key: Count(abs(number), is_capped=number < 0) if key in kinds else Count.capped(number, cap)
         for key, number in zip(lists, numbers, strict=True)
     }
 

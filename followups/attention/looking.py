@@ -112,9 +112,10 @@ def _look_at_each(
         mine = AttentionLook.objects.filter(pk=pk)
         if not mine.exclude(begun_at__gt=now - LONGEST).update(begun_at=now):
             continue
-        if look(concerned(Concerned.ORGANIZATION, [pk]), now=now, stop=stop):
-            mine.update(looked_at=now)
-        mine.update(begun_at=None)
+        is_whole = look(concerned(Concerned.ORGANIZATION, [pk]), now=now, stop=stop)
+        mine.update(begun_at=None, **({"looked_at": now} if is_whole else {}))
+        if not is_whole:
+            return
 
 
 def _look_at(pks: Sequence[int], *, now: dt.datetime) -> Days:

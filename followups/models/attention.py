@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import OuterRef, Q, Subquery
 from django.utils.translation import gettext_lazy as _
 
 from followups.models.follow_ups import FollowUp, Status, in_charge
@@ -28,22 +28,26 @@ class AttentionCause(models.TextChoices):
 
 class AttentionQuerySet(models.QuerySet["Attention"]):
     def for_organization(self, organization: Organization) -> Self:
-        """Return what still waits for somebody: of visible pending rows, and not kept as it is."""
-        return self.filter(
-            organization=organization,
-            kept_at__isnull=True,
-            follow_up__status=Status.PENDING,
-            follow_up__deleted_at__isnull=True,
-        )
+        """Return what still waits for somebody: of pending rows, and not kept as it is.
+
+        Each state is looked up by itself: PostgreSQL takes as few of these rows to be pending as of all
+        follow-ups, and would rather read those from end to end than as many as a page counts.
+        """
+        state = Subquery(FollowUp.objects.filter(pk=OuterRef("follow_up")).values("status")[:1])
+        return self.open_in(organization).alias(state=state).filter(state=Status.PENDING)
+
+    def open_in(self, organization: Organization) -> Self:
+        """Return what is not kept as it is, also of rows that are being sent, or wait no more."""
+        return self.filter(organization=organization, kept_at__isnull=True)
 
     def repairable_by(self, membership: Membership, *, only_mine: bool = False) -> Self:
         """Return what still waits for this member: of everyone's for an admin, else of what is theirs."""
-        rows = self.for_organization(membership.organization)
         if not membership.can_write:
-            return rows.none()
+            return self.none()
         if membership.is_admin and not only_mine:
-            return rows
-        return rows.filter(in_charge([membership.user_id], of="follow_up__"))
+            return self.for_organization(membership.organization)
+        theirs = in_charge([membership.user_id], of="follow_up__")
+        return self.open_in(membership.organization).filter(theirs, follow_up__status=Status.PENDING)
 
 
 class Attention(models.Model):

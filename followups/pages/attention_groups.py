@@ -1,4 +1,4 @@
-"""What needs attention, in groups of one cause and subject; read no further than ``COUNT_CAP``."""
+"""What needs attention, in groups of one cause and subject; of each cause read up to ``ATTENTION_CAP``."""
 
 from __future__ import annotations
 
@@ -11,9 +11,16 @@ from typing import TYPE_CHECKING, Any, Self
 from django.db.models import Count as CountOf
 from django.db.models import Min
 
-from followups.models import Attention, AttentionCause, AttentionQuerySet, FollowUp, FollowUpQuerySet
-from followups.pages.search import COUNT_CAP
-from followups.wording.attention import CAUSES
+from followups.models import (
+    Attention,
+    AttentionCause,
+    AttentionQuerySet,
+    FollowUp,
+    FollowUpQuerySet,
+    Status,
+    in_charge,
+)
+from followups.pages.listing import ATTENTION_CAP
 from trochai.paging import Count
 
 if TYPE_CHECKING:
@@ -22,8 +29,6 @@ if TYPE_CHECKING:
 SHOWN = 50
 KEY = re.compile(r"(mine-)?([a-z_]{1,16}):([0-9-]{0,64})")
 WORST_FIRST = {cause: rank for rank, cause in enumerate(AttentionCause.values)}
-WOULD_FAIL = [cause for cause in AttentionCause.values if CAUSES[cause].would_fail]
-WOULD_ANNOY = [cause for cause in AttentionCause.values if not CAUSES[cause].would_fail]
 
 
 @dataclass(frozen=True)
@@ -51,8 +56,15 @@ class GroupKey:
         return theirs.filter(cause=self.cause, subject=self.subject)
 
     def follow_ups(self, membership: Membership) -> FollowUpQuerySet:
-        rows = FollowUp.objects.for_organization(membership.organization)
-        return rows.filter(pk__in=self.attention(membership).values("follow_up"))
+        """Return the rows of ``attention``, found in the order in which they are due where they are many."""
+        if not membership.can_write:
+            return FollowUp.objects.none()
+        organization = membership.organization
+        found = Attention.objects.open_in(organization).filter(cause=self.cause, subject=self.subject)
+        waiting = FollowUp.objects.for_organization(organization).unsettled().filter(status=Status.PENDING)
+        rows = waiting.filter(pk__in=found.values("follow_up"))
+        everyones = membership.is_admin and not self.only_mine
+        return rows if everyones else rows.filter(in_charge([membership.user_id]))
 
 
 @dataclass(frozen=True)
@@ -66,22 +78,25 @@ class Group:
 
 
 def groups_for(membership: Membership, *, only_mine: bool) -> list[Group]:
-    """Return the groups, the worst cause first and then the soonest; in three queries.
+    """Return the groups, the worst cause first and then the soonest.
 
-    Of more than so many rows only the first are read, and a count says that there may be more.
+    Of everyone's each cause is a query: of very many only the first are read, which are no others' then. A
+    count says where there may be more.
     """
     rows = Attention.objects.repairable_by(membership, only_mine=only_mine)
     found: list[dict[str, Any]] = []
-    for causes in (WOULD_FAIL, WOULD_ANNOY):
-        read = rows.filter(cause__in=causes).order_by().values("pk")[: COUNT_CAP + 1]
+    everyones = membership.is_admin and not only_mine
+    for causes in [[each] for each in AttentionCause.values] if everyones else [AttentionCause.values]:
+        most = ATTENTION_CAP * len(causes)
+        read = rows.filter(cause__in=causes).order_by().values("pk")[: most + 1]
         counted = (
             Attention.objects.filter(pk__in=read)
             .values("cause", "subject")
             .annotate(number=CountOf("pk"), first_due=Min("follow_up__scheduled_for"), one=Min("pk"))
         )
         theirs = list(counted)
-        is_capped = sum(each["number"] for each in theirs) > COUNT_CAP
-        found += [each | {"count": Count(min(each["number"], COUNT_CAP), is_capped)} for each in theirs]
+        is_capped = sum(each["number"] for each in theirs) > most
+        found += [each | {"count": Count(min(each["number"], most), is_capped)} for each in theirs]
     found.sort(key=lambda each: (WORST_FIRST[each["cause"]], each["first_due"], each["subject"]))
     shown = found[:SHOWN]
     values = dict(

@@ -26,13 +26,14 @@ from templates_app.models import Template
 from trochai import paging
 from trochai.accounts.models import Membership, Organization
 from trochai.hints import hints
-from trochai.paging import Count, Cursor, Order, Page, count_of, counts_of
+from trochai.paging import Count, Cursor, Once, Order, Page, count_of, counts_of
 from trochai.search import is_short
 from trochai.whatsapp.models import Channel
 
 PAGE_SIZE = 25
-# Beside the tabs, to a page of its own (followups.pages.attention).
+# Beside the tabs, to a page of its own (followups.pages.attention). What needs it is looked up row by row.
 ATTENTION = "attention"
+ATTENTION_CAP = 1_000
 # Seconds.
 BEYOND_FOR = 600
 # Days whose midnight can be represented in every time zone, and so can the days next to them.
@@ -331,7 +332,7 @@ def counts_for(
     if attention is not None:
         lists[ATTENTION] = attention
     # A row may need it for several reasons.
-    once = {ATTENTION: "follow_up_id"}
+    once = {ATTENTION: Once("follow_up_id", ATTENTION_CAP)}
     found = counts_of(lists, COUNT_CAP, of=Organization.objects.filter(pk=organization.pk), once=once)
     hints.write(
         {name: True for name, tab in names.items() if tab in found and found[tab].is_capped},
