@@ -76,6 +76,16 @@ def test_changes_are_listed_and_counted_before_they_are_saved(team, follow_up, o
     expect(page.locator("#drawer")).to_contain_text("Casa 7")
 
 
+def test_the_dialog_is_the_same_on_the_follow_ups_own_page(team, follow_up, open_page):
+    page = open_page(team.agent, f"/followups/{follow_up.pk}/")
+    page.get_by_role("link", name="Edit", exact=True).click()
+    dialog = page.get_by_role("dialog", name="Edit follow-up")
+    dialog.get_by_label("Note").fill("Ten chars.")
+    expect(dialog.locator("#schedule-note-count")).to_have_text("10/500")
+    form, preview = (dialog.locator(part).bounding_box() for part in (".form", ".preview"))
+    assert preview["x"] >= form["x"] + form["width"]
+
+
 def test_a_colleagues_change_stands_beside_mine_and_mine_can_be_saved_all_the_same(
     team, follow_up, open_page
 ):
