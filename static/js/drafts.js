@@ -125,7 +125,7 @@ function restore(form, fields) {
     const chosen = field.type === "radio" ? field.value === value : value;
     // One of a group is chosen; the others follow.
     if (field.type === "radio" && !chosen) continue;
-    const property = isChoice(field) ? "checked" : "value";
+    const property = isTicked(field) ? "checked" : "value";
     if (field[property] === chosen) continue;
     field[property] = chosen;
     field.dispatchEvent(new Event("input", { bubbles: true }));

@@ -74,6 +74,18 @@ def test_a_half_written_message_waits_in_its_conversation(team, other, open_page
     expect(box).to_have_value("")
 
 
+def test_what_was_chosen_from_a_list_comes_back_with_the_rest(team, two_templates, open_page):
+    page = open_page(team.agent, path_of(team.conversation))
+    dialog = open_dialog(page)
+    fill(dialog)
+    dialog.get_by_role("checkbox", name="Repeat", exact=True).check()
+    dialog.get_by_label("How it ends").select_option("count")
+    page.reload()
+    page.locator("#follow-up-draft").get_by_role("link", name="Go on").click()
+    expect_filled(dialog)
+    expect(dialog.get_by_label("How it ends")).to_have_value("count")
+
+
 @pytest.mark.parametrize("leave", ["Escape", "Cancel"])
 def test_the_dialog_asks_before_it_drops_what_was_entered(team, two_templates, open_page, leave):
     page = open_page(team.agent, path_of(team.conversation))
