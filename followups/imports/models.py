@@ -102,6 +102,11 @@ class Import(models.Model):
         new = ImportRow.objects.filter(batch=self, verdict=Verdict.READY, is_new=True)
         return new.order_by().values("phone").distinct().count()
 
+    @property
+    def quiet(self) -> int:
+        """How many of those that can be scheduled would be quiet where whoever gets them is."""
+        return ImportRow.objects.filter(batch=self, verdict=Verdict.READY, is_quiet=True).count()
+
 
 class ImportRow(models.Model):
     """One line of the file. ``number`` is what a spreadsheet shows beside it: the headings are row 1."""
@@ -116,6 +121,9 @@ class ImportRow(models.Model):
     # As far as it could be read: E.164 in one spelling, so that whoever is erased is found.
     phone = models.CharField(max_length=16, blank=True)
     is_new = models.BooleanField(default=False)
+    # Its moment, where whoever gets it is: no reason to refuse it. Also the database's, as processes of the
+    # version before write rows during an update.
+    is_quiet = models.BooleanField(default=False, db_default=False)
     # What it asks for, as ``FollowUp.submission``: the same again is made once.
     submission = models.UUIDField(null=True)
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from followups.models.follow_ups import FollowUp
-from followups.repeating import EndKind, RepeatKind, Rule
+from followups.repeating import EndKind, Repeat, RepeatKind, Rule
 
 
 class SeriesEnd(models.TextChoices):
@@ -81,6 +81,9 @@ class Series(models.Model):
     # change. What is made is computed anew.
     next_number = models.PositiveIntegerField(default=2)
     next_at = models.DateTimeField(null=True)
+    # Counts what people change, and its end, so that nobody saves over what they have not seen. Also the
+    # database's, as processes of the version before write rows during an update.
+    version = models.PositiveIntegerField(default=0, db_default=0, editable=False)
     ended_at = models.DateTimeField(null=True)
     # None: the system, or somebody whose account is gone.
     ended_by = models.ForeignKey("accounts.User", on_delete=models.SET_NULL, null=True, related_name="+")
@@ -121,6 +124,17 @@ class Series(models.Model):
             count=self.count,
             until=self.until,
             first_number=self.first_number,
+        )
+
+    @property
+    def repeat(self) -> Repeat:
+        return Repeat(
+            kind=RepeatKind(self.kind),
+            ends=EndKind(self.ends),
+            count=self.count,
+            until=self.until,
+            ends_on_failure=self.ends_on_failure,
+            ends_on_reply=self.ends_on_reply,
         )
 
     @property
