@@ -6,8 +6,11 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from followups.repeating import RepeatKind, Rule
+
 if TYPE_CHECKING:
     from followups.models import FollowUp
+    from followups.repeating import Repeat
 
 # Names of columns, and in the history stored ones: never renamed.
 DECIDED = ("template_id", "parameters", "scheduled_for", "note", "cancel_on_reply")
@@ -17,12 +20,38 @@ def contents_of(follow_up: FollowUp) -> dict[str, Any]:
     return {name: getattr(follow_up, name) for name in DECIDED}
 
 
+def repeat_of(follow_up: FollowUp) -> dict[str, Any] | None:
+    """Return what the history keeps of how it is repeated; nothing if it is not, or no longer."""
+    series = follow_up.series
+    return None if series is None or not series.is_live else as_kept(series.repeat, series.rule)
+
+
+def as_kept(repeat: Repeat | None, rule: Rule | None) -> dict[str, Any] | None:
+    if repeat is None or rule is None:
+        return None
+    return {
+        "kind": rule.kind,
+        "first_on": rule.first_on.isoformat(),
+        "count": rule.count,
+        "until": rule.until and rule.until.isoformat(),
+        "ends_on_failure": repeat.ends_on_failure,
+        "ends_on_reply": repeat.ends_on_reply,
+    }
+
+
+def rule_kept(kept: Mapping[str, Any]) -> Rule:
+    """Return the rule that the history has kept: its days, without the hour."""
+    until = kept["until"] and dt.date.fromisoformat(kept["until"])
+    first_on = dt.date.fromisoformat(kept["first_on"])
+    return Rule(RepeatKind(kept["kind"]), first_on, dt.time(), kept["count"], until)
+
+
 def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return ``from`` and ``to``: what differs, as JSON. Of the values only those that do.
 
     With another template all values come along: the same key means another place.
     """
-    changed = [name for name in DECIDED if before[name] != after[name]]
+    changed = [name for name in before if before[name] != after[name]]
     sides = {"from": before, "to": after}
     found = {side: {name: _stored(each[name]) for name in changed} for side, each in sides.items()}
     if "parameters" in changed and "template_id" not in changed:

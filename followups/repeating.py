@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -68,8 +68,20 @@ class Repeat:
 
     def rule(self, at: dt.datetime, zone: dt.tzinfo) -> Rule:
         """Return the rule of what begins at this moment."""
-        local = at.astimezone(zone)
-        return Rule(self.kind, local.date(), local.time(), self.count, self.until)
+        return Rule(self.kind, *_local(at, zone), self.count, self.until)
+
+    def rule_after(self, underway: Underway, zone: dt.tzinfo, *, to: dt.datetime | None = None) -> Rule:
+        """Return the rule by which it goes on, as somebody has changed it.
+
+        ``to`` is where they move the one that waits.
+        What they have not changed stays: a 31st is one also while the one that waits is on the 28th, and the
+        hour is the rule's where that one was moved by itself.
+        """
+        rule, number = underway
+        first_on, time = (underway.day, rule.time) if to is None else _local(to, zone)
+        if self.kind == rule.kind and first_on == underway.day:
+            return replace(rule, time=time, count=self.count, until=self.until)
+        return Rule(fitting_kind(self.kind, first_on), first_on, time, self.count, self.until, number)
 
 
 class Occurrence(NamedTuple):
@@ -96,7 +108,7 @@ class Rule:
 
     def occurrences(self, zone: dt.tzinfo, *, after: int = 0) -> Iterator[Occurrence]:
         """Yield those with numbers above ``after``, in UTC."""
-        for number, day in enumerate(self._days(), start=self.first_number):
+        for number, day in enumerate(self._days(self.until), start=self.first_number):
             if self.count is not None and number > self.count:
                 return
             if number > after:
@@ -107,9 +119,13 @@ class Rule:
         ahead = (each for each in self.occurrences(zone, after=after) if each.at > now)
         return list(islice(ahead, most))
 
-    def _days(self) -> Iterator[dt.date]:
+    def day(self, number: int) -> dt.date:
+        """Return the day of that occurrence, also of one after the end."""
+        return next(islice(self._days(None), number - self.first_number, None))
+
+    def _days(self, until: dt.date | None) -> Iterator[dt.date]:
         midnight = dt.datetime.combine(self.first_on, dt.time())
-        end = dt.datetime.combine(self.until, dt.time()) if self.until else None
+        end = dt.datetime.combine(until, dt.time()) if until else None
         return (each.date() for each in rrule(dtstart=midnight, until=end, **self._steps()))
 
     def _steps(self) -> dict[str, Any]:
@@ -128,6 +144,18 @@ class Rule:
         return {"freq": YEARLY, "bymonth": on.month, **_day_or_last(on)}
 
 
+class Underway(NamedTuple):
+    """The rule by which something is repeated already, and the number of the occurrence that waits."""
+
+    rule: Rule
+    number: int
+
+    @property
+    def day(self) -> dt.date:
+        """On which the rule has that one, wherever it was moved by itself."""
+        return self.rule.day(self.number)
+
+
 def kinds_for(first_on: dt.date, *, min_days: int) -> list[RepeatKind]:
     """Return how what begins on that day can be repeated, without a step of fewer than ``min_days``."""
     fitting = set(RepeatKind)
@@ -144,6 +172,11 @@ def fitting_kind(kind: RepeatKind, first_on: dt.date) -> RepeatKind:
     if kind in monthly and kind not in kinds_for(first_on, min_days=1):
         return (monthly - {kind}).pop()
     return kind
+
+
+def most_times(number: int) -> int:
+    """Return after how many times in all it may end, where the occurrence with that number waits."""
+    return number - 1 + MOST_TIMES
 
 
 def is_beyond(until: dt.date | None, first_on: dt.date) -> bool:
@@ -165,3 +198,8 @@ def is_last_of_month(day: dt.date) -> bool:
 def _day_or_last(on: dt.date) -> dict[str, Any]:
     """Return the last of the days up to that one which a month has."""
     return {"bymonthday": [*range(min(on.day, IN_EVERY_MONTH), on.day + 1)], "bysetpos": -1}
+
+
+def _local(at: dt.datetime, zone: dt.tzinfo) -> tuple[dt.date, dt.time]:
+    local = at.astimezone(zone)
+    return local.date(), local.time()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
-from followups.repeating import MOST_TIMES, MOST_YEARS, Repeat, is_beyond, kinds_for
+from followups.repeating import MOST_YEARS, Repeat, Rule, Underway, is_beyond, kinds_for, most_times
 from followups.scheduling import OutsideWindow, check_window, quick_options
 from templates_app.parameters import Problem
 
@@ -57,6 +57,7 @@ class Code(StrEnum):
     NOTE_TOO_LONG = "note_too_long"
     CANNOT_REPEAT = "cannot_repeat"
     REPEATED_ONCE = "repeated_once"
+    REPEATED_NO_MORE = "repeated_no_more"
     REPEATED_TOO_LONG = "repeated_too_long"
 
 
@@ -65,7 +66,7 @@ class Wanted:
     """What ``lifecycle.schedule`` is asked for. ``template`` and ``scheduled_for`` are None until chosen.
 
     ``choice`` is the key of the quick option that ``scheduled_for`` stands for, ``CUSTOM``, or for a row that
-    waits ``KEEP`` with the moment that it has, ``kept``.
+    waits ``KEEP`` with the moment that it has, ``kept``. ``underway``: how that one is repeated already.
     """
 
     conversation: Conversation
@@ -77,6 +78,18 @@ class Wanted:
     cancel_on_reply: bool = False
     kept: dt.datetime | None = None
     repeat: Repeat | None = None
+    underway: Underway | None = None
+
+    @property
+    def rule(self) -> Rule | None:
+        """By which it is repeated from then on, if it is."""
+        if self.repeat is None or self.scheduled_for is None:
+            return None
+        zone = self.conversation.organization.zone
+        if self.underway is None:
+            return self.repeat.rule(self.scheduled_for, zone)
+        to = None if self.scheduled_for == self.kept else self.scheduled_for
+        return self.repeat.rule_after(self.underway, zone, to=to)
 
 
 def problems_with(wanted: Wanted, *, now: dt.datetime, waiting: int = 0) -> list[Problem]:
@@ -104,8 +117,9 @@ def problems_with(wanted: Wanted, *, now: dt.datetime, waiting: int = 0) -> list
     if length > NOTE_LENGTH:
         values = {"length": length, "limit": NOTE_LENGTH}
         problems.append(Problem(Field.NOTE, Code.NOTE_TOO_LONG, values))
-    if wanted.repeat is not None and wanted.scheduled_for is not None:
-        problems += problems_with_repeat(wanted.repeat, wanted.scheduled_for, organization)
+    if wanted.rule is not None and wanted.scheduled_for is not None:
+        at = wanted.scheduled_for
+        problems += problems_with_rule(wanted.rule, at, organization, underway=wanted.underway)
     return problems
 
 
@@ -144,15 +158,24 @@ def is_offered(template: Template, conversation: Conversation) -> bool:
     return template.can_be_sent_on(conversation.channel) and not template.is_for_now
 
 
-def problems_with_repeat(repeat: Repeat, at: dt.datetime, organization: Organization) -> Iterator[Problem]:
-    """Yield what is wrong with how it is repeated from that moment on."""
-    rule = repeat.rule(at, organization.zone)
-    if repeat.kind not in kinds_for(rule.first_on, min_days=organization.min_days):
+def problems_with_rule(
+    rule: Rule, at: dt.datetime, organization: Organization, *, underway: Underway | None = None
+) -> Iterator[Problem]:
+    """Yield what is wrong with how what goes out at that moment is repeated.
+
+    A step that was chosen before may stay although the window is another by now.
+    """
+    zone = organization.zone
+    number, before = (1, None) if underway is None else (underway.number, underway.rule.kind)
+    fitting = {before, *kinds_for(rule.first_on, min_days=organization.min_days)}
+    if rule.kind not in fitting:
         yield Problem(Field.REPEAT, Code.CANNOT_REPEAT)
-    elif len(list(islice(rule.occurrences(organization.zone), 2))) < 2:
-        yield Problem(Field.REPEAT, Code.REPEATED_ONCE)
-    elif (repeat.count or 0) > MOST_TIMES or is_beyond(repeat.until, rule.first_on):
-        yield Problem(Field.REPEAT, Code.REPEATED_TOO_LONG, {"times": MOST_TIMES, "years": MOST_YEARS})
+    elif len(list(islice(rule.occurrences(zone, after=number - 1), 2))) < 2:
+        code = Code.REPEATED_ONCE if underway is None else Code.REPEATED_NO_MORE
+        yield Problem(Field.REPEAT, code)
+    elif (rule.count or 0) > most_times(number) or is_beyond(rule.until, at.astimezone(zone).date()):
+        values = {"times": most_times(number), "years": MOST_YEARS}
+        yield Problem(Field.REPEAT, Code.REPEATED_TOO_LONG, values)
 
 
 def _problems_with_template(wanted: Wanted) -> Iterator[Problem]:

@@ -12,18 +12,21 @@ from typing import TYPE_CHECKING
 import structlog
 from django.conf import settings
 from django.db import transaction
+from django.db.models import F
 
 from followups import announcements
 from followups.lifecycle import counts
 from followups.lifecycle.ceiling import count_waiting
-from followups.lifecycle.changes import record
+from followups.lifecycle.changes import TransitionRefused, record
 from followups.models import ChangeKind, FollowUp, HeldReason, Series, SeriesEnd, Status
-from followups.repeating import Occurrence, fitting_kind
+from followups.repeating import Occurrence, Rule
+from followups.wording.refusals import Refusal
 from trochai.changes import Kind, changed
 from trochai.search import search_text
 
 if TYPE_CHECKING:
     from followups.repeating import Repeat
+    from followups.wanted import Wanted
     from trochai.accounts.models import User
 
 logger = structlog.get_logger(__name__)
@@ -32,23 +35,25 @@ logger = structlog.get_logger(__name__)
 MOST_AT_ONCE = 1_000
 # How many skipped dates are told by name.
 MOST_TOLD = 5
+# What the next follow-up is made of.
+MADE_OF = ("template_id", "parameters", "shape", "note", "cancel_on_reply")
 
 
 def begin(follow_up: FollowUp, repeat: Repeat, *, now: dt.datetime) -> Series:
-    """Repeat ``follow_up``, which is not saved yet, from its date on."""
+    """Repeat ``follow_up`` from its date on; the caller saves what the row has of that."""
     local = follow_up.scheduled_for.astimezone(follow_up.organization.zone)
     series = Series(
         organization=follow_up.organization,
         conversation=follow_up.conversation,
         created_by=follow_up.created_by,
+        owner=follow_up.owner,
         created_at=now,
         first_on=local.date(),
         time=local.time(),
         **vars(repeat),
     )
     _take_over(series, follow_up)
-    following = series.rule.coming(follow_up.organization.zone, after=1, now=now, most=1)
-    _expect(series, following[0])
+    _expect_next(series)
     series.save(force_insert=True)
     follow_up.series, follow_up.occurrence = series, 1
     return series
@@ -106,25 +111,71 @@ def end_all(series: Iterable[Series], *, cause: SeriesEnd, now: dt.datetime) -> 
             _end(each, cause, now=now)
 
 
-def carry_on(follow_up: FollowUp, *, is_moved: bool, now: dt.datetime) -> None:
-    """Make all that follow as ``follow_up`` has become; ``is_moved``: also on which days and when.
+def move_all(follow_up: FollowUp, *, now: dt.datetime) -> None:
+    """Let all that follow be at the hour of ``follow_up``, counted from its day where that is another.
 
     A series that has ended stays as it was.
     """
-    if follow_up.series_id is None or follow_up.occurrence is None:
-        return
-    series = Series.objects.live().select_for_update().filter(pk=follow_up.series_id).first()
-    if series is None:
-        return
-    zone = follow_up.organization.zone
-    _take_over(series, follow_up)
-    if is_moved:
-        _move(series, Occurrence(follow_up.occurrence, follow_up.scheduled_for), zone)
-    following = series.rule.coming(zone, after=series.next_number - 1, now=now, most=1)
-    if following:
-        _expect(series, following[0])
+    series = _current(follow_up)
+    if series is not None and (rule := rule_from(follow_up, follow_up.scheduled_for)):
+        _follow(series, rule, now=now)
+
+
+def rule_from(follow_up: FollowUp, to: dt.datetime) -> Rule | None:
+    """Return by which rule it goes on if ``follow_up`` and all after it are moved there, if it does."""
+    if follow_up.series is None or follow_up.underway is None:
+        return None
+    return follow_up.series.repeat.rule_after(follow_up.underway, follow_up.organization.zone, to=to)
+
+
+def carry_on(follow_up: FollowUp, wanted: Wanted, *, version: int | None, by: User, now: dt.datetime) -> None:
+    """Let what comes after ``follow_up``, which is what is wanted, be so too, and repeated as is wanted.
+
+    One that was not repeated begins a series, one that no longer should be ends its own. ``version`` is the
+    series' that ``by`` was shown, if there was any. Raises ``TransitionRefused`` for another.
+    """
+    series = _current(follow_up)
+    if version != (series and series.version):
+        raise TransitionRefused(Refusal.CHANGED)
+    if wanted.repeat is None or wanted.rule is None:
+        if series is not None:
+            _end(series, SeriesEnd.MEMBER, by=by, now=now)
+    elif series is None or not series.is_live:
+        begin(follow_up, wanted.repeat, now=now)
+        FollowUp.objects.filter(pk=follow_up.pk).update(series=follow_up.series, occurrence=1)
+    else:
+        _take_over(series, follow_up)
+        for name, value in vars(wanted.repeat).items():
+            setattr(series, name, value)
+        _follow(series, wanted.rule, now=now)
+
+
+def goes_on_as(follow_up: FollowUp, wanted: Wanted) -> bool:
+    """Whether what comes after ``follow_up``, which is what is wanted, is so already."""
+    series = follow_up.series
+    if series is None or not series.is_live:
+        return wanted.repeat is None
+    if wanted.repeat is None or wanted.rule != series.rule:
+        return False
+    same = all(getattr(series, name) == getattr(follow_up, name) for name in MADE_OF)
+    return same and wanted.repeat == series.repeat
+
+
+def _current(follow_up: FollowUp) -> Series | None:
+    """Return the series that it is one of, which it has from now on as it is by now, locked."""
+    if follow_up.series_id is not None:
+        follow_up.series = Series.objects.select_for_update().get(pk=follow_up.series_id)
+    return follow_up.series
+
+
+def _follow(series: Series, rule: Rule, *, now: dt.datetime) -> None:
+    """Save it with this rule, by which what comes next is expected anew."""
+    for name, value in vars(rule).items():
+        setattr(series, name, value)
+    series.version += 1
+    is_over = not _expect_next(series)
     series.save()
-    if not following:
+    if is_over:
         _end(series, SeriesEnd.DATES, now=now)
 
 
@@ -160,6 +211,15 @@ def _next_ahead(series: Series, *, now: dt.datetime) -> Occurrence | None:
 
 def _expect(series: Series, occurrence: Occurrence) -> None:
     series.next_number, series.next_at = occurrence
+
+
+def _expect_next(series: Series) -> bool:
+    """Expect the first date not made yet, also one that has passed, which is told. False if none is left."""
+    coming = series.rule.occurrences(series.organization.zone, after=series.next_number - 1)
+    following = next(coming, None)
+    if following is not None:
+        _expect(series, following)
+    return following is not None
 
 
 def _make(series: Series, occurrence: Occurrence, *, now: dt.datetime) -> FollowUp:
@@ -207,24 +267,13 @@ def _warn(follow_up: FollowUp, *, now: dt.datetime) -> None:
 
 
 def _take_over(series: Series, follow_up: FollowUp) -> None:
-    for name in ("template_id", "parameters", "shape", "note", "cancel_on_reply"):
+    for name in MADE_OF:
         setattr(series, name, getattr(follow_up, name))
-
-
-def _move(series: Series, to: Occurrence, zone: dt.tzinfo) -> None:
-    """Let the occurrence be at another moment, and all after it as the rule says from there."""
-    before = next(series.rule.occurrences(zone, after=to.number - 1), None)
-    local = to.at.astimezone(zone)
-    series.time = local.time()
-    # Where only the hour is another, the 31st stays the 31st although this month has none.
-    if before is None or before.at.astimezone(zone).date() != local.date():
-        series.kind = fitting_kind(series.rule.kind, local.date())
-        series.first_on, series.first_number = local.date(), to.number
 
 
 def _end(series: Series, cause: SeriesEnd, *, now: dt.datetime, by: User | None = None) -> bool:
     ended = Series.objects.live().filter(pk=series.pk)
-    if not ended.update(ended_at=now, ended_by=by, end_cause=cause, next_at=None):
+    if not ended.update(ended_at=now, ended_by=by, end_cause=cause, next_at=None, version=F("version") + 1):
         return False
     series.ended_at, series.ended_by, series.end_cause, series.next_at = now, by, cause, None
     announcements.announce_series_ended(series, now=now)

@@ -14,7 +14,7 @@ from django.db.models.functions import Greatest
 
 from conversations import identity, outbox
 from followups import announcements
-from followups.contents import contents_of, difference
+from followups.contents import as_kept, contents_of, difference, repeat_of
 from followups.holds.brake import now_held
 from followups.lifecycle import counts, occurrences
 from followups.lifecycle.ceiling import count_waiting
@@ -164,10 +164,19 @@ def _reschedule(
     def tell(moved: FollowUp) -> None:
         announcements.announce_moved_to(moved, by=by.user, now=now)
         if following:
-            occurrences.carry_on(moved, is_moved=True, now=now)
+            occurrences.move_all(moved, now=now)
 
+    series = follow_up.series
+    as_moved = as_kept(series.repeat if series else None, occurrences.rule_from(follow_up, to))
     return _decide(
-        follow_up, version, kind=ChangeKind.MOVED, by=by.user, now=now, tell=tell, scheduled_for=to
+        follow_up,
+        version,
+        kind=ChangeKind.MOVED,
+        by=by.user,
+        now=now,
+        tell=tell,
+        repeat=as_moved if following else repeat_of(follow_up),
+        scheduled_for=to,
     )
 
 
@@ -195,11 +204,13 @@ def edit(
     by: Membership,
     now: dt.datetime,
     following: bool = False,
+    series_version: int | None = None,
 ) -> FollowUp:
     """Let a pending row be what is wanted instead, by the rules of scheduling.
 
-    ``version`` is the row's that ``by`` was shown. ``following``: all that its series makes after it become
-    the same. Raises ``ScheduleRefused`` if anything stands against it.
+    ``version`` is the row's that ``by`` was shown. ``following``: all that comes after it becomes the same,
+    and is repeated as is wanted, from now on or no longer; ``series_version`` is then the series' that was
+    shown. Raises ``ScheduleRefused`` if anything stands against it.
     """
     problems = problems_with(wanted, now=now)
     if problems or wanted.template is None or wanted.scheduled_for is None:
@@ -212,25 +223,30 @@ def edit(
         "cancel_on_reply": wanted.cancel_on_reply,
         "scheduled_for": wanted.scheduled_for,
     }
-    if follow_up.status == Status.PENDING and _is_decided(follow_up, decided):
-        return loaded().get(pk=follow_up.pk)
-    is_moved = wanted.scheduled_for != follow_up.scheduled_for
+
+    def is_done(row: FollowUp) -> bool:
+        return _is_decided(row, decided) and (not following or occurrences.goes_on_as(row, wanted))
 
     def tell(edited: FollowUp) -> None:
         announcements.announce_edited(edited, by=by.user, now=now)
         if following:
-            occurrences.carry_on(edited, is_moved=is_moved, now=now)
+            occurrences.carry_on(edited, wanted, version=series_version, by=by.user, now=now)
 
-    return _decide(
-        follow_up,
-        version,
-        kind=ChangeKind.EDITED,
-        by=by.user,
-        now=now,
-        tell=tell,
-        search_text=search_text(*wanted.conversation.contact.known_as, wanted.note),
-        **decided,
-    )
+    if follow_up.status == Status.PENDING and is_done(follow_up):
+        return loaded().get(pk=follow_up.pk)
+    with transaction.atomic():  # the row stays as it was where its series is another by now
+        return _decide(
+            follow_up,
+            version,
+            kind=ChangeKind.EDITED,
+            by=by.user,
+            now=now,
+            tell=tell,
+            is_done=is_done,
+            repeat=as_kept(wanted.repeat, wanted.rule) if following else repeat_of(follow_up),
+            search_text=search_text(*wanted.conversation.contact.known_as, wanted.note),
+            **decided,
+        )
 
 
 def check_sendable(follow_up: FollowUp, *, now: dt.datetime) -> None:
@@ -258,6 +274,7 @@ def send_now(follow_up: FollowUp, *, version: int | None, by: Membership, now: d
         by=by.user,
         now=now,
         leaving=Q(held_reason=""),
+        repeat=repeat_of(follow_up),
         scheduled_for=now,
         at_any_hour=True,
     )
@@ -272,15 +289,18 @@ def _decide(
     now: dt.datetime,
     tell: Callable[[FollowUp], None] | None = None,
     leaving: Q | None = None,
+    is_done: Callable[[FollowUp], bool] | None = None,
+    repeat: dict[str, Any] | None,
     **decided: Any,
 ) -> FollowUp:
     """Change what people decide about a pending row, if it is still the one that was shown, and ``leaving``.
 
-    The same decision again, of a form that was sent twice, changes nothing. Nobody is asked any more whether
-    it goes out although the contact has written.
+    The same decision again, of a form that was sent twice, changes nothing: ``is_done`` says whether it is
+    the same where the columns alone do not. Nobody is asked any more whether it goes out although the contact
+    has written. ``repeat`` is how it is repeated from now on, for the record.
     """
-    before = contents_of(follow_up)
-    after = before | {name: value for name, value in decided.items() if name in before}
+    before = contents_of(follow_up) | {"repeat": repeat_of(follow_up)}
+    after = before | {name: value for name, value in decided.items() if name in before} | {"repeat": repeat}
     anew: dict[str, Any] = {}
     if before["scheduled_for"] != after["scheduled_for"]:
         anew = {"next_attempt_at": after["scheduled_for"], "failures": 0, **ANY_WAIT_IS_OVER, **NO_FAILURE}
@@ -302,7 +322,7 @@ def _decide(
         if refused.code is not Refusal.PENDING:
             raise
         current = loaded().get(pk=follow_up.pk)
-        if _is_decided(current, decided):
+        if is_done(current) if is_done else _is_decided(current, decided):
             return current
         raise TransitionRefused(Refusal.CHANGED) from None
 

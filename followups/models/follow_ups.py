@@ -15,6 +15,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from followups.repeating import Underway
 from trochai.whatsapp.cloud_api.failures import Failure
 from trochai.whatsapp.models import has_unread
 
@@ -391,6 +392,14 @@ class FollowUp(models.Model):
     @property
     def failure(self) -> Failure:
         return Failure.of(self, "failure")
+
+    @property
+    def underway(self) -> Underway | None:
+        """How it is repeated, if it is of a series that has not ended."""
+        if self.series is None or not self.series.is_live or self.occurrence is None:
+            return None
+        # An early one that is tried again may wait after all later ones have been moved.
+        return Underway(self.series.rule, max(self.occurrence, self.series.first_number))
 
     @property
     def in_charge(self) -> User | None:

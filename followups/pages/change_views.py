@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -18,7 +19,7 @@ from conversations.outbox import ReplyRefused
 from conversations.pages.local_time import times_there
 from conversations.pages.template_views import part_of
 from followups import lifecycle
-from followups.models import FollowUp
+from followups.models import ChangeKind, FollowUp, FollowUpChange
 from followups.pages.action_views import check_role, done, not_possible, refused, warned, words
 from followups.pages.forms import EditForm, MoveForm, ShownForm
 from followups.pages.page import FollowUpsPage
@@ -183,7 +184,8 @@ def _save(page: FollowUpsPage, follow_up: FollowUp) -> HttpResponse:
             version=version,
             by=page.membership,
             now=page.now,
-            following=bool(page.request.POST.get("following")),
+            following=form.is_of_all,
+            series_version=form.cleaned_data["series_version"],
         )
     except lifecycle.ScheduleRefused as refusal:
         form.show(refusal.problems)
@@ -222,7 +224,7 @@ def _show(page: FollowUpsPage, form: EditForm, *, status: int = 200) -> HttpResp
     else:
         template = "followups/_edit_dialog.html"
     is_stale = status == 409
-    follow_up = form.follow_up
+    follow_up, series = form.follow_up, form.follow_up.series
     context = {
         "section": "followups",
         "form": form,
@@ -231,11 +233,26 @@ def _show(page: FollowUpsPage, form: EditForm, *, status: int = 200) -> HttpResp
         "follow_up": follow_up,
         "conversation": follow_up.conversation,
         "version": follow_up.version if is_stale else form["version"].value(),
-        "changed": follow_up.changes.select_related("by").last() if is_stale else None,
+        "series_version": series and series.version if is_stale else form["series_version"].value(),
+        "changed": _last_change(form) if is_stale else None,
         "dialog": bool(page.request.htmx),
         "here": page.way_back,
     }
     return render(page.request, template, context, status=status)
+
+
+def _last_change(form: EditForm) -> Mapping[str, Any] | None:
+    """Return who has changed the row since it was shown, or else its series, and when."""
+    follow_up, series = form.follow_up, form.follow_up.series
+    changes = follow_up.changes.all()
+    if series is not None and form.cleaned_data.get("version") == follow_up.version:
+        if not series.is_live:
+            return {"by": series.ended_by, "at": series.ended_at}
+        changes = FollowUpChange.objects.filter(
+            follow_up__series=series, kind__in=[ChangeKind.EDITED, ChangeKind.MOVED]
+        )
+    last = changes.select_related("by").order_by("pk").last()
+    return {"by": last.by, "at": last.at} if last else None
 
 
 def _ask_when(page: FollowUpsPage, follow_up: FollowUp, form: MoveForm, *, status: int = 422) -> HttpResponse:

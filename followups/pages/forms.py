@@ -16,12 +16,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from conversations.pages.template_form import TemplateForm
-from followups.contents import contents_of, difference
+from followups.contents import as_kept, contents_of, difference, repeat_of
 from followups.pages.fields import DATE, DayField, window_of_days
 from followups.pages.quiet import QuietNotice, quiet_notice, way_out
-from followups.pages.repeat_form import DETAILS, RepeatFields
+from followups.pages.repeat_form import DETAILS, SHOWN_DATES, RepeatFields, count_field
 from followups.pages.schedule_words import WORDS, words
 from followups.presets import PREFIX, preset_options
+from followups.repeating import Repeat, RepeatKind, fitting_kind, most_times
 from followups.scheduling import (
     QUICK_OPTIONS,
     QuickOption,
@@ -40,7 +41,7 @@ from followups.wanted import (
     is_offered,
     problems_with,
     problems_with_moment,
-    problems_with_repeat,
+    problems_with_rule,
 )
 from followups.wording.differences import Line, lines
 from templates_app.forms import field_name
@@ -50,6 +51,7 @@ from trochai.ui import formatting
 if TYPE_CHECKING:
     from conversations.models import Contact, Conversation
     from followups.models import FollowUp
+    from followups.repeating import Rule, Underway
     from templates_app.models import Template
     from trochai.accounts.models import Organization
 
@@ -343,7 +345,7 @@ class FirstDateForm(RepeatFields, WhenForm):
         yield from super()._problems(cleaned)
         repeat, at = self.wanted_repeat, cleaned.get("scheduled_for")
         if repeat is not None and at is not None:
-            yield from problems_with_repeat(repeat, at, self.organization)
+            yield from problems_with_rule(self.rule_by(repeat, at), at, self.organization)
 
 
 class ScheduleForm(RepeatFields, TemplateForm, WhenForm):
@@ -353,6 +355,8 @@ class ScheduleForm(RepeatFields, TemplateForm, WhenForm):
     button = gettext_lazy("Schedule")
     note = NoteField()
     cancel_on_reply = forms.BooleanField(required=False)
+    # How what is changed is repeated already.
+    underway: Underway | None = None
 
     def __init__(
         self,
@@ -408,6 +412,7 @@ class ScheduleForm(RepeatFields, TemplateForm, WhenForm):
             cancel_on_reply=read["cancel_on_reply"],
             kept=self.kept,
             repeat=self.wanted_repeat,
+            underway=self.underway,
         )
 
     def made(self, follow_up: FollowUp) -> bool:
@@ -440,6 +445,15 @@ def as_it_is(follow_up: FollowUp, *, with_values: bool = True) -> dict[str, Any]
     }
 
 
+def _as_repeated(follow_up: FollowUp) -> dict[str, Any]:
+    """Return how it is repeated as the fields of a form take it; nothing if it is not."""
+    series = follow_up.series
+    if series is None or not series.is_live:
+        return {}
+    repeat = {f"repeat_{name}": value for name, value in vars(series.repeat).items() if value is not None}
+    return {"repeat": True, **repeat}
+
+
 class DuplicateForm(ScheduleForm):
     """Another follow-up, begun with what was decided about ``follow_up``."""
 
@@ -456,10 +470,15 @@ class DuplicateForm(ScheduleForm):
 
 
 class EditForm(ScheduleForm, ShownForm):
-    """What is decided about a follow-up that waits, to be changed."""
+    """What is decided about a follow-up that waits, to be changed.
+
+    Of one that is repeated ``following`` says whether all that come after it change too, and only then how it
+    is repeated matters.
+    """
 
     button = gettext_lazy("Save changes")
-    offers_repeat = False
+    following = forms.BooleanField(required=False)
+    series_version = forms.IntegerField(required=False, max_value=MOST_VERSIONS)
 
     def __init__(
         self,
@@ -471,6 +490,7 @@ class EditForm(ScheduleForm, ShownForm):
         **others: Any,
     ) -> None:
         self.follow_up = follow_up
+        self.underway = follow_up.underway
         self.draft = f"edit-{follow_up.pk}"
         conversation, kept = follow_up.conversation, follow_up.scheduled_for
         local = kept.astimezone(conversation.organization.zone)
@@ -479,13 +499,71 @@ class EditForm(ScheduleForm, ShownForm):
             "date": local.date(),
             "time": local.time(),
             "version": follow_up.version,
+            "series_version": follow_up.series and follow_up.series.version,
+            **({} if "version" in (initial or {}) else _as_repeated(follow_up)),
             **(initial or {}),
         }
+        if data is not None and self.underway is None and data.get("following") == "":
+            # Its series has ended meanwhile. It was not asked for another one.
+            data = {name: value for name, value in data.items() if name != "repeat"}
         super().__init__(data, conversation=conversation, now=now, initial=begun, kept=kept, **others)
+        if self.underway:
+            self.fields["repeat_count"] = count_field(most_times(self.underway.number))
 
     @property
     def url(self) -> str:
         return reverse("followups:edit", args=[self.follow_up.pk])
+
+    @property
+    def is_of_all(self) -> bool:
+        """Whether how it is repeated is to be as the checked form says, and what comes after it."""
+        if "following" in self.data:  # it was shown as one that is repeated
+            return bool(self.cleaned_data.get("following"))
+        return bool(self.cleaned_data.get("repeat"))
+
+    @property
+    def is_repeated(self) -> bool:
+        return self.is_of_all and super().is_repeated
+
+    def rule_by(self, repeat: Repeat, at: dt.datetime) -> Rule:
+        if self.underway is None:
+            return super().rule_by(repeat, at)
+        to = None if at == self.kept else at
+        return repeat.rule_after(self.underway, self.organization.zone, to=to)
+
+    @property
+    def repeats_from(self) -> dt.date | None:
+        if self.underway is not None and self.scheduled_for == self.kept:
+            return self.underway.day
+        return super().repeats_from
+
+    def kinds_from(self, first_on: dt.date) -> list[RepeatKind]:
+        """Return those that fit, and the one by which it is repeated."""
+        fitting = set(super().kinds_from(first_on))
+        if self.underway is not None:
+            fitting.add(fitting_kind(self.underway.rule.kind, first_on))
+        return [kind for kind in RepeatKind if kind in fitting]
+
+    @property
+    def shown_kind(self) -> str:
+        kind, at = super().shown_kind, self.scheduled_for
+        if self.underway is None or at is None or kind not in RepeatKind:
+            return kind
+        return self.rule_by(Repeat(RepeatKind(kind)), at).kind
+
+    @property
+    def rule(self) -> Rule | None:
+        return super().rule if self.is_bound else self.underway and self.underway.rule
+
+    @property
+    def next_dates(self) -> list[dt.datetime]:
+        """The one that waits, and the first of those that have not been made."""
+        at, series = self.scheduled_for, self.follow_up.series
+        if self.underway is None or series is None or at is None or self.rule is None:
+            return super().next_dates
+        after, zone = series.next_number - 1, self.organization.zone
+        coming = self.rule.coming(zone, after=after, now=max(at, self.now), most=SHOWN_DATES - 1)
+        return [at, *(each.at for each in coming)]
 
     def attention(self, count: int) -> str:
         return ngettext(
@@ -499,7 +577,8 @@ class EditForm(ScheduleForm, ShownForm):
         """What would be changed, in words; of a form that has not been checked nothing."""
         if not hasattr(self, "cleaned_data"):
             return []
-        follow_up, before = self.follow_up, contents_of(self.follow_up)
+        follow_up = self.follow_up
+        before = contents_of(follow_up) | {"repeat": repeat_of(follow_up)}
         templates = {each.pk: each for each in (follow_up.template, self.chosen) if each}
         found = difference(before, before | self._decided)
         return lines(found, templates, own=follow_up.template_id, now=self.now)
@@ -512,4 +591,6 @@ class EditForm(ScheduleForm, ShownForm):
             found = {"template_id": self.chosen.pk, "parameters": self.parameters.values}
         if wanted.scheduled_for:
             found["scheduled_for"] = wanted.scheduled_for
+            if self.is_of_all and not self.repeat_errors:
+                found["repeat"] = as_kept(wanted.repeat, wanted.rule)
         return {**found, "note": wanted.note, "cancel_on_reply": wanted.cancel_on_reply}

@@ -23,37 +23,11 @@ SHOWN_DATES = 3
 DETAILS = {"repeat_kind", "repeat_ends", "repeat_count", "repeat_until"}
 
 
-class RepeatFields(forms.Form):
-    """Whether what is scheduled is repeated. Goes before a ``WhenForm``, which says when the first one is.
-
-    What stands in the other fields doesn't matter while ``repeat`` is not ticked.
-    """
-
-    # A ``WhenForm``'s.
-    organization: Organization
-    contact: Contact | None
-    now: dt.datetime
-    scheduled_for: Any
-    # Whether it is offered here at all.
-    offers_repeat = True
-
-    repeat = forms.BooleanField(required=False)
-    repeat_kind = forms.ChoiceField(
-        required=False,
-        choices=RepeatKind.choices,
-        initial=RepeatKind.WEEKLY,
-        error_messages={"invalid_choice": _("Choose how often.")},
-    )
-    repeat_ends = forms.ChoiceField(
-        required=False,
-        choices=EndKind.choices,
-        initial=EndKind.NEVER,
-        error_messages={"invalid_choice": _("Choose how it ends.")},
-    )
-    repeat_count = forms.IntegerField(
+def count_field(most: int) -> forms.IntegerField:
+    return forms.IntegerField(
         required=False,
         min_value=2,
-        max_value=MOST_TIMES,
+        max_value=most,
         initial=6,
         error_messages={
             "invalid": _("Enter how many times, like 6."),
@@ -68,6 +42,34 @@ class RepeatFields(forms.Form):
             attrs={"class": "input", "aria-label": _("Times"), "aria-describedby": "schedule-repeat-error"}
         ),
     )
+
+
+class RepeatFields(forms.Form):
+    """Whether what is scheduled is repeated. Goes before a ``WhenForm``, which says when the first one is.
+
+    What stands in the other fields doesn't matter while ``repeat`` is not ticked.
+    """
+
+    # A ``WhenForm``'s.
+    organization: Organization
+    contact: Contact | None
+    now: dt.datetime
+    scheduled_for: Any
+
+    repeat = forms.BooleanField(required=False)
+    repeat_kind = forms.ChoiceField(
+        required=False,
+        choices=RepeatKind.choices,
+        initial=RepeatKind.WEEKLY,
+        error_messages={"invalid_choice": _("Choose how often.")},
+    )
+    repeat_ends = forms.ChoiceField(
+        required=False,
+        choices=EndKind.choices,
+        initial=EndKind.NEVER,
+        error_messages={"invalid_choice": _("Choose how it ends.")},
+    )
+    repeat_count = count_field(MOST_TIMES)
     repeat_until = DayField(**{"aria-label": _("Last day"), "aria-describedby": "schedule-repeat-error"})
     repeat_ends_on_failure = forms.BooleanField(required=False, initial=True)
     repeat_ends_on_reply = forms.BooleanField(required=False)
@@ -84,11 +86,19 @@ class RepeatFields(forms.Form):
             raise forms.ValidationError(_("Choose its last day."), code="required")
         return until
 
+    @property
+    def is_repeated(self) -> bool:
+        """Whether it is wanted repeated."""
+        return bool(self.cleaned_data.get("repeat"))
+
+    def rule_by(self, repeat: Repeat, at: dt.datetime) -> Rule:
+        """Return the rule of what goes out at that moment first."""
+        return repeat.rule(at, self.organization.zone)
+
     def clean(self) -> dict[str, Any]:
         read = self.cleaned_data
-        is_ticked = self.offers_repeat and read.get("repeat")
         ends = {EndKind.COUNT: "repeat_count", EndKind.DATE: "repeat_until"}.get(read.get("repeat_ends", ""))
-        for name in DETAILS if not is_ticked else {"repeat_count", "repeat_until"} - {ends}:
+        for name in DETAILS if not self.is_repeated else {"repeat_count", "repeat_until"} - {ends}:
             self.errors.pop(name, None)
         return super().clean() or read
 
@@ -96,7 +106,7 @@ class RepeatFields(forms.Form):
     def wanted_repeat(self) -> Repeat | None:
         """What the checked form asks for, as far as it could be read."""
         read = self.cleaned_data
-        if not self.offers_repeat or not read.get("repeat") or self.errors.keys() & DETAILS:
+        if not self.is_repeated or self.errors.keys() & DETAILS:
             return None
         ends = EndKind(read["repeat_ends"] or EndKind.NEVER)
         return Repeat(
@@ -109,14 +119,26 @@ class RepeatFields(forms.Form):
         )
 
     @property
-    def repeat_choices(self) -> list[tuple[str, str]]:
-        """How often, in words for the first date once there is one."""
+    def repeats_from(self) -> dt.date | None:
+        """The day of which the list says how often; none until there is one."""
         at = self.scheduled_for
-        if at is None:
+        return None if at is None else at.astimezone(self.organization.zone).date()
+
+    @property
+    def repeat_choices(self) -> list[tuple[str, str]]:
+        """How often, in words for that day."""
+        if self.repeats_from is None:
             return [(kind.value, str(kind.label)) for kind in RepeatKind]
-        first_on = at.astimezone(self.organization.zone).date()
-        fitting = kinds_for(first_on, min_days=self.organization.min_days)
-        return [(kind.value, repeats.steps(kind, first_on)) for kind in fitting]
+        kinds = self.kinds_from(self.repeats_from)
+        rules = [self.rule_by(Repeat(kind), self.scheduled_for) for kind in kinds]
+        return [(rule.kind, repeats.steps(rule.kind, rule.first_on)) for rule in rules]
+
+    def kinds_from(self, first_on: dt.date) -> list[RepeatKind]:
+        return kinds_for(first_on, min_days=self.organization.min_days)
+
+    @property
+    def shown_kind(self) -> str:
+        return str(self["repeat_kind"].value())
 
     @property
     def repeat_errors(self) -> list[str]:
@@ -129,7 +151,7 @@ class RepeatFields(forms.Form):
         if not hasattr(self, "cleaned_data") or self.scheduled_for is None or "repeat" in self.errors:
             return None
         repeat = self.wanted_repeat
-        return repeat.rule(self.scheduled_for, self.organization.zone) if repeat else None
+        return self.rule_by(repeat, self.scheduled_for) if repeat else None
 
     @property
     def repeat_words(self) -> str:
@@ -159,7 +181,7 @@ class RepeatFields(forms.Form):
 
     @property
     def other_hours(self) -> list[dt.datetime]:
-        """Which of the dates are at another hour, because the clocks go forward over the one chosen."""
+        """Which of those that follow are at another hour: the clocks go forward over the one chosen."""
         zone = self.organization.zone
         rule = self.rule
-        return [each for each in self.next_dates if rule and each.astimezone(zone).time() != rule.time]
+        return [each for each in self.next_dates[1:] if rule and each.astimezone(zone).time() != rule.time]

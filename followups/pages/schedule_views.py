@@ -120,6 +120,8 @@ def schedule_instead(
     """Offer to schedule what was typed for a follow-up that can no longer be changed; when is chosen anew."""
     typed = request.POST.copy()
     typed.pop("when", None)
+    if "following" in typed:  # it is repeated as it was
+        typed.pop("repeat", None)
     form = ScheduleForm(typed, conversation=conversation, now=now)
     form.full_clean()
     form.forgive_unfinished()

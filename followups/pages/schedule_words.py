@@ -36,6 +36,7 @@ WORDS = {
     Code.OPTION_MOVED: _("“%(option)s” now means %(day)s. Check the date, then schedule again."),
     Code.CANNOT_REPEAT: _("It can’t be repeated like that from this date on. Choose one of these."),
     Code.REPEATED_ONCE: _("It would end before its second date. Let it end later, or don’t repeat it."),
+    Code.REPEATED_NO_MORE: _("No more would come after this one. Let it end later, or untick Repeat."),
     Code.REPEATED_TOO_LONG: _("Let it end after %(times)d times or %(years)d years at the latest."),
     Code.NOTE_TOO_LONG: _("Shorten the note to %(limit)d characters: it has %(length)d."),
 }

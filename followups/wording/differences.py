@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from followups.contents import rule_kept
+from followups.wording import repeats
 from trochai.ui.formatting import day_time
 
 if TYPE_CHECKING:
@@ -44,11 +46,30 @@ def lines(
             case "note":
                 found.append(Line(_("Note"), before[name], after[name]))
             case "cancel_on_reply":
-                said = {True: _("Yes"), False: _("No")}
-                found.append(Line(_("Only if no answer"), said[before[name]], said[after[name]]))
+                found.append(Line(_("Only if no answer"), _said(before[name]), _said(after[name])))
+            case "repeat":
+                found += _repeat(before[name], after[name], now)
             case "in_charge":
                 found.append(Line(_("In charge"), before[name], after[name]))
     return found
+
+
+def _repeat(
+    before: Mapping[str, Any] | None, after: Mapping[str, Any] | None, now: dt.datetime
+) -> list[Line]:
+    """Return how it is repeated, and what ends it where it is before and after."""
+    today = timezone.localdate(now)
+    how = [repeats.sentence(rule_kept(each), today) if each else _said(False) for each in (before, after)]
+    found = [Line(_("Repeat"), *how)]
+    if before and after:
+        found += (
+            Line(str(label), _said(before[key]), _said(after[key])) for key, label in repeats.ENDINGS.items()
+        )
+    return [line for line in found if line.before != line.after]  # another first day may be the same in words
+
+
+def _said(is_so: bool) -> str:
+    return _("Yes") if is_so else _("No")
 
 
 def _values(

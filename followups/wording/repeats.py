@@ -23,6 +23,11 @@ WEEKS: Mapping[int, Promise] = {
     4: gettext_lazy("fourth"),
     -1: gettext_lazy("last"),
 }
+# What ends it besides its dates, by the names of ``Series``' columns.
+ENDINGS: Mapping[str, Promise] = {
+    "ends_on_failure": gettext_lazy("End it if one of them fails"),
+    "ends_on_reply": gettext_lazy("End it if the contact replies"),
+}
 ENDED: Mapping[str, Promise] = {
     SeriesEnd.DATES: gettext_lazy("It was the last date."),
     SeriesEnd.MEMBER: gettext_lazy("Ended by %(by)s."),

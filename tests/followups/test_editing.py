@@ -54,6 +54,13 @@ def as_shown(follow_up: FollowUp, **changes: Any) -> dict[str, Any]:
     return {name: value for name, value in data.items() if value is not False}
 
 
+def as_repeated(follow_up: FollowUp, **changes: Any) -> dict[str, Any]:
+    """The same of one that is repeated, without an end, where all that follow are to be as it is."""
+    shown = {"following": "on", "series_version": follow_up.series.version, "repeat": "on"}
+    rule = {"repeat_kind": follow_up.series.kind, "repeat_ends": "never", "repeat_ends_on_failure": "on"}
+    return as_shown(follow_up, **{**shown, **rule, **changes})
+
+
 def edit(member: Any, follow_up: FollowUp, *, htmx: bool = True, **changes: Any) -> Any:
     headers = HTMX if htmx else {}
     path = f"/followups/{follow_up.pk}/edit/"

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from followups import lifecycle
-from followups.models import FollowUp, Status
-from followups.wanted import CUSTOM
+from followups.models import FollowUp, SeriesEnd, Status
+from followups.repeating import Repeat, RepeatKind
+from followups.wanted import CUSTOM, KEEP, Wanted
 from tests import factories
 from tests.conftest import Team
 from tests.followups.test_editing import with_note
+from tests.followups.test_series import FRIDAY, WEEK, settle
 from trochai.accounts.models import Membership
 
 pytestmark = pytest.mark.django_db
@@ -119,3 +122,89 @@ def what_counts(row: FollowUp) -> tuple[int, int | None]:
 
 def changed_among(rows: dict[int, FollowUp]) -> set[int]:
     return {pk for pk, row in rows.items() if any(what_counts(row)) or row.status == Status.CANCELED}
+
+
+def repeated_rows(team: Team, count: int) -> list[FollowUp]:
+    """Each the first of a weekly series, for a contact of its own."""
+    rows = []
+    for _number in range(count):
+        about = {
+            "organization": team.organization,
+            "conversation": factories.ConversationFactory(
+                organization=team.organization, channel=team.channel
+            ),
+            "template": team.template,
+        }
+        series = factories.SeriesFactory(**about, first_on=FRIDAY.date(), next_at=FRIDAY + WEEK)
+        rows.append(factories.FollowUpFactory(**about, scheduled_for=FRIDAY, series=series, occurrence=1))
+    lifecycle.recount()
+    return rows
+
+
+def repeat_monthly(row: FollowUp, by: Membership) -> str:
+    """Return what somebody hears who has seen the row like this and has all that follow come monthly."""
+    wanted = Wanted(
+        row.conversation,
+        row.template,
+        row.parameters,
+        KEEP,
+        row.scheduled_for,
+        kept=row.scheduled_for,
+        repeat=Repeat(RepeatKind.MONTHLY),
+        underway=row.underway,
+    )
+    shown = {"version": row.version, "series_version": row.series.version}
+    try:
+        lifecycle.edit(row, wanted, **shown, by=by, now=NOW, following=True)
+    except lifecycle.TransitionRefused as refusal:
+        return refusal.code
+    return "done"
+
+
+def at_once(in_threads: Any, rows: list[FollowUp], by: Membership, other: Callable[[FollowUp], Any]) -> Any:
+    """Have each repeated monthly while another connection does something else with it.
+
+    Now the one is given a start, now the other. Return what was heard of each, and the rows as they are then.
+    """
+    both = threading.Barrier(2, timeout=60)
+
+    def race(thread: int) -> tuple[list[Any], list[FollowUp]]:
+        heard = []
+        for number, row in enumerate(FollowUp.objects.select_related("series").order_by("pk")):
+            both.wait()
+            for _question in range(number if thread == number % 2 else 0):
+                FollowUp.objects.filter(pk=row.pk).exists()
+            heard.append(repeat_monthly(row, by) if thread == 0 else other(row))
+        both.wait()
+        return heard, list(FollowUp.objects.select_related("series").order_by("pk"))
+
+    (heard, stored), _other = in_threads(race, 2)
+    return heard, stored
+
+
+def test_a_rule_that_is_changed_while_the_next_one_is_made_is_that_of_the_next_or_is_told(team, in_threads):
+    rows = repeated_rows(team, 24)
+
+    def goes_out_and_the_next_is_made(row: FollowUp) -> None:
+        settle(row)
+        lifecycle.make_next(row.series, now=FRIDAY)
+
+    heard, stored = at_once(in_threads, rows, team.agent, goes_out_and_the_next_is_made)
+    made = {row.series_id: row.scheduled_for.date() for row in stored if row.occurrence == 2}
+    days = {"done": dt.date(2026, 12, 27), "sent": dt.date(2026, 12, 4)}
+    assert [made[row.series_id] for row in rows] == [days[each] for each in heard]
+
+
+def test_a_rule_that_is_changed_while_a_colleague_ends_the_series_is_told(team, in_threads):
+    rows = repeated_rows(team, 24)
+    heard, stored = at_once(
+        in_threads,
+        rows,
+        team.agent,
+        lambda row: lifecycle.end_series(row.series, by=team.admin.user, now=NOW),
+    )
+    assert {row.series.end_cause for row in stored} == {SeriesEnd.MEMBER}
+    kinds = {"done": RepeatKind.MONTHLY, "changed": RepeatKind.WEEKLY}
+    assert [(row.series.kind, row.version) for row in stored] == [
+        (kinds[each], int(each == "done")) for each in heard
+    ]

@@ -11,7 +11,7 @@ from dateutil import tz
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from followups.repeating import SHORTEST_STEPS, RepeatKind, Rule, fitting_kind, kinds_for
+from followups.repeating import SHORTEST_STEPS, Repeat, RepeatKind, Rule, Underway, fitting_kind, kinds_for
 
 COSTA_RICA = zoneinfo.ZoneInfo("America/Costa_Rica")
 # Both hemispheres, half hours, a change at midnight, a zone that skipped a day, and some without changes.
@@ -40,6 +40,7 @@ ZONES = (
 YEARS = 10
 THURSDAY = dt.date(2026, 12, 3)
 NINE = dt.time(9)
+UTC = zoneinfo.ZoneInfo("UTC")
 
 
 def days(kind: RepeatKind, first_on: dt.date, most: int = 4, **ends) -> list[str]:
@@ -158,3 +159,47 @@ def test_the_same_of_every_hour_of_a_day_and_every_kind_with_long(name: str, pyt
             day = dt.date(2026, 1, 29) + dt.timedelta(days=ahead)
             for kind in kinds_for(day, min_days=1):
                 assert_ten_years_are_right(kind, day, dt.time(hour, 30), name)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.tuples(st.sampled_from(RepeatKind), st.sampled_from(RepeatKind)),
+    st.dates(dt.date(2026, 1, 1), dt.date(2029, 12, 31)),
+    times(),
+    st.integers(1, 30),
+    st.none() | st.tuples(st.integers(-20, 60), times()),
+    st.sampled_from(ZONES),
+)
+def test_another_rule_from_one_on_loses_and_doubles_none_and_keeps_the_hour_that_was_chosen(
+    kinds: tuple[RepeatKind, RepeatKind],
+    first_on: dt.date,
+    time: dt.time,
+    number: int,
+    move: tuple[int, dt.time] | None,
+    name: str,
+) -> None:
+    zone = zoneinfo.ZoneInfo(name)
+    before = Rule(fitting_kind(kinds[0], first_on), first_on, time)
+    day = list(islice(before.occurrences(UTC), number))[-1].at.date()
+    to = None
+    if move is not None:
+        day, time = day + dt.timedelta(days=move[0]), move[1]
+        to = dt.datetime.combine(day, time, tzinfo=zone)
+        if not tz.datetime_exists(to):  # nobody can choose it
+            return
+    repeat = Repeat(kinds[1], count=number + 12)
+    after = repeat.rule_after(Underway(before, number), zone, to=to)
+    found = list(after.occurrences(zone, after=number - 1))
+    assert [each.number for each in found] == [*range(number, number + 13)]
+    local = [each.at.astimezone(zone) for each in found]
+    wanted = [dt.datetime.combine(each.date(), time, tzinfo=zone) for each in local]
+    there = [pair for pair in zip(local, wanted, strict=True) if tz.datetime_exists(pair[1])]
+    assert all(each.replace(tzinfo=None) == chosen.replace(tzinfo=None) for each, chosen in there)
+    if there and there[0][0] is local[0]:
+        assert local[0].date() == day
+    # It goes on in its own steps, also where the days of the rule before were kept.
+    fresh = Rule(after.kind, after.first_on, time)
+    days = {each.at.date() for each in islice(fresh.occurrences(UTC), 2 * number + 60)}
+    assert {each.date() for each, _wanted in there} <= days
+    steps = [(later.date() - sooner.date()).days for sooner, later in pairwise(local)]
+    assert min(steps) >= SHORTEST_STEPS[after.kind]

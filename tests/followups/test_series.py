@@ -48,6 +48,27 @@ def schedule(team: Team, *, at: dt.datetime = FRIDAY, note: str = "", **repeat: 
     return lifecycle.schedule(wanted, submission=uuid.uuid4(), by=team.agent, now=NOW)
 
 
+def edit(team: Team, row: FollowUp, *, following: bool = True, **changes: Any) -> FollowUp:
+    """Change it to what it is but for the changes, by somebody who sees it and its series as they are."""
+    row = refreshed(row)
+    wanted = Wanted(
+        **{
+            "conversation": row.conversation,
+            "template": row.template,
+            "parameters": row.parameters,
+            "choice": KEEP,
+            "scheduled_for": row.scheduled_for,
+            "note": row.note,
+            "kept": row.scheduled_for,
+            "repeat": row.series.repeat if row.series else None,
+            "underway": row.underway,
+            **changes,
+        }
+    )
+    shown = {"version": row.version, "series_version": row.series.version if row.series else None}
+    return lifecycle.edit(row, wanted, **shown, by=team.agent, now=NOW, following=following)
+
+
 def settle(row: FollowUp, status: str = Status.SENT) -> None:
     """Let the row be over, as the engine would leave it."""
     columns = {
@@ -284,10 +305,7 @@ def test_another_hour_for_all_keeps_the_31st(team):
 @pytest.mark.parametrize("following", [True, False])
 def test_an_edit_is_of_one_or_of_all_that_follow(team, following):
     row = schedule(team, note="Rent")
-    wanted = Wanted(
-        team.conversation, team.template, VALUES, KEEP, row.scheduled_for, note="New", kept=row.scheduled_for
-    )
-    lifecycle.edit(row, wanted, version=0, by=team.agent, now=NOW, following=following)
+    edit(team, row, following=following, note="New")
     settle(refreshed(row))
     make(FRIDAY)
     assert newest().note == ("New" if following else "Rent")
@@ -374,3 +392,97 @@ def test_who_begins_one_is_in_the_history_and_what_it_makes_is_nobodys_doing(tea
     make(FRIDAY)
     by = FollowUpChange.objects.filter(kind="scheduled").order_by("pk").values_list("by", flat=True)
     assert list(by) == [team.agent.user_id, None]
+
+
+def test_an_edit_of_one_alone_can_be_taken_over_by_all_that_follow_later(team):
+    row = schedule(team, note="Rent")
+    edit(team, row, following=False, note="New")
+    edit(team, row)
+    assert Series.objects.get().note == "New"
+
+
+def test_another_rule_counts_on_from_the_one_that_waits(team):
+    settle(schedule(team, ends=EndKind.COUNT, count=5))
+    make(FRIDAY)
+    second = newest()  # Friday 4 December
+    edit(team, second, repeat=Repeat(RepeatKind.MONTHLY, EndKind.COUNT, count=3))
+    settle(second)
+    make(FRIDAY + WEEK)
+    third = newest()
+    assert (third.occurrence, f"{third.scheduled_for:%Y-%m-%d %H}") == (3, "2027-01-04 15")
+    assert Series.objects.get().end_cause == SeriesEnd.DATES  # three times in all
+
+
+def test_one_that_was_moved_by_itself_leaves_day_and_hour_of_the_rule(team):
+    row = schedule(team)
+    to = FRIDAY + dt.timedelta(days=2, hours=5)
+    lifecycle.move(row, choice=CUSTOM, to=to, version=0, by=team.agent, now=NOW)
+    edit(team, row, repeat=Repeat(RepeatKind.MONTHLY))
+    settle(refreshed(row))
+    make(to)
+    assert f"{newest().scheduled_for:%Y-%m-%d %H}" == "2026-12-27 15"
+
+
+def test_another_end_leaves_the_31st_and_where_it_was_counted_from(team):
+    first = dt.datetime(2026, 12, 31, 15, 0, tzinfo=dt.UTC)
+    settle(schedule(team, at=first, kind=RepeatKind.MONTHLY))
+    make(first)
+    settle(newest())
+    make(first + dt.timedelta(days=31))
+    february = newest()
+    edit(team, february, repeat=Repeat(RepeatKind.MONTHLY, EndKind.DATE, until=dt.date(2027, 4, 1)))
+    settle(february)
+    make(february.scheduled_for)
+    assert f"{newest().scheduled_for:%m-%d}" == "03-31"
+    assert Series.objects.get().end_cause == SeriesEnd.DATES
+
+
+def test_repeating_no_longer_leaves_the_one_that_waits_with_what_was_changed(team):
+    row = schedule(team)
+    edit(team, row, repeat=None, note="The last one")
+    series = Series.objects.get()
+    assert (series.end_cause, series.ended_by) == (SeriesEnd.MEMBER, team.agent.user)
+    row = refreshed(row)
+    assert (row.status, row.note) == (Status.PENDING, "The last one")
+    settle(row)
+    assert make(FRIDAY) == 0
+
+
+def test_one_that_waits_can_be_repeated_from_its_date_on_by_whoever_is_in_charge_of_it(team):
+    row = factories.FollowUpFactory(
+        organization=team.organization,
+        conversation=team.conversation,
+        template=team.template,
+        created_by=team.other_agent.user,
+        owner=team.agent.user,
+        scheduled_for=FRIDAY,
+    )
+    edit(team, row, repeat=Repeat(RepeatKind.WEEKLY))
+    settle(refreshed(row))
+    make(FRIDAY)
+    following = newest()
+    assert (following.occurrence, following.scheduled_for) == (2, FRIDAY + WEEK)
+    assert (following.created_by, following.owner) == (team.other_agent.user, team.agent.user)
+
+
+def test_a_row_keeps_what_it_was_where_its_series_is_another_by_now(team):
+    row = schedule(team, note="Rent")
+    Series.objects.update(version=1)  # a colleague's change
+    wanted = Wanted(
+        team.conversation, team.template, VALUES, KEEP, FRIDAY, kept=FRIDAY, repeat=Repeat(RepeatKind.YEARLY)
+    )
+    with pytest.raises(lifecycle.TransitionRefused):
+        lifecycle.edit(row, wanted, version=0, series_version=0, by=team.agent, now=NOW, following=True)
+    assert (refreshed(row).note, refreshed(row).version) == ("Rent", 0)
+    assert Series.objects.get().kind == RepeatKind.WEEKLY
+
+
+def test_dates_that_passed_while_one_waited_are_told_also_after_an_edit(team):
+    row = schedule(team)
+    FollowUp.objects.filter(pk=row.pk).update(scheduled_for=FRIDAY - 3 * WEEK)
+    Series.objects.update(first_on=(FRIDAY - 3 * WEEK).date(), next_at=FRIDAY - 2 * WEEK)
+    edit(team, row, note="Late")
+    settle(refreshed(row))
+    make(NOW)
+    assert (newest().occurrence, newest().scheduled_for) == (4, FRIDAY)
+    assert Message.objects.get(kind="dates_skipped").content["values"]["count"] == 2

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from followups.models import FollowUp, Series, SeriesEnd, Status
 from tests import factories
 from tests.conftest import Team, signed_in
-from tests.followups.test_editing import as_shown
+from tests.followups.test_editing import as_repeated
 from tests.html import html_of
 
 pytestmark = pytest.mark.django_db
@@ -158,7 +158,7 @@ def test_rescheduling_asks_the_same(team, row, following):
 @pytest.mark.parametrize("following", [True, False])
 def test_editing_asks_the_same(team, row, following):
     assert "This and all that follow" in get(team.agent, row, "edit").text
-    data = as_shown(row, note="New", following="on" if following else "")
+    data = as_repeated(row, note="New", following="on" if following else "")
     assert post(team.agent, row, "edit", **data).status_code == 200
     assert Series.objects.get().note == ("New" if following else "")
 
