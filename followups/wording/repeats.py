@@ -26,7 +26,7 @@ WEEKS: Mapping[int, Promise] = {
 # What ends it besides its dates, by the names of ``Series``' columns.
 ENDINGS: Mapping[str, Promise] = {
     "ends_on_failure": gettext_lazy("End it if one of them fails"),
-    "ends_on_reply": gettext_lazy("End it if the contact replies"),
+    "ends_on_reply": gettext_lazy("Only until an answer comes"),
 }
 ENDED: Mapping[str, Promise] = {
     SeriesEnd.DATES: gettext_lazy("It was the last date."),

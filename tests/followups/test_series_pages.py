@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import Any
 
 import pytest
@@ -94,6 +95,17 @@ def test_the_drawer_says_the_next_dates_and_what_ends_it(team, row):
     assert "It ends if one of them fails." in page
     assert "End repeating" in page
     assert "Scheduled after the one before" in page
+
+
+def test_what_an_answer_ends_is_worded_like_what_it_cancels(team, row):
+    Series.objects.update(ends_on_reply=True)
+    assert "A message from the contact ends it." in html_of(get(team.agent, row, **HTMX))
+    dialog = get(team.agent, row, "edit", **HTMX).text
+    for choice, what in (
+        ("Only if no answer before then", "A message from María cancels it;"),
+        ("Only until an answer comes", "A message from María ends it and cancels the one that waits."),
+    ):
+        assert re.search(rf"{choice}\s*<small>\s*{what}", dialog)
 
 
 def test_the_drawer_says_why_no_more_come(team, row):
