@@ -20,6 +20,7 @@ from followups.imports.people import People
 from followups.imports.problems import DUPLICATES, ROW, Flaw, stored
 from followups.imports.rows import Asked, Reader
 from followups.models import FollowUp
+from followups.scheduling import quiet_at
 from followups.wanted import Field, Wanted, problems_with
 from templates_app.parameters import Problem
 from trochai.whatsapp.models import Channel
@@ -39,7 +40,7 @@ def begin(batch: Import, **chosen: Any) -> bool:
     if not begun.update(state=State.CHECKING, worked_at=None, **chosen):
         return False
     batch.rows.exclude(verdict=Verdict.UNCHECKED).update(
-        verdict=Verdict.UNCHECKED, problems=[], phone="", is_new=False, submission=None
+        verdict=Verdict.UNCHECKED, problems=[], phone="", is_new=False, is_quiet=False, submission=None
     )
     return True
 
@@ -61,8 +62,9 @@ def check_some(batch: Import, *, now: dt.datetime) -> None:
         problems = known.problems_with(each, row.submission, now=now)
         row.problems = [stored(problem) for problem in problems]
         row.verdict = _verdict(problems)
+        row.is_quiet = row.verdict == Verdict.READY and known.is_quiet(each)
         known.add(row)
-    fields = ["phone", "submission", "is_new", "problems", "verdict"]
+    fields = ["phone", "submission", "is_new", "is_quiet", "problems", "verdict"]
     # As one statement that inserts: bulk_update compares each row with all others.
     ImportRow.objects.bulk_create(rows, update_conflicts=True, unique_fields=["id"], update_fields=fields)
 
@@ -103,6 +105,11 @@ class Known:
     def contact(self, phone: str) -> Contact | None:
         return self._people.of(phone)
 
+    def is_quiet(self, asked: Asked) -> bool:
+        """Whether its moment is quiet where whoever would get it is."""
+        contact = self._recipient(asked)
+        return asked.at is not None and quiet_at(asked.at, contact, self._organization) is not None
+
     def add(self, row: ImportRow) -> None:
         """Take account of a row that has been checked, for those below it."""
         if row.submission is not None:
@@ -130,10 +137,12 @@ class Known:
             return [Problem(ROW, Flaw.SCHEDULED)]
         return []
 
+    def _recipient(self, asked: Asked) -> Contact:
+        known = self.contact(asked.phone) if asked.phone else None
+        return known or Contact(organization=self._organization, phone=asked.phone or NOBODY)
+
     def _wanted(self, asked: Asked) -> Wanted:
-        contact = self.contact(asked.phone) if asked.phone else None
-        if contact is None:
-            contact = Contact(organization=self._organization, phone=asked.phone or NOBODY)
+        contact = self._recipient(asked)
         talk = self._talks.get(contact.pk) or Conversation(contact=contact)
         talk.contact, talk.channel, talk.organization = contact, self._channel, self._organization
         return asked.wanted(talk)

@@ -50,6 +50,7 @@ class Shown(StrEnum):
     REFUSED = "refused"
     DUPLICATES = "duplicates"
     READY = "ready"
+    QUIET = "quiet"
     ALL = "all"
 
     @property
@@ -66,6 +67,7 @@ _SHOWN: Mapping[Shown, tuple[Promise, Sequence[Verdict]]] = {
     Shown.REFUSED: (gettext_lazy("Refused"), [Verdict.REFUSED]),
     Shown.DUPLICATES: (gettext_lazy("Duplicates"), [Verdict.DUPLICATE]),
     Shown.READY: (gettext_lazy("Will be scheduled"), [Verdict.READY]),
+    Shown.QUIET: (gettext_lazy("In quiet hours"), [Verdict.READY]),
     Shown.ALL: (gettext_lazy("All"), list(Verdict)),
 }
 
@@ -88,11 +90,19 @@ class CheckedRows:
         look = self.count_of(Shown.LOOK)
         self.shown = Shown(wanted) if wanted in list(Shown) else Shown.LOOK if look else Shown.ALL
         rows: QuerySet[ImportRow] = batch.rows.filter(verdict__in=self.shown.verdicts)
+        if self.shown == Shown.QUIET:
+            rows = rows.filter(is_quiet=True)
         after, before = (ORDER.parse(query.get(name, "")) for name in ("after", "before"))
         self.page = paging.page_of(rows, ORDER, size=PAGE_SIZE, after=after, before=before)
 
     def count_of(self, shown: Shown) -> int:
+        if shown == Shown.QUIET:
+            return self.quiet
         return sum(self.counts[verdict] for verdict in shown.verdicts)
+
+    @cached_property
+    def quiet(self) -> int:
+        return self.batch.quiet
 
     @property
     def query(self) -> str:
@@ -100,7 +110,8 @@ class CheckedRows:
 
     @property
     def tabs(self) -> list[tuple[Shown, int]]:
-        return [(shown, self.count_of(shown)) for shown in Shown]
+        """Each with its number; what is quiet only where there is any."""
+        return [(shown, self.count_of(shown)) for shown in Shown if shown != Shown.QUIET or self.quiet]
 
     @cached_property
     def new_contacts(self) -> int:
@@ -126,11 +137,11 @@ class CheckedRows:
     @cached_property
     def _quiet(self) -> dict[int, str]:
         """What is quiet where those are who get something, by row id: said, and no reason to refuse them."""
-        ready = [row for row in self.page.rows if row.verdict == Verdict.READY]
-        if not ready or self.batch.channel is None:
+        quiet = [row for row in self.page.rows if row.is_quiet]
+        if not quiet or self.batch.channel is None:
             return {}
         reader = Reader(self.batch, self.batch.channel, now=self._now)
-        asked = {row.pk: reader.read(row.cells) for row in ready}
+        asked = {row.pk: reader.read(row.cells) for row in quiet}
         organization, phones = self.batch.organization, {each.phone for each in asked.values()}
         people = People(organization, phones)
         notices = {

@@ -434,6 +434,22 @@ class TestChecking:
         assert batch.counts()["ready"] == 3
         assert "PM in Canary, outside 8:00 AM to 8:00 PM there." in said(batch, 2)
         assert not any("outside" in said(batch, number) for number in (3, 4))
+        path = url(batch, "check")
+        link = f'<a href="{path}?rows=quiet">1</a>'
+        assert f"<dt>In quiet hours</dt><dd>{link}</dd>" in html_of(signed_in(team.agent).get(path))
+        page = html_of(signed_in(team.agent).get(f"{path}?rows=quiet"))
+        assert re.findall(r'class="line">(\d+)</th>', page) == ["2"]
+
+    def test_where_nothing_is_quiet_nothing_is_said_of_it(self, team):
+        batch = checked(team.agent, ROW)
+        assert "In quiet hours" not in signed_in(team.agent).get(url(batch, "check")).text
+
+    def test_what_is_checked_anew_is_quiet_only_if_it_still_is(self, team):
+        batch = checked(team.agent, ROW)
+        batch.rows.update(is_quiet=True)
+        client = signed_in(team.agent)
+        client.post(url(batch, "columns"), fields_of(html_of(client.get(url(batch, "columns")))))
+        assert batch.quiet == 0
 
     def test_checking_costs_the_same_few_queries_however_many_rows(self, team, django_assert_max_num_queries):
         lines = [ROW.replace("4490", str(number)) for number in range(1000, 1150)]
