@@ -61,7 +61,7 @@ class Day:
     is_shaded: bool
     # The month is named where it begins.
     has_month: bool
-    # What it is called where it is a day off, or nothing.
+    # What it is called where it is a day off or a holiday, or nothing.
     off: str
     # Nothing goes out all day; only the week asks.
     is_quiet: bool = False
@@ -292,7 +292,7 @@ class CalendarPage:
                 (wording.hour_name(time), list(self._cells(dates, time, columns)))
                 for time in map(dt.time, hours)
             ],
-            "has_quiet_hours": bool(rules.hours) or any(day.off for day in days),
+            "has_quiet_hours": bool(rules.hours) or any(rules.day_off(day.date) is not None for day in days),
             "zone": self.organization.timezone,
             "before_url": self._week_url(monday - _WEEK),
             "after_url": self._week_url(monday + _WEEK),
@@ -367,7 +367,8 @@ class CalendarPage:
             is_beyond=date > self.last and not counts.total,
             is_shaded=bool(months % 2),
             has_month=date.day == 1 or date == first,
-            off=wording.day_off(self.organization.day_off(date)),
+            off=wording.day_off(self.organization.day_off(date))
+            or wording.working_holiday(self.organization.working_holiday(date)),
         )
 
     def _cells(self, dates: list[dt.date], time: dt.time, columns: list[dict[int, Slot]]) -> Iterator[Cell]:

@@ -29,6 +29,7 @@ from followups.scheduling import (
     SchedulingError,
     custom,
     quick_options,
+    zones_of,
 )
 from followups.typed_dates import MOST_TYPED, understand
 from followups.wanted import (
@@ -43,6 +44,7 @@ from followups.wanted import (
     problems_with_moment,
     problems_with_rule,
 )
+from followups.wording import calendar
 from followups.wording.differences import Line, lines
 from templates_app.forms import field_name
 from templates_app.parameters import Problem
@@ -200,6 +202,16 @@ class WhenForm(forms.Form):
         if at is None or self.contact is None:
             return None
         return quiet_notice(at, self.contact, self.organization, self.now)
+
+    @property
+    def working_holiday(self) -> str:
+        """What to say where the moment is on a holiday there, but people work here."""
+        at = self.scheduled_for
+        if at is None or self.contact is None:
+            return ""
+        days = (at.astimezone(zone).date() for zone in zones_of(self.contact, self.organization))
+        names = (self.organization.working_holiday(day) for day in days)
+        return calendar.working_holiday(next(filter(None, names), None))
 
     def forgive_unfinished(self) -> None:
         """Drop the errors about what has only not been filled in yet: for checks while people choose."""

@@ -37,6 +37,11 @@ def day_off(name: str | None) -> str:
     return "" if name is None else name or _("Day off")
 
 
+def working_holiday(name: str | None) -> str:
+    """Independence Day, a working day here; nothing for other days (None)."""
+    return _("%(holiday)s, a working day here") % {"holiday": name} if name else ""
+
+
 def hour_name(hour: dt.datetime | dt.time) -> str:
     """9:00 AM"""
     return time_format(hour, "g:i A")

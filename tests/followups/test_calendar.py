@@ -332,7 +332,18 @@ def test_public_holidays_have_their_names_and_a_nameless_day_off_is_one_too(team
     html = page(team.agent)
     assert label_of(html, "Friday 25 December") == "Friday 25 December, Christmas Day: nothing"
     assert label_of(html, "Wednesday 2 December") == "Wednesday 2 December, Day off: nothing"
-    assert label_of(html, "Friday 1 January") == "Friday 1 January: nothing"
+    holiday = "Friday 1 January, New Year&#x27;s Day, a working day here: nothing"
+    assert label_of(html, "Friday 1 January").replace("&#39;", "&#x27;") == holiday
+
+
+def test_a_holiday_on_which_people_work_is_not_hatched(team):
+    team.organization.keeps_holidays = True
+    team.organization.save()
+    DayOff.objects.create(organization=team.organization, date="2026-12-25", is_quiet=False)
+    html = page(team.agent, f"{WEEK}?on=2026-12-25")
+    assert "Christmas Day, a working day here" in html
+    assert set(hatched(html).values()) == {0}
+    assert "uiet hours" not in html
 
 
 def test_another_organizations_days_off_are_not_shown(team, stranger):

@@ -87,6 +87,15 @@ def test_a_public_holiday_is_called_by_its_name(team):
     assert "on Christmas Day" in check(team, when="custom", date="2026-12-25", time="07:00")
 
 
+def test_a_holiday_on_which_people_work_is_named_and_nothing_else_is_offered(team):
+    team.organization.keeps_holidays = True
+    team.organization.save()
+    DayOff.objects.create(organization=team.organization, date="2026-12-25", is_quiet=False)
+    html = check(team, when="custom", date="2026-12-25", time="07:00")
+    assert "Christmas Day, a working day here" in html
+    assert 'name="choose"' not in html
+
+
 def test_nothing_is_said_of_a_good_moment_nor_without_rules(team):
     assert "Madrid" not in check(team, when="custom", date="2026-12-04", time="07:00")
     SendingHours.objects.all().delete()

@@ -152,9 +152,23 @@ class Organization(models.Model):
     @cached_property
     def day_off(self) -> Callable[[dt.date], str | None]:
         """What finds the name of a day that is quiet, and None for others. Read once for this instance."""
-        own = {each.date: each.name if each.is_quiet else None for each in self.days_off.all()}
-        public = holidays_of(self.country) if self.keeps_holidays else lambda _day: None
-        return lambda day: own[day] if day in own else public(day)
+        own = {day: each.name if each.is_quiet else None for day, each in self._own_days.items()}
+        return lambda day: own[day] if day in own else self._public_holiday(day)
+
+    def working_holiday(self, day: dt.date) -> str | None:
+        """Return the name of a public holiday that is not quiet: people work on it. None for other days."""
+        own = self._own_days.get(day)
+        if own is None or own.is_quiet:
+            return None
+        return own.name or self._public_holiday(day)
+
+    @cached_property
+    def _own_days(self) -> dict[dt.date, DayOff]:
+        return {each.date: each for each in self.days_off.all()}
+
+    @cached_property
+    def _public_holiday(self) -> Callable[[dt.date], str | None]:
+        return holidays_of(self.country) if self.keeps_holidays else lambda _day: None
 
 
 class Weekday(models.IntegerChoices):
