@@ -101,8 +101,7 @@ def _why(quiet: Quiet) -> str:
         return _(", on %(holiday)s.") % {"holiday": quiet.day_off}
     if quiet.day_off is not None or quiet.hours is None:
         return _(", on %(day)s, when nothing goes out.") % {"day": date_format(quiet.local, "l j F")}
-    begin, end = (date_format(time, formatting.TIME) for time in quiet.hours)
-    return _(", outside %(begin)s to %(end)s there.") % {"begin": begin, "end": end}
+    return _(", outside %(hours)s there.") % {"hours": formatting.hours(*quiet.hours)}
 
 
 def _time(local: dt.datetime) -> str:

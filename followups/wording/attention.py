@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from followups.models import AttentionCause
 from templates_app.models import TemplateStatus
-from trochai.ui.formatting import day, isolated
+from trochai.ui.formatting import day, hours, isolated
 
 
 class About(NamedTuple):
@@ -65,7 +65,8 @@ def detail(cause: str, values: Mapping[str, Any]) -> str:
         case AttentionCause.NUMBER if values.get("before") and values.get("after"):
             return _("%(before)s is now %(after)s.") % {"before": values["before"], "after": values["after"]}
         case AttentionCause.QUIET if values.get("zone") and values.get("hours"):
-            words = {"hours": values["hours"], "zone": values["zone"]}
+            begin, end = map(dt.time.fromisoformat, values["hours"].split("–"))
+            words = {"hours": hours(begin, end), "zone": values["zone"]}
             return _("There it is sent within %(hours)s (%(zone)s).") % words
         case AttentionCause.LIMIT if values.get("due") and values.get("limit"):
             words = {"due": f"{values['due']:,}", "limit": f"{values['limit']:,}"}

@@ -187,10 +187,15 @@ def test_another_organizations_are_not_there(team):
 # Groups ------------------------------------------------------------------------------------------------
 
 
+def test_hours_are_written_like_other_times(team):
+    make(team, cause="quiet", subject="", values={"zone": "Madrid", "hours": "08:00–20:00"})
+    assert "There it is sent within 8:00 AM to 8:00 PM (Madrid)." in page(team.admin)
+
+
 def test_the_worst_stands_first_and_then_what_is_due_first(team):
     make(team, cause="limit", subject="2026-12-01", values={"due": 2356, "limit": 2000}, days=1)
     make(team, cause="holiday", subject="2026-12-25", values={"name": "Christmas"})
-    make(team, cause="quiet", subject="", values={"zone": "Madrid", "hours": "3:00 AM"})
+    make(team, cause="quiet", subject="", values={"zone": "Madrid", "hours": "08:00–20:00"})
     left(team)
     make(team, cause="number", subject="5", values={"contact": "José", "before": "+1 22", "after": "+1 33"})
     make(team, cause="opted_out", subject="6", values={"contact": "Silvia"})

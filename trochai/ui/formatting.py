@@ -31,6 +31,12 @@ def clock_time(moment: dt.datetime) -> str:
     return _written(timezone.localtime(moment), TIME)
 
 
+def hours(begin: dt.time, end: dt.time) -> str:
+    """8:00 AM to 8:00 PM"""
+    words = {"begin": date_format(begin, TIME), "end": date_format(end, TIME)}
+    return _("%(begin)s to %(end)s") % words
+
+
 def clock_times(moment: dt.datetime, zones: Iterable[dt.tzinfo]) -> list[str]:
     """Return how late it is in these zones, each time once, the earliest first."""
     locally = {moment.astimezone(zone).replace(tzinfo=None) for zone in zones}
