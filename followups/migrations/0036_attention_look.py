@@ -27,7 +27,7 @@ def remove(apps, schema_editor):
 class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0006_quiet_hours_as_a_rule"),
-        ("followups", "0034_look_each_night"),
+        ("followups", "0035_series_version_and_quiet_rows"),
         ("django_celery_beat", "0019_alter_periodictasks_options"),
     ]
 
