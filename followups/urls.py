@@ -47,6 +47,7 @@ urlpatterns = [
     path("calendar/week/", calendar_views.week, name="calendar_week"),
     path("calendar/<int:year>-<int:month>-<int:day>/", calendar_views.day, name="calendar_day"),
     path("<int:pk>/", views.detail, name="detail"),
+    path("<int:pk>/menu/", views.menu, name="menu"),
     path("<int:pk>/cancel/", action_views.cancel, name="cancel"),
     path("<int:pk>/keep/", action_views.keep, name="keep"),
     path("<int:pk>/move/", change_views.move, name="move"),

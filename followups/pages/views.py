@@ -1,4 +1,4 @@
-"""The follow-ups page: the list, one row of it, and everything about one follow-up."""
+"""The follow-ups page: the list, one row of it, its menu, and everything about one follow-up."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from followups import contents
 from followups.pages import history
 from followups.pages.page import FollowUpsPage
 from followups.pages.series_views import series_context
+from followups.policies import allowed_actions
 from followups.sending import ticks
 from followups.wording import failures
 from templates_app.models import Template
@@ -65,6 +66,19 @@ def rows(request: MemberRequest) -> HttpResponse:
     if progress_changed:
         context |= page.progress_context()
     return render(request, "followups/_changed_rows.html", context)
+
+
+@require_safe
+def menu(request: MemberRequest, pk: int) -> HttpResponse:
+    """What a row's menu offers. htmx asks when it is opened: most of a page's never are."""
+    page = FollowUpsPage(request, now=timezone.now())
+    follow_up = page.find(pk)
+    context = {
+        "follow_up": follow_up,
+        "actions": allowed_actions(request.membership, follow_up, page.now),
+        "here": page.way_back,
+    }
+    return render(request, "followups/_row_menu.html", context, using="jinja2")
 
 
 @require_safe

@@ -57,14 +57,20 @@ document.addEventListener("toggle", ({ target, newState }) => {
 
 // Browsers without anchor positioning: put the popover beside its button.
 if (!CSS.supports("position-area: block-end")) {
-  document.addEventListener("toggle", (event) => {
-    const popover = event.target;
-    if (event.newState !== "open" || !popover.matches(".menu, .tip, .notices")) return;
+  const place = (popover) => {
     const at = invoker(popover)?.getBoundingClientRect();
     if (!at) return;
     const { style, offsetWidth, offsetHeight } = popover;
     const below = at.bottom + offsetHeight + 8 < innerHeight;
     style.top = `${below ? at.bottom : Math.max(8, at.top - offsetHeight - 8)}px`;
     style.left = `${Math.max(8, Math.min(at.right - offsetWidth, innerWidth - offsetWidth - 8))}px`;
+  };
+  document.addEventListener("toggle", ({ target, newState }) => {
+    if (newState === "open" && target.matches(".menu, .tip, .notices")) place(target);
   }, true);
+  // What a menu holds may come when it is open.
+  document.addEventListener("htmx:load", ({ target }) => {
+    const menu = target.closest(".menu:popover-open");
+    if (menu) place(menu);
+  });
 }

@@ -50,7 +50,7 @@ VERBS = (
 OF_AN_IMPORT = ("import_columns", "import_check", "import_result", "import_report")
 # A day is nobody's row.
 OF_A_DAY = {"followups:calendar_day"}
-OF_A_FOLLOW_UP = [f"followups:{name}" for name in ("detail", *VERBS)]
+OF_A_FOLLOW_UP = [f"followups:{name}" for name in ("detail", "menu", *VERBS)]
 
 
 def routes_of_one_row() -> list[str]:
@@ -96,7 +96,7 @@ def theirs(db):
         "conversations:retry": message.pk,
         "conversations:file": attachment.pk,
         "conversations:thumbnail": attachment.pk,
-        **{f"followups:{name}": failed.pk for name in ("detail", *VERBS)},
+        **{f"followups:{name}": failed.pk for name in ("detail", "menu", *VERBS)},
         **{f"followups:{name}": conversation for name in ("schedule", "check")},
         **{f"followups:{name}": imported.pk for name in OF_AN_IMPORT},
         "followups:resume_channel": channel,

@@ -174,6 +174,25 @@ def test_duplicate_opens_the_dialog_filled_in_and_asks_for_a_date(team, open_pag
     assert (second.parameters, second.note, second.template) == (first.parameters, NOTE, first.template)
 
 
+def test_a_rows_menu_by_the_keyboard_opens_on_its_first_item_and_is_fetched_once(team, open_page):
+    follow_up = make(team)
+    page = open_page(team.agent, "/followups/?status=pending")
+    asked = []
+    page.on("request", lambda request: asked.append(request.url) if "/menu/" in request.url else None)
+    more = page.get_by_role("button", name="More for the follow-up to Tom Becker")
+    for _time in range(2):
+        more.press("Enter")
+        expect(page.get_by_role("link", name="Edit")).to_be_focused()
+        expect(page.locator(f"#more-{follow_up.pk} a")).to_have_text(
+            ["Edit", "Reschedule", "Send now…", "Duplicate"], use_inner_text=True
+        )
+        page.keyboard.press("Escape")
+        expect(more).to_be_focused()
+    more.click()
+    expect(page.get_by_role("link", name="Edit")).to_be_focused()
+    assert len(asked) == 1
+
+
 def test_handing_over_puts_a_colleague_in_charge_in_the_row(team, open_page):
     follow_up, colleague = make(team), team.other_agent.user
     colleague.name = "Luisa Mora"

@@ -44,7 +44,7 @@ def page(member: Any, address: str, **headers: str) -> str:
 @pytest.mark.parametrize("status", ["pending", "processing", "sent", "failed", "canceled"])
 def test_whoever_may_schedule_may_duplicate_any(team, status):
     follow_up = make(team, status=status)
-    for where in ("/followups/", f"/followups/{follow_up.pk}/"):
+    for where in (f"/followups/{follow_up.pk}/menu/", f"/followups/{follow_up.pk}/"):
         for member in (team.agent, team.other_agent, team.admin):
             assert path(follow_up) in page(member, where)
         assert path(follow_up) not in page(team.viewer, where)
@@ -98,5 +98,5 @@ def test_nothing_is_duplicated_for_somebody_who_is_erased(team):
     follow_up = make(team, status="failed")
     follow_up.conversation.contact.erased_at = NOW
     follow_up.conversation.contact.save()
-    assert path(follow_up) not in page(team.admin, "/followups/")
+    assert f"/followups/{follow_up.pk}/menu/" not in page(team.admin, "/followups/")
     assert signed_in(team.admin).get(path(follow_up)).status_code == 409

@@ -50,7 +50,7 @@ def page(member: Any, path: str, **headers: str) -> str:
     return html_of(signed_in(member).get(path, headers=headers))
 
 
-@pytest.mark.parametrize("where", ["/followups/", "/followups/{pk}/"])
+@pytest.mark.parametrize("where", ["/followups/{pk}/menu/", "/followups/{pk}/"])
 def test_whoever_may_cancel_may_send_now(team, follow_up, where):
     way = f"/followups/{follow_up.pk}/send-now/"
     for member in (team.agent, team.admin):

@@ -403,7 +403,7 @@ class TestSafety:
             == 404
         )
 
-    @pytest.mark.parametrize("name", ["detail"])
+    @pytest.mark.parametrize("name", ["detail", "menu"])
     def test_a_deleted_follow_up_is_not_there(self, team, name):
         follow_up = make(team, status="failed", deleted_at=NOW)
         assert signed_in(team.admin).get(reverse(f"followups:{name}", args=[follow_up.pk])).status_code == 404
@@ -712,7 +712,15 @@ def test_an_open_page_costs_few_queries(team, django_assert_num_queries):
 
 @pytest.mark.parametrize(
     ("name", "queries"),
-    [("cancel", 4), ("move", 7), ("send_now", 9), ("duplicate", 9), ("edit", 10), ("hand_over", 6)],
+    [
+        ("menu", 4),
+        ("cancel", 4),
+        ("move", 7),
+        ("send_now", 9),
+        ("duplicate", 9),
+        ("edit", 10),
+        ("hand_over", 6),
+    ],
 )
 def test_a_question_costs_few_queries(team, django_assert_num_queries, name, queries):
     path = reverse(f"followups:{name}", args=[make(team).pk])
