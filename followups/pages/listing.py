@@ -19,7 +19,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from followups.models import Attention, FollowUp, FollowUpQuerySet, Status
+from followups.models import Attention, BulkChange, FollowUp, FollowUpQuerySet, Status
 from followups.pages.search import COUNT_CAP, Found, search
 from followups.wording.lists import NO_MATCH, NO_MATCH_AT_ALL, NOTHING, Nothing
 from templates_app.models import Template
@@ -34,6 +34,8 @@ PAGE_SIZE = 25
 # Beside the tabs, to a page of its own (followups.pages.attention). What needs it is looked up row by row.
 ATTENTION = "attention"
 ATTENTION_CAP = 1_000
+# Bulk changes that are being made.
+CHANGING = "changing"
 # Seconds.
 BEYOND_FOR = 600
 # Days whose midnight can be represented in every time zone, and so can the days next to them.
@@ -319,7 +321,9 @@ def waiting_on(channel: Channel) -> Count:
 def counts_for(
     organization: Organization, *, attention: QuerySet[Attention] | None = None
 ) -> dict[str, Count]:
-    """Return the number beside each tab, in one bounded query; also of what needs ``attention``, if asked.
+    """Return the number beside each tab, in one bounded query, and of the bulk changes that are being made.
+
+    Also of what needs ``attention``, if asked.
 
     What was beyond the cap a moment ago is taken to be so still; but for what waits, which a burst can send.
     """
@@ -329,6 +333,7 @@ def counts_for(
     lists: dict[str, QuerySet[Any]] = {
         tab: tab.of(rows) for tab in Tab if tab is not Tab.ALL and tab not in beyond
     }
+    lists[CHANGING] = BulkChange.objects.for_organization(organization).unfinished()
     if attention is not None:
         lists[ATTENTION] = attention
     # A row may need it for several reasons.
@@ -339,5 +344,5 @@ def counts_for(
         seconds=BEYOND_FOR,
     )
     counts: dict[str, Count] = dict.fromkeys(beyond, Count(COUNT_CAP, is_capped=True)) | found
-    total = sum(count.value + count.is_capped for tab, count in counts.items() if tab != ATTENTION)
+    total = sum(counts[tab].value + counts[tab].is_capped for tab in Tab if tab is not Tab.ALL)
     return {Tab.ALL: Count.capped(total, COUNT_CAP), **counts}

@@ -15,11 +15,12 @@ from django.http import QueryDict
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from conversations.sidebar import Sidebar
 from followups.holds.brake import NOTHING
 from followups.models import Attention, BulkAction, BulkChange, FollowUp, Hold, Status
 from followups.pages import holds, listing
 from followups.pages.holds import HoldShown
-from followups.pages.listing import ATTENTION, Filters, Tab
+from followups.pages.listing import ATTENTION, CHANGING, Filters, Tab
 from followups.pages.progress import progress_of
 from followups.pages.rows import Row, row_for
 from followups.pages.search import Found
@@ -175,6 +176,7 @@ class FollowUpsPage:
         return {
             "version": version,
             "section": "followups",
+            "sidebar": self._frame,
             "filters": filters,
             "form": self._form,
             "here": _url(filters),
@@ -223,7 +225,7 @@ class FollowUpsPage:
     @property
     def tab_counts(self) -> str:
         """The numbers at the tabs, for an open page to tell whether one has changed."""
-        return " ".join(str(count) for count in self._counts.values())
+        return " ".join(str(count) for name, count in self._counts.items() if name != CHANGING)
 
     @property
     def stops(self) -> str:
@@ -299,12 +301,21 @@ class FollowUpsPage:
         ]
 
     @cached_property
+    def _frame(self) -> Sidebar:
+        """The frame around the page, which knows in one query whether anything is on hold or has stopped."""
+        return Sidebar(self.membership, self.request.memberships)
+
+    @cached_property
     def _bulk_changes(self) -> list[BulkChange]:
+        if not self._counts[CHANGING]:
+            return []
         changes = BulkChange.objects.for_organization(self.membership.organization).unfinished()
         return list(changes.select_related("by").order_by("pk")[:MOST_PROGRESS])
 
     @cached_property
     def _holds(self) -> list[Hold]:
+        if self._frame.channel and not self._frame.mark:
+            return []
         return holds.in_force(self.membership.organization)
 
     @cached_property
@@ -313,6 +324,9 @@ class FollowUpsPage:
 
     @cached_property
     def _stopped(self) -> list[Channel]:
+        # The frame's channel is a stopped one where there is any.
+        if not self._frame.channel or not self._frame.channel.is_stopped:
+            return []
         channels = Channel.objects.for_organization(self.membership.organization)
         stopped = channels.filter(stopped_at__isnull=False).only("pk", "name", *Channel.STOP_FIELDS)
         return list(stopped.order_by("name", "pk"))

@@ -109,13 +109,13 @@ class TestWhatEverybodySees:
         client = signed_in(team.admin)
         due()
         client.get("/followups/")
-        with django_assert_num_queries(14) as without:
+        with django_assert_num_queries(11) as without:
             client.get("/followups/")
         hold()
         for _n in range(5):
             due()
-        # When the first waits of each number, how many do, and what the frame says.
-        with django_assert_num_queries(len(without) + 3):
+        # Which, when the first waits of each number, how many do, and what the frame says.
+        with django_assert_num_queries(len(without) + 4):
             client.get("/followups/")
 
 

@@ -412,7 +412,7 @@ class TestSafety:
 def test_the_number_of_queries_does_not_grow_with_the_rows(team, django_assert_num_queries):
     def queries(path):
         client = signed_in(team.admin)
-        with django_assert_num_queries(15) as captured:
+        with django_assert_num_queries(12) as captured:
             assert client.get(path).status_code == 200
         return len(captured)
 
@@ -687,9 +687,9 @@ class TestDetail:
             )
             factories.ChangeFactory(follow_up=follow_up, by=factories.UserFactory())
         client = signed_in(team.agent)
-        # session, user, membership, follow-up and its creator, attempts, stopped numbers, what is on hold,
+        # session, user, membership, follow-up and its creator, attempts, the worst channel,
         # changes with who made them
-        with django_assert_max_num_queries(9):
+        with django_assert_max_num_queries(8):
             client.get(self.url(follow_up), headers=htmx())
 
 
@@ -699,14 +699,13 @@ def test_an_open_page_costs_few_queries(team, django_assert_num_queries):
     client = signed_in(team.agent)
     seen = seen_in(page(team.agent))
     path = reverse("followups:rows")
-    # Session, person, membership, the rows and their templates, stopped channels, what is on hold, bulk
-    # changes, choices of filters, counts.
-    with django_assert_num_queries(11):
+    # Session, person, membership, the rows and their templates, the worst channel, choices of filters, counts.
+    with django_assert_num_queries(9):
         assert client.get(path, {"seen": seen}, headers=htmx()).status_code == 204
     FollowUp.objects.update(note="x", next_attempt_at=NOW, failures=1)
     for _each in range(5):
         make(team)
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(9):
         client.get(path, {"seen": seen}, headers=htmx())
 
 
