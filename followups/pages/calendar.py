@@ -25,6 +25,7 @@ from trochai import changes
 from trochai.accounts.access import MemberRequest
 from trochai.accounts.quiet_hours import Rules
 from trochai.paging import Cursor
+from trochai.ui.addresses import url
 from trochai.whatsapp.models import Channel
 
 # How many rows of each hour a day shows, and what of them.
@@ -173,7 +174,7 @@ class Slot:
         """Whether something is due in it although it is quiet."""
         return self.quiet is Quietness.WHOLE and bool(self.counts.pending)
 
-    @property
+    @cached_property
     def url(self) -> str:
         return f"{day_url(self.hour.date())}#hour-{self.hour.hour}"
 
@@ -187,7 +188,7 @@ class Slot:
         """Of the dot beside what is over: the worst of it."""
         return "bad" if self.counts.failed else "ok" if self.counts.sent else ""
 
-    @property
+    @cached_property
     def duration(self) -> str:
         return wording.takes(self.seconds) if self.seconds else ""
 
@@ -373,8 +374,9 @@ class CalendarPage:
 
     def _cells(self, dates: list[dt.date], time: dt.time, columns: list[dict[int, Slot]]) -> Iterator[Cell]:
         for date, column in zip(dates, columns, strict=True):
-            quiet = Quietness.of(dt.datetime.combine(date, time), self.organization.quiet_hours)
-            yield Cell(column.get(time.hour), quiet)
+            slot = column.get(time.hour)
+            hour = dt.datetime.combine(date, time)
+            yield Cell(slot, slot.quiet if slot else Quietness.of(hour, self.organization.quiet_hours))
 
     def _slots(self, day: Day, hours: Mapping[dt.datetime, Counts]) -> dict[int, Slot]:
         """Return the hours of the day that have anything, by the clock's hour."""
@@ -483,7 +485,7 @@ class Horizon:
 
 
 def day_url(date: dt.date) -> str:
-    return reverse("followups:calendar_day", args=[date.year, date.month, date.day])
+    return url("followups:calendar_day", date.year, date.month, date.day)
 
 
 def _dates(span: Span) -> Iterator[dt.date]:

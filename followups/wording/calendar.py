@@ -6,8 +6,8 @@ import datetime as dt
 from functools import lru_cache
 
 from django.utils.dateformat import format as date_format
-from django.utils.dateformat import time_format
-from django.utils.translation import get_language
+from django.utils.functional import Promise
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
 from followups.calendar.counting import Counts
@@ -16,14 +16,21 @@ from followups.calendar.load import Load
 from trochai.ui.formatting import day_time
 from trochai.whatsapp.messaging_limits import MessagingLimit
 
+COUNTED: dict[str, Promise] = {
+    "pending": gettext_lazy("%(n)s pending"),
+    "sent": gettext_lazy("%(n)s sent"),
+    "failed": gettext_lazy("%(n)s failed"),
+    "canceled": gettext_lazy("%(n)s canceled"),
+}
 
-def written(day: dt.date, style: str) -> str:
+
+def written(day: dt.date | dt.time, style: str) -> str:
     """``dateformat.format``, kept: a sheet has a hundred days, which are written with each look at it."""
     return _kept(day, style, get_language())
 
 
 @lru_cache(maxsize=5_000)
-def _kept(day: dt.date, style: str, _language: str | None) -> str:
+def _kept(day: dt.date | dt.time, style: str, _language: str | None) -> str:
     return date_format(day, style)
 
 
@@ -44,18 +51,13 @@ def working_holiday(name: str | None) -> str:
 
 def hour_name(hour: dt.datetime | dt.time) -> str:
     """9:00 AM"""
-    return time_format(hour, "g:i A")
+    return written(dt.time(hour.hour, hour.minute), "g:i A")
 
 
 def counted(counts: Counts) -> list[str]:
     """2,356 pending, 14 sent, 2 failed, 1 canceled: those that there are."""
-    words = [
-        (counts.pending, _("%(n)s pending")),
-        (counts.sent, _("%(n)s sent")),
-        (counts.failed, _("%(n)s failed")),
-        (counts.canceled, _("%(n)s canceled")),
-    ]
-    return [text % {"n": f"{number:,}"} for number, text in words if number]
+    found = [(getattr(counts, name), text) for name, text in COUNTED.items()]
+    return [str(text) % {"n": f"{number:,}"} for number, text in found if number]
 
 
 def takes(seconds: int) -> str:
