@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property
+from itertools import groupby, islice
 from typing import Any
 from urllib.parse import urlencode
 
@@ -30,6 +31,8 @@ from trochai.whatsapp.models import Channel
 
 # How many rows of each hour a day shows, and what of them.
 FIRST = 3
+# A day of so many is looked through for them; putting together a query by the hour takes longer.
+LOOKED_THROUGH = 2_000
 SHOWN = (
     "organization_id",
     "template_id",
@@ -304,7 +307,7 @@ class CalendarPage:
         """Raises ``KeyError`` for a day that the sheet does not have."""
         day = self.days[date]
         hours = dict(sorted(self.known.hours(date, date).items()))
-        rows = self._first_rows(list(hours))
+        rows = self._first_rows(date, list(hours))
         return {
             **self._context,
             "day": day,
@@ -411,26 +414,36 @@ class CalendarPage:
             return _list_url(of_day.with_tab(Tab.PENDING).beyond(Cursor((begins, 0))))
         return _list_url(of_day.beyond(Cursor((begins + dt.timedelta(hours=1), 0))))
 
-    def _first_rows(self, hours: list[dt.datetime]) -> dict[dt.datetime, list[FollowUp]]:
-        """Return the first few follow-ups of each hour: one query finds them, each hour by its index."""
+    def _first_rows(self, date: dt.date, hours: list[dt.datetime]) -> dict[dt.datetime, list[FollowUp]]:
+        """Return the first few follow-ups of each hour that has any."""
         if not hours:
             return {}
+        rows = FollowUp.objects.filter(pk__in=self._first_of(date, hours))
+        rows = rows.select_related("conversation__contact").prefetch_related("template").only(*SHOWN)
+        by_hour = groupby(rows.order_by("scheduled_for", "pk"), lambda row: self._hour(row.scheduled_for))
+        return {hour: list(found) for hour, found in by_hour}
+
+    def _first_of(self, date: dt.date, hours: list[dt.datetime]) -> list[int]:
+        """Return their ids. Where there are many, one query finds them, each hour by its index."""
         theirs = FollowUp.objects.for_organization(self.organization).order_by("scheduled_for", "pk")
-        found = [
+        day = Span(date, date, self.sheet.zone)
+        of_day = theirs.filter(scheduled_for__gte=day.begins, scheduled_for__lt=day.ends)
+        moments = list(of_day.values_list("scheduled_for", "pk")[: LOOKED_THROUGH + 1])
+        if len(moments) <= LOOKED_THROUGH:
+            by_hour = groupby(moments, lambda found: self._hour(found[0]))
+            return [pk for _hour, found in by_hour for _moment, pk in islice(found, FIRST)]
+        first, *others = [
             FollowUp.objects.filter(
                 pk__in=theirs.filter(**_within(hour, self.sheet.zone))[:FIRST].values("pk")
-            )
+            ).values_list("pk", flat=True)
             for hour in hours
         ]
-        first, *others = [rows.values_list("pk", flat=True) for rows in found]
-        rows = FollowUp.objects.filter(pk__in=list(first.union(*others, all=True)))
-        rows = rows.select_related("conversation__contact").prefetch_related("template").only(*SHOWN)
-        by_hour: dict[dt.datetime, list[FollowUp]] = {}
-        for row in rows.order_by("scheduled_for", "pk"):
-            local = row.scheduled_for.astimezone(self.sheet.zone)
-            hour = local.replace(minute=0, second=0, microsecond=0, fold=0, tzinfo=None)
-            by_hour.setdefault(hour, []).append(row)
-        return by_hour
+        return list(first.union(*others, all=True))
+
+    def _hour(self, moment: dt.datetime) -> dt.datetime:
+        """Return the hour of the clock that it lies in; one that happens twice is one."""
+        local = moment.astimezone(self.sheet.zone)
+        return local.replace(minute=0, second=0, microsecond=0, fold=0, tzinfo=None)
 
 
 class Horizon:

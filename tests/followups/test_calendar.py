@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from followups.calendar import counting, kept
 from followups.models import CalendarCounts
-from followups.pages import calendar_views
+from followups.pages import calendar, calendar_views
 from tests import factories
 from tests.conftest import make_team, signed_in
 from tests.html import html_of
@@ -244,8 +244,11 @@ def test_an_hour_says_how_many_and_how_long_it_takes_at_the_numbers_rate(team):
     assert label_of(html, "Tue 1 Dec, 9:00 AM") == "Tue 1 Dec, 9:00 AM: 3 pending, takes 3 s"
 
 
-def test_a_day_has_the_first_three_of_each_hour_and_a_link_to_all_of_them(team):
+@pytest.mark.parametrize("few", [5, 4], ids=["few", "many"])
+def test_a_day_has_the_first_three_of_each_hour_and_a_link_to_all_of_them(team, monkeypatch, few):
+    monkeypatch.setattr(calendar, "LOOKED_THROUGH", few)
     make(team, count=4)
+    make(team, at=TUESDAY + dt.timedelta(days=1))
     make(team, at=TUESDAY + dt.timedelta(hours=3, minutes=30))
     html = page(team.agent, DAY)
     assert len(re.findall(r'href="/followups/\d+/"', html)) == 4
