@@ -565,7 +565,9 @@ class EditForm(ScheduleForm, ShownForm):
 
     @property
     def rule(self) -> Rule | None:
-        return super().rule if self.is_bound else self.underway and self.underway.rule
+        if self.underway is not None and not (self.is_bound and self.is_of_all):
+            return self.underway.rule
+        return super().rule
 
     @property
     def next_dates(self) -> list[dt.datetime]:

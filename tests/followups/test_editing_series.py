@@ -110,6 +110,7 @@ def test_another_date_changes_what_the_rule_is_called_for_all_that_follow(team, 
     assert '<option value="weekly" selected>Every Tuesday</option>' in check(team, row, **to)
     alone = check(team, row, following="", **to)
     assert "<dt>Repeat</dt>" not in alone
+    assert "<small>Every Friday</small>" in alone
 
 
 def test_a_choice_within_repeat_does_not_swap_the_list_that_it_was_made_in(team, row):
