@@ -699,7 +699,7 @@ def test_an_open_page_costs_few_queries(team, django_assert_num_queries):
     client = signed_in(team.agent)
     seen = seen_in(page(team.agent))
     path = reverse("followups:rows")
-    # Session, person, membership, the rows and their templates, the worst channel, choices of filters, counts.
+    # Session, person, membership, the rows and their templates, the worst channel, filters, counts.
     with django_assert_num_queries(9):
         assert client.get(path, {"seen": seen}, headers=htmx()).status_code == 204
     FollowUp.objects.update(note="x", next_attempt_at=NOW, failures=1)
