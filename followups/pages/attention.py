@@ -150,6 +150,7 @@ class AttentionPage(FollowUpsPage):
         return {
             "version": version,
             "section": "followups",
+            "sidebar": self._frame,
             "here": self.here,
             "groups": groups,
             "only_mine": self.only_mine,
