@@ -76,7 +76,7 @@ def decided(follow_up: FollowUp) -> tuple[Any, ...]:
     return row.template_id, row.parameters, row.scheduled_for, row.note, row.cancel_on_reply
 
 
-@pytest.mark.parametrize("where", ["/followups/", "/followups/{pk}/", "/inbox/{conversation}/"])
+@pytest.mark.parametrize("where", ["/followups/{pk}/menu/", "/followups/{pk}/", "/inbox/{conversation}/"])
 def test_the_table_the_drawer_and_the_conversation_lead_there_whoever_may_cancel(team, follow_up, where):
     path = where.format(pk=follow_up.pk, conversation=team.conversation.pk)
     way = f'hx-get="/followups/{follow_up.pk}/edit/"'

@@ -41,7 +41,7 @@ def page(member: Any, path: str, **headers: str) -> str:
     return html_of(signed_in(member).get(path, headers=headers))
 
 
-@pytest.mark.parametrize("where", ["/followups/", "/followups/{pk}/"])
+@pytest.mark.parametrize("where", ["/followups/{pk}/menu/", "/followups/{pk}/"])
 def test_the_row_and_the_drawer_lead_there_for_admins(team, follow_up, where):
     way = f'hx-get="/followups/{follow_up.pk}/hand-over/"'
     assert way in page(team.admin, where.format(pk=follow_up.pk))
