@@ -58,8 +58,8 @@ function ask() {
   } else {
     askAt(looksAt);
   }
-  // Nobody looks: it is asked when somebody does.
-  if (document.hidden) return;
+  // Nobody looks: it is asked when somebody does. Nor for a page that is being left: it would read what comes in.
+  if (document.hidden || isLeaving || isAwaited()) return;
   const polls = [...document.querySelectorAll("[data-poll]")].filter(isDue);
   // What is under way may know too little: it is asked again after it.
   if (polls.some((poll) => begun.has(poll) && isUnderWay(begun.get(poll).xhr))) return;
@@ -106,15 +106,20 @@ document.addEventListener("click", ({ target }) => {
 });
 
 // An answer to a person's own request takes its place in what they have asked from. A poll that was under way
-// meanwhile knows too little, and would take that place away: it is asked again.
+// meanwhile knows too little, and would take that place away: it is asked again. None begins until it is there.
 const isUnderWay = (xhr) => xhr.readyState !== XMLHttpRequest.UNSENT && xhr.readyState !== XMLHttpRequest.DONE;
 const wanted = new Set();
 let answered = 0;
+function isAwaited() {
+  for (const each of wanted) if (!isUnderWay(each)) wanted.delete(each);
+  return wanted.size > 0;
+}
 document.addEventListener("htmx:beforeSend", ({ detail }) => {
   if (detail.elt.matches("[data-poll]")) begun.set(detail.elt, { xhr: detail.xhr, at: performance.now(), answered });
   else wanted.add(detail.xhr);
 });
-// A form that is sent without htmx leaves the page: what is told meanwhile must not lead elsewhere.
+// A form that is sent without htmx leaves the page, as an answer does that leads elsewhere: what is told meanwhile
+// must not lead anywhere else.
 let isLeaving = false;
 document.addEventListener("submit", ({ defaultPrevented }) => {
   isLeaving ||= !defaultPrevented;
@@ -137,11 +142,11 @@ document.addEventListener("htmx:beforeOnLoad", (event) => {
   const poll = begun.get(elt);
   if (poll?.xhr !== xhr) {
     answered += 1;
+    isLeaving ||= Boolean(xhr.getResponseHeader("HX-Redirect"));
     return;
   }
   took = performance.now() - poll.at;
-  for (const each of wanted) if (!isUnderWay(each)) wanted.delete(each);
-  if (!isLeaving && !wanted.size && poll.answered === answered) return;
+  if (!isLeaving && !isAwaited() && poll.answered === answered) return;
   // All of it, and what it would tell: a drawer must not close a question that has just been answered.
   event.preventDefault();
   due.add("*");

@@ -135,6 +135,31 @@ def test_what_was_read_can_be_marked_as_unread_and_is_left(team, page):
     expect(page.locator(".row--unread")).to_contain_text("María Jiménez")
 
 
+def test_the_page_that_is_left_does_not_read_what_was_marked_as_unread(team, page):
+    routes = []
+
+    def hold(route):
+        routes.append(route)
+
+    page.clock.install()
+    page.reload()
+    page.keyboard.press("j")
+    opened(page, "María Jiménez")
+    page.route("**/unread/", hold)
+    with page.expect_request("**/unread/"):
+        page.keyboard.press("u")
+    assert page.title()
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    answer = routes[0].fetch()
+    # Its answer is slow, and the page has time to ask what is new: it would be seen to look at it.
+    page.clock.run_for(5_000)
+    assert asked == []
+    routes[0].fulfill(response=answer)
+    expect(page.get_by_role("heading", name="No conversation open")).to_be_visible()
+    expect(page.locator(".row--unread")).to_contain_text("María Jiménez")
+
+
 def test_the_palette_goes_to_a_conversation_by_a_few_letters(team, page):
     page.keyboard.press("Control+k")
     field = page.get_by_role("combobox", name="Go to a conversation")
