@@ -10,6 +10,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from trochai.celery import app
+from trochai.waking import Waker
 
 BODY = {"type": "BODY", "text": "Hola {{1}}", "example": {"body_text": [["Ana"]]}}
 
@@ -60,8 +61,12 @@ def meta_refuses(httpserver: HTTPServer, settings: Any) -> Callable[..., None]:
 
 
 @pytest.fixture
-def eager_tasks() -> Iterator[None]:
-    """Tasks run where they are called, instead of waiting for a worker."""
+def eager_tasks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Tasks run where they are called, instead of waiting for a worker.
+
+    In the waker's thread they would open a connection that nobody closes.
+    """
+    monkeypatch.setattr(Waker, "wake", lambda _self, task, *arguments: task.apply_async(arguments))
     app.conf.task_always_eager = True
     yield
     app.conf.task_always_eager = False
