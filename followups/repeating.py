@@ -17,9 +17,8 @@ from dateutil.rrule import MONTHLY, WEEKLY, YEARLY, rrule, weekday
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from followups.scheduling import moved_forward
+from followups.scheduling import DAY, moved_forward
 
-DAY = dt.timedelta(days=1)
 # How often, or for how long, something is repeated that ends by itself.
 MOST_TIMES = 60
 MOST_YEARS = 10

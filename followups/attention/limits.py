@@ -15,12 +15,12 @@ from followups.attention.keeping import Found, Key, write
 from followups.calendar.counting import Span, waiting_within
 from followups.calendar.crowded import Limit, limits_of
 from followups.models import Attention, AttentionCause
+from followups.scheduling import DAY
 from trochai.accounts.models import Organization
 from trochai.whatsapp.models import Channel
 
 # Of a day and a portfolio: whoever has more beyond the limit sees these, and moves them first.
 MOST = 1_000
-DAY = dt.timedelta(days=1)
 
 
 def look_at_days(organization_id: int, days: Iterable[dt.date], *, now: dt.datetime) -> None:

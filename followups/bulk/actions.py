@@ -105,13 +105,22 @@ def _check_state(row: FollowUp, action: Action, by: Membership, now: dt.datetime
 
 
 @dataclass(frozen=True)
-class Move:
-    """By days, or to a date; each row keeps its hour in the organization's zone."""
+class _Moving:
+    """Each to another moment."""
 
     organization: Organization
+    action = Action.MOVE
+
+    def apply(self, wanted: Mapping[FollowUp, dt.datetime], *, by: User, now: dt.datetime) -> None:
+        lifecycle.move_all(wanted, by=by, now=now)
+
+
+@dataclass(frozen=True)
+class Move(_Moving):
+    """By days, or to a date; each row keeps its hour in the organization's zone."""
+
     days: int = 0
     date: dt.date | None = None
-    action = Action.MOVE
 
     def wanted(self, row: FollowUp, now: dt.datetime) -> dt.datetime:
         local = row.scheduled_for.astimezone(self.organization.zone)
@@ -129,16 +138,10 @@ class Move:
             raise Refused(Refusal.SAME)
         return at
 
-    def apply(self, wanted: Mapping[FollowUp, dt.datetime], *, by: User, now: dt.datetime) -> None:
-        lifecycle.move_all(wanted, by=by, now=now)
-
 
 @dataclass(frozen=True)
-class MoveToGood:
+class MoveToGood(_Moving):
     """What is due in quiet hours, each to the next moment that is good where its contact is."""
-
-    organization: Organization
-    action = Action.MOVE
 
     def wanted(self, row: FollowUp, now: dt.datetime) -> dt.datetime:
         contact, due = row.conversation.contact, row.next_attempt_at or row.scheduled_for
@@ -149,19 +152,13 @@ class MoveToGood:
             raise Refused(Refusal.NEVER_GOOD)
         return good
 
-    def apply(self, wanted: Mapping[FollowUp, dt.datetime], *, by: User, now: dt.datetime) -> None:
-        lifecycle.move_all(wanted, by=by, now=now)
-
 
 @dataclass(frozen=True)
-class Spread:
+class Spread(_Moving):
     """What its day has more than WhatsApp lets through, to the next days with room; each keeps its hour.
 
     Rows take room from one another, in the order in which they are asked about.
     """
-
-    organization: Organization
-    action = Action.MOVE
 
     @cached_property
     def _room(self) -> Room:
@@ -183,9 +180,6 @@ class Spread:
                 return at
             day += DAY
         raise Refused(Refusal.NO_ROOM)
-
-    def apply(self, wanted: Mapping[FollowUp, dt.datetime], *, by: User, now: dt.datetime) -> None:
-        lifecycle.move_all(wanted, by=by, now=now)
 
     def _on(self, day: dt.date, row: FollowUp, now: dt.datetime) -> dt.datetime | None:
         """Return the row's moment on that day, unless it may not be chosen or it would get quiet by it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -28,6 +29,11 @@ class Crowded:
     limit: int
 
 
+def _due_within(span: Span, channels: Iterable[Channel | int], people: int) -> Count:
+    """Count what waits in the span, no further beyond the limit of people than ``BEYOND``."""
+    return count_of(waiting_within(span, channels), people + BEYOND)
+
+
 def crowded_day(channel: Channel, at: dt.datetime, zone: dt.tzinfo) -> Crowded | None:
     """Return the day of ``at`` on the clock in ``zone`` if the portfolio of ``channel`` has no room in it.
 
@@ -40,7 +46,7 @@ def crowded_day(channel: Channel, at: dt.datetime, zone: dt.tzinfo) -> Crowded |
         return None
     day = at.astimezone(zone).date()
     span = Span(day, day, zone)
-    due = count_of(waiting_within(span, channels), limit.people + BEYOND)
+    due = _due_within(span, channels, limit.people)
     return Crowded(day, due, limit.people) if due.value >= limit.people else None
 
 
@@ -68,7 +74,7 @@ def limits_of(organization: Organization) -> list[Limit]:
 class Room:
     """How much room the days have, while follow-ups are moved from one to another.
 
-    A day is counted when it is first asked about, and no further beyond its limit than ``crowded_day`` does.
+    A day is counted when it is first asked about.
     """
 
     def __init__(self, organization: Organization) -> None:
@@ -84,7 +90,7 @@ class Room:
             return None
         key = (limit.channels[0], day)
         if key not in self._left:
-            due = count_of(waiting_within(Span(day, day, self._zone), limit.channels), limit.people + BEYOND)
+            due = _due_within(Span(day, day, self._zone), limit.channels, limit.people)
             self._left[key] = limit.people - due.value
         return self._left[key]
 

@@ -41,16 +41,14 @@ MADE_OF = ("template_id", "parameters", "shape", "note", "cancel_on_reply")
 
 def begin(follow_up: FollowUp, repeat: Repeat, *, now: dt.datetime) -> Series:
     """Repeat ``follow_up`` from its date on; the caller saves what the row has of that."""
-    local = follow_up.scheduled_for.astimezone(follow_up.organization.zone)
+    rule = repeat.rule(follow_up.scheduled_for, follow_up.organization.zone)
     series = Series(
         organization=follow_up.organization,
         conversation=follow_up.conversation,
         created_by=follow_up.created_by,
         owner=follow_up.owner,
         created_at=now,
-        first_on=local.date(),
-        time=local.time(),
-        **vars(repeat),
+        **{**vars(repeat), **vars(rule)},
     )
     _take_over(series, follow_up)
     _expect_next(series)

@@ -166,8 +166,9 @@ def _reschedule(
         if following:
             occurrences.move_all(moved, now=now)
 
-    series = follow_up.series
-    as_moved = as_kept(series.repeat if series else None, occurrences.rule_from(follow_up, to))
+    repeat = repeat_of(follow_up)
+    if following and follow_up.series is not None:
+        repeat = as_kept(follow_up.series.repeat, occurrences.rule_from(follow_up, to))
     return _decide(
         follow_up,
         version,
@@ -175,7 +176,7 @@ def _reschedule(
         by=by.user,
         now=now,
         tell=tell,
-        repeat=as_moved if following else repeat_of(follow_up),
+        repeat=repeat,
         scheduled_for=to,
     )
 
