@@ -9,6 +9,7 @@ is seen within ``LOOK_AGAIN``, when an open page looks again in any case.
 from __future__ import annotations
 
 import datetime as dt
+import re
 import secrets
 from collections.abc import Callable, Collection, Iterable
 from enum import StrEnum
@@ -23,6 +24,7 @@ from trochai.news import News
 LOOK_AGAIN = dt.timedelta(minutes=1)
 # Seconds. An organization in which nothing happens for so long is looked at once more.
 KEPT = 24 * 3600
+_MOMENT = re.compile("[0-9a-f]{12}")
 
 
 class Kind(StrEnum):
@@ -105,6 +107,11 @@ def told(version: str, kinds: Collection[Kind]) -> str:
 def as_of(version: str, told: str) -> str:
     """Return ``version`` with what it says of changes put back to ``told``: of a page with an older part."""
     return "-".join([told, *version.split("-")[told.count("-") + 1 :]])
+
+
+def moment(text: str) -> str:
+    """Return ``text`` if it may name a moment (``News.moment``), which a page says again; else nothing."""
+    return text if _MOMENT.fullmatch(text) else ""
 
 
 def token(organization_id: int, kind: Kind) -> str:

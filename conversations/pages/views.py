@@ -100,7 +100,7 @@ def poll(request: MemberRequest) -> HttpResponse:
     told = changes.told(version, changes.INBOX)
     if not seen or told == changes.told(seen, changes.INBOX):
         told = ""
-    elif re.fullmatch("[0-9a-f]{12}", moment := request.GET.get("moment", "")):
+    elif moment := changes.moment(request.GET.get("moment", "")):
         told = moment
     if pk is None:
         return _page(request, None, version=version, told=told)
