@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.utils import timezone
@@ -14,10 +14,24 @@ from tests.browser.test_editing import open_dialog as open_edit_dialog
 from tests.browser.test_schedule_dialog import another_template, choose_template, open_dialog
 from tests.conftest import Team
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator, Page
+
 expect = pytest.importorskip("playwright.sync_api", reason="needs the browser requirements").expect
 
 __all__ = ["another_template"]  # a fixture
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+def end_after_four_times(page: Page, dialog: Locator) -> None:
+    """From the field before, and save it."""
+    page.keyboard.press("Tab")
+    dialog.get_by_label("How it ends").select_option("count")
+    page.keyboard.press("Tab")
+    expect(dialog.get_by_label("Times")).to_be_focused()
+    page.keyboard.type("4")
+    expect(dialog.locator("#schedule-summary")).to_contain_text("4 times in all")
+    page.keyboard.press("Enter")
 
 
 @pytest.mark.parametrize("width", [1440, 390])
@@ -36,13 +50,7 @@ def test_it_is_repeated_by_keyboard_with_its_next_dates_in_sight(
     expect(dialog.get_by_role("list", name="Next dates").get_by_role("listitem")).to_have_count(3)
     page.keyboard.press("Tab")
     expect(dialog.get_by_label("How often")).to_be_focused()
-    page.keyboard.press("Tab")
-    dialog.get_by_label("How it ends").select_option("count")
-    page.keyboard.press("Tab")
-    expect(dialog.get_by_label("Times")).to_be_focused()
-    page.keyboard.type("4")
-    expect(dialog.locator("#schedule-summary")).to_contain_text("4 times in all")
-    page.keyboard.press("Enter")
+    end_after_four_times(page, dialog)
     expect(page.get_by_text("Follow-up scheduled", exact=True)).to_be_visible()
     assert Series.objects.get().count == 4
 
@@ -79,13 +87,7 @@ def test_how_it_is_repeated_is_changed_by_keyboard_for_all_that_follow(
     page.keyboard.press("End")
     expect(dialog.locator("#edit-changes")).to_contain_text("Every year on")
     expect(kinds).to_be_focused()
-    page.keyboard.press("Tab")
-    dialog.get_by_label("How it ends").select_option("count")
-    page.keyboard.press("Tab")
-    expect(dialog.get_by_label("Times")).to_be_focused()
-    page.keyboard.type("4")
-    expect(dialog.locator("#schedule-summary")).to_contain_text("4 times in all")
-    page.keyboard.press("Enter")
+    end_after_four_times(page, dialog)
     expect(page.get_by_text("Follow-up changed", exact=True)).to_be_visible()
     series = Series.objects.get()
     assert (series.kind, series.count) == ("yearly", 4)

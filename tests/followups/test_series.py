@@ -27,6 +27,7 @@ pytestmark = pytest.mark.django_db
 NOW = dt.datetime(2026, 11, 20, 15, 0, tzinfo=dt.UTC)  # Friday 9:00 AM in Costa Rica
 FRIDAY = NOW + dt.timedelta(days=7)
 WEEK = dt.timedelta(days=7)
+YEARS_END = dt.datetime(2026, 12, 31, 15, 0, tzinfo=dt.UTC)
 VALUES = {"body.1": "María", "body.2": "Casa EC-204", "body.3": "sábado 28"}
 
 
@@ -286,16 +287,20 @@ def test_moving_all_that_follow_moves_the_rule(team):
     assert FollowUp.objects.count() == 3
 
 
-def test_another_hour_for_all_keeps_the_31st(team):
-    first = dt.datetime(2026, 12, 31, 15, 0, tzinfo=dt.UTC)
-    settle(schedule(team, at=first, kind=RepeatKind.MONTHLY))
-    make(first)
+def february_of_the_31st(team: Team) -> FollowUp:
+    """Return the third of what is repeated on each month's 31st, which waits."""
+    settle(schedule(team, at=YEARS_END, kind=RepeatKind.MONTHLY))
+    make(YEARS_END)
     settle(newest())
-    make(first + dt.timedelta(days=31))
-    february = newest()
+    make(YEARS_END + dt.timedelta(days=31))
+    return newest()
+
+
+def test_another_hour_for_all_keeps_the_31st(team):
+    february = february_of_the_31st(team)
     assert f"{february.scheduled_for:%m-%d}" == "02-28"
     later = february.scheduled_for + dt.timedelta(hours=1)
-    now = first + dt.timedelta(days=40)
+    now = YEARS_END + dt.timedelta(days=40)
     lifecycle.move(february, choice=CUSTOM, to=later, version=0, by=team.agent, now=now, following=True)
     settle(refreshed(february))
     make(later)
@@ -424,12 +429,7 @@ def test_one_that_was_moved_by_itself_leaves_day_and_hour_of_the_rule(team):
 
 
 def test_another_end_leaves_the_31st_and_where_it_was_counted_from(team):
-    first = dt.datetime(2026, 12, 31, 15, 0, tzinfo=dt.UTC)
-    settle(schedule(team, at=first, kind=RepeatKind.MONTHLY))
-    make(first)
-    settle(newest())
-    make(first + dt.timedelta(days=31))
-    february = newest()
+    february = february_of_the_31st(team)
     edit(team, february, repeat=Repeat(RepeatKind.MONTHLY, EndKind.DATE, until=dt.date(2027, 4, 1)))
     settle(february)
     make(february.scheduled_for)
