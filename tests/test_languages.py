@@ -118,6 +118,15 @@ def failed(team: Team, kind: FailureKind, failure: Failure, **fields) -> FollowU
     return follow_up
 
 
+def test_a_page_has_the_words_of_who_looks_whoever_looked_before(team, pseudo_locale):
+    factories.FollowUpFactory(organization=team.organization, conversation=team.conversation)
+    client = signed_in(team.agent)
+    for _each in range(2):
+        assert "Ｖｉｅｗ" in client.get("/followups/").content.decode()
+        with translation.override("en"):
+            assert "Ｖｉｅｗ" not in client.get("/followups/").content.decode()
+
+
 FAILURES = [
     (FailureKind.TEMPORARY, Failure(130429)),
     (FailureKind.CHANNEL, Failure(190)),

@@ -1,15 +1,18 @@
-"""The environment of ``templates/jinja2``: what a page draws dozens of times.
+"""The environments of ``templates/jinja2``: what a page draws dozens of times.
 
 With Django's own templates it took most of a request's time (docs/decisions/0016-hot-templates-in-jinja.md).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.template.defaultfilters import linebreaksbr
-from django.utils.translation import get_language, gettext, ngettext
-from jinja2 import Environment
+from django.utils.translation import get_language, gettext, ngettext, override
+from jinja2 import Environment, Template
+from jinja2.ext import Extension
+from jinja2.lexer import Token, TokenStream
 from markupsafe import Markup
 
 from conversations.templatetags import messages
@@ -17,13 +20,70 @@ from templates_app.templatetags import bubbles, languages
 from trochai.ui import addresses, template_tags
 
 
-def environment(**options: Any) -> Environment:
+class Environments:
+    """One environment for each language, of which Django's backend uses the active one."""
+
+    def __init__(self, **options: Any) -> None:
+        self._options = options
+        self._made: dict[str | None, Environment] = {}
+
+    def get_template(self, name: str) -> Template:
+        return self._active.get_template(name)
+
+    def from_string(self, source: str) -> Template:
+        return self._active.from_string(source)
+
+    @property
+    def _active(self) -> Environment:
+        language = get_language()
+        if language not in self._made:
+            self._made[language] = environment(language, **self._options)
+        return self._made[language]
+
+
+class Words(Extension):
+    """``_("…")`` and ``_("for %(name)s", name=name)``: in the language that the template is compiled for.
+
+    A text alone becomes a part of the template.
+    """
+
+    language: str | None
+
+    def filter_stream(self, stream: TokenStream) -> Iterator[Token]:
+        tokens = list(stream)
+        n = 0
+        while n < len(tokens):
+            kinds = [token.type for token in tokens[n : n + 6]]
+            if kinds == ALONE and tokens[n + 1].value == "_":
+                yield Token(tokens[n].lineno, "data", self._translated(tokens[n + 3].value))
+                n += len(ALONE)
+            elif kinds[: len(CALL)] == CALL and tokens[n].value == "_":
+                yield Token(tokens[n].lineno, "name", "filled")
+                yield tokens[n + 1]
+                yield Token(tokens[n + 2].lineno, "string", self._translated(tokens[n + 2].value))
+                n += len(CALL)
+            else:
+                yield tokens[n]
+                n += 1
+
+    def _translated(self, text: str) -> str:
+        # What a template includes is compiled when it is first drawn, under whatever is active then.
+        with override(self.environment.language):  # type: ignore[attr-defined]  # environment() sets it
+            return gettext(text)
+
+
+CALL = ["name", "lparen", "string"]
+ALONE = ["variable_begin", *CALL, "rparen", "variable_end"]
+
+
+def environment(language: str | None, **options: Any) -> Environment:
     """Return the environment with the functions that Django's templates have as tags and filters."""
-    made = Environment(**options, extensions=["jinja2.ext.i18n"])  # noqa: S701  (Django's backend escapes)
+    made = Environment(**options, extensions=["jinja2.ext.i18n", Words])  # noqa: S701  (Django's backend escapes)
+    made.extend(language=language)
     made.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]  # the extension brings it
     made.globals |= {
-        "_": words,
         "avatar": template_tags.avatar,
+        "filled": filled,
         "header_media": bubbles.header_media,
         "icon": template_tags.icon,
         "interface_language": get_language,
@@ -43,11 +103,6 @@ def environment(**options: Any) -> Environment:
     return made
 
 
-def words(text: str, **values: Any) -> Markup:
-    """``_("for %(name)s", name=name)``: the text in the active language, with ``values`` escaped.
-
-    As the extension's own, which takes three calls for it and looks for placeholders in each text: half of
-    what drawing a row took.
-    """
-    translated = Markup(gettext(text))
-    return translated % values if values else translated
+def filled(text: str, **values: Any) -> Markup:
+    """Return a translated text, with ``values`` escaped."""
+    return Markup(text) % values if values else Markup(text)  # noqa: S704  (our own words)

@@ -104,7 +104,7 @@ TEMPLATES = [
     {
         "BACKEND": "django.template.backends.jinja2.Jinja2",
         "DIRS": [BASE_DIR / "templates" / "jinja2"],
-        "OPTIONS": {"environment": "trochai.jinja.environment"},
+        "OPTIONS": {"environment": "trochai.jinja.Environments"},
     },
 ]
 
