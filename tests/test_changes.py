@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from conversations import triage
-from conversations.models import ConversationStatus
+from conversations.models import Contact, ConversationStatus
 from followups.models import FollowUp, Status
 from notifications.notify import notify
 from templates_app.sync import sync_channel
@@ -293,17 +293,37 @@ class TestATeamThatIsToldOfTheSame:
         assert unread.search(looks())
         assert not unread.search(reads())
 
-    def test_who_looks_untold_sees_what_is_there(self, team, told, inbox_of):
-        first, second = inbox_of(team.agent), inbox_of(team.other_agent)
-        factories.ConversationFactory(
-            organization=team.organization, channel=team.channel, preview="Buenas tardes"
-        )
+    def test_who_comes_later_gets_it_too_until_something_is_told_or_a_minute_has_passed(
+        self, team, told, time_machine, django_assert_num_queries
+    ):
+        clients = [signed_in(member) for member in (team.agent, team.other_agent)]
         told([team.organization.pk])
-        first()
-        team.conversation.contact.name = "Renombrada en el admin"
-        team.conversation.contact.save()
-        assert "Renombrada en el admin" not in second()
-        assert "Renombrada en el admin" in html_of(signed_in(team.viewer).get(reverse("conversations:inbox")))
+
+        def seen() -> list[str]:
+            return [html_of(client.get(reverse("conversations:inbox"))) for client in clients]
+
+        def rename(name: str) -> None:
+            Contact.objects.filter(pk=team.conversation.contact_id).update(name=name)
+
+        rename("Ana, sin aviso")
+        assert all("Ana, sin aviso" in page for page in seen())
+        rename("Berta, sin aviso")
+        # Session, person, memberships, notices and channel, of each; and how many are theirs, of who was first.
+        with django_assert_num_queries(11):
+            assert all("Ana, sin aviso" in page for page in seen())
+        told([team.organization.pk])
+        assert all("Berta, sin aviso" in page for page in seen())
+        rename("Carla, sin aviso")
+        time_machine.move_to(timezone.now() + changes.LOOK_AGAIN)
+        assert all("Carla, sin aviso" in page for page in seen())
+
+    def test_an_open_page_that_looks_untold_sees_what_is_there(self, team, told, inbox_of, time_machine):
+        told([team.organization.pk])
+        first, second = inbox_of(team.agent), inbox_of(team.other_agent)
+        Contact.objects.filter(pk=team.conversation.contact_id).update(name="Renombrada sin aviso")
+        time_machine.move_to(timezone.now() + changes.LOOK_AGAIN)
+        assert "Renombrada sin aviso" in first()
+        assert "Renombrada sin aviso" in second()
 
 
 @pytest.mark.usefixtures("standing_clock")

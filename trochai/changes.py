@@ -13,9 +13,10 @@ import re
 import secrets
 from collections.abc import Callable, Collection, Iterable
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from django.db import transaction
+from django.utils.translation import get_language
 
 from trochai.hints import hints
 from trochai.news import News
@@ -25,6 +26,10 @@ LOOK_AGAIN = dt.timedelta(minutes=1)
 # Seconds. An organization in which nothing happens for so long is looked at once more.
 KEPT = 24 * 3600
 _MOMENT = re.compile("[0-9a-f]{12}")
+# What stands for a kind of which nothing has been told yet, or nothing is known any more.
+_NEVER = "0"
+
+Found = TypeVar("Found")
 
 
 class Kind(StrEnum):
@@ -96,7 +101,7 @@ def version(viewer: Viewer, kinds: Collection[Kind], *, now: dt.datetime) -> str
     if known is None:
         return ""
     turn = int((now.timestamp() + viewer.pk * 7) // LOOK_AGAIN.total_seconds())
-    return "-".join([*(str(known.get(name, 0)) for name in names), str(turn)])
+    return "-".join([*(str(known.get(name, _NEVER)) for name in names), str(turn)])
 
 
 def told(version: str, kinds: Collection[Kind]) -> str:
@@ -120,7 +125,40 @@ def token(organization_id: int, kind: Kind) -> str:
     To be read before what it speaks of.
     """
     known = hints.read([name := _name(organization_id, kind)])
-    return "" if known is None else str(known.get(name, 0))
+    return "" if known is None else str(known.get(name, _NEVER))
+
+
+def kept(name: str, told: str, find: Callable[[], Found]) -> Found:
+    """Return what ``find`` has returned under this name since all that was ``told``; else find and keep it.
+
+    For ``LOOK_AGAIN``, as an open page shows it. ``told``: of the kinds that it speaks of, read before.
+    """
+    found: Found | None = recall(name, told)
+    if found is None:
+        found = find()
+        keep(name, told, found)
+    return found
+
+
+def recall(name: str, told: str) -> Any | None:
+    """Return what is kept under this name, and in the active language, since all that was ``told``."""
+    if not _can_be_kept(told):
+        return None
+    return (hints.read([key := _kept_name(name, told)]) or {}).get(key)
+
+
+def keep(name: str, told: str, found: object, *, seconds: float = LOOK_AGAIN.total_seconds()) -> None:
+    if _can_be_kept(told):
+        hints.write({_kept_name(name, told): found}, seconds=seconds)
+
+
+def _can_be_kept(told: str) -> bool:
+    # Where nobody knows when a kind has changed last, a change may go unnoticed.
+    return bool(told) and _NEVER not in told.split("-")
+
+
+def _kept_name(name: str, told: str) -> str:
+    return f"kept-{name}-{get_language()}-{told}"
 
 
 def _name(organization_id: int, kind: Kind) -> str:

@@ -12,7 +12,6 @@ from urllib.parse import quote, urlencode
 from django.db.models import Exists, OuterRef, QuerySet
 from django.template.loader import get_template
 from django.utils.safestring import SafeString
-from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from conversations import message_search
@@ -22,9 +21,8 @@ from conversations.models import (
     ConversationStatus,
     Tag,
 )
-from trochai import paging
+from trochai import changes, paging
 from trochai.accounts.models import Membership
-from trochai.hints import hints
 from trochai.search import is_short, typed
 
 # Which conversation has which tag.
@@ -39,8 +37,6 @@ ORDER = paging.newest_first("last_message_at")
 OPEN = (ConversationStatus.OPEN, ConversationStatus.IN_PROGRESS)
 # As many rows a page keeps: those that follow come on a page of their own.
 MOST_ROWS = 500
-# Seconds for which a list that was drawn after a change is there for others who were told of it.
-SHARED = 5
 # By how many tags a list may be narrowed, and how many a row shows.
 MOST_TAGS = 10
 TAGS_IN_ROW = 3
@@ -246,14 +242,17 @@ class Listing:
 def listing(membership: Membership, query: Filters, *, told: str = "", as_of: str = "") -> Listing:
     """Return the page that ``query`` asks for. The number of database queries is fixed.
 
-    ``told`` names what all open pages of the organization have just been told. Who asks because of it gets
-    what the first of them has found and drawn, but for the member's own number. ``as_of`` is kept with it.
+    ``told`` names what all open pages of the organization have been told last (a moment, or all changes). Who
+    asks because of it, or later, gets what the first of them has found and drawn, but for the member's own
+    number. ``as_of`` is kept with it.
     """
-    name = _shared_name(membership, query, told) if told else ""
-    shared: Listing | None = (hints.read([name]) or {}).get(name) if name else None
+    name = _shared_name(membership, query)
+    shared: Listing | None = changes.recall(name, told) if name else None
     if shared is not None:
-        counts = {**shared.counts, **_counts(membership, [Tab.MINE])}
-        return _with_chips(replace(shared, counts=counts))
+        # A moment has passed by the time that the same member asks again.
+        since = as_of if told == as_of else ""
+        mine = changes.kept(f"mine-{membership.pk}", since, lambda: _counts(membership, [Tab.MINE]))
+        return _with_chips(replace(shared, counts={**shared.counts, **mine}))
     counted = paging.counted_to(_Tagging.objects.filter(tag=OuterRef("pk")), COUNT_CAP)
     tags = list(Tag.objects.for_organization(membership.organization).annotate(held_by=counted))
     found = replace(
@@ -263,16 +262,16 @@ def listing(membership: Membership, query: Filters, *, told: str = "", as_of: st
         as_of=as_of,
     )
     if name:
-        hints.write({name: found}, seconds=SHARED)
+        changes.keep(name, told, found)
     return _with_chips(found)
 
 
-def _shared_name(membership: Membership, query: Filters, told: str) -> str:
+def _shared_name(membership: Membership, query: Filters) -> str:
     """Return where this list is kept for others; nothing for one that few would ask for."""
     if query.search or query.before:
         return ""
     whose = membership.user_id if query.tab == Tab.MINE else ""
-    return f"list-{membership.organization_id}-{whose}-{get_language()}-{quote(str(query))}-{told}"
+    return f"list-{membership.organization_id}-{whose}-{quote(str(query))}"
 
 
 def _counts(membership: Membership, tabs: Iterable[Tab]) -> dict[Tab, paging.Count]:

@@ -62,7 +62,8 @@ LIVE = ("tag_menu", "chips", "rows", "toolbar", "tags", "messages")
 
 @require_GET
 def inbox(request: MemberRequest) -> HttpResponse:
-    return _page(request, None, version=_version(request))
+    version = _version(request)
+    return _page(request, None, version=version, told=changes.told(version, changes.INBOX), is_load=True)
 
 
 @require_GET
@@ -71,10 +72,13 @@ def conversation(request: MemberRequest, pk: int) -> HttpResponse:
 
     An open page in which somebody reads further up says ``away``: what comes in below is not seen yet.
     """
-    return _open(request, pk, version=_version(request, pk))
+    version = _version(request, pk)
+    return _open(request, pk, version=version, told=changes.told(version, changes.INBOX), is_load=True)
 
 
-def _open(request: MemberRequest, pk: int, *, version: str, told: str = "") -> HttpResponse:
+def _open(
+    request: MemberRequest, pk: int, *, version: str, told: str = "", is_load: bool = False
+) -> HttpResponse:
     opened = _find(request, pk)
     if opened.pk != pk and not request.htmx:
         return redirect("conversations:conversation", pk=opened.pk)
@@ -82,7 +86,7 @@ def _open(request: MemberRequest, pk: int, *, version: str, told: str = "") -> H
     if unread and request.membership.can_write and "away" not in request.GET:
         triage.mark_read(opened)
         told = ""  # the list that others have drawn shows it as unread
-    return _page(request, opened, version=version, unread=unread, told=told)
+    return _page(request, opened, version=version, unread=unread, told=told, is_load=is_load)
 
 
 @require_GET
@@ -349,11 +353,12 @@ def _page(
     version: str = "",
     unread: int = 0,
     told: str = "",
+    is_load: bool = False,
 ) -> HttpResponse:
     """``version``: of what is shown (trochai.changes); without it the next poll looks for itself.
 
     ``unread``: how many of the contact's messages nobody had read when the conversation was opened.
-    ``told``: for ``listing``.
+    ``told``: for ``listing``. ``is_load``: whether somebody has come here, and may see what is kept.
     """
     now = timezone.now()
     data = request.POST if request.method == "POST" else request.GET
@@ -390,7 +395,7 @@ def _page(
     live: dict[str, str] = {
         name: SafeString(render_to_string(f"conversations/_{name}.html", context)) for name in LIVE
     }
-    live["above_list"] = above_list(request.membership, found.query, now)
+    live["above_list"] = above_list(request.membership, found.query, now, told=as_of if is_load else "")
     live["banners"] = _banners(request, opened, context["thread"], now) if opened else ""
     live["writing"] = _writing(request, opened, now) if opened else ""
     if opened and found.query.sheet:

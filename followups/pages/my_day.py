@@ -6,7 +6,7 @@ Theirs are those that they are in charge of: scheduled by them and nobody else's
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from django.utils.translation import ngettext
 from conversations.pages.above_list import parts
 from conversations.pages.listing import Filters
 from followups.models import FollowUp, FollowUpQuerySet, Status
+from trochai import changes
 from trochai.accounts.models import Membership
 from trochai.paging import BADGE_CAP, Count
 
@@ -31,9 +32,11 @@ LOOKED_AT = 500
 
 @dataclass(frozen=True)
 class Line:
-    """One that goes out, or was answered, ``at`` a moment."""
+    """One that goes out, or was answered, ``at`` a moment: words alone, to be kept."""
 
-    follow_up: FollowUp
+    conversation_id: int
+    name: str
+    template: str
     at: dt.datetime
 
 
@@ -56,6 +59,9 @@ class MyDay:
     going: Part
     answered: Part
 
+    def __bool__(self) -> bool:
+        return bool(self.going.lines or self.answered.lines)
+
     def __str__(self) -> str:
         """Today: 3 of your follow-ups go out · 2 answered"""
         going, answered = self.going.count, self.answered.count
@@ -77,8 +83,8 @@ class MyDay:
         return " · ".join(words)
 
 
-def my_day(membership: Membership, now: dt.datetime) -> MyDay | None:
-    """Return what a member should know today, by the organization's clock; None if there is nothing.
+def my_day(membership: Membership, now: dt.datetime) -> MyDay:
+    """Return what a member should know today, by the organization's clock; false if there is nothing.
 
     One query, and another one if there is something. Each reads so many rows at most, however many there are.
     """
@@ -99,14 +105,12 @@ def my_day(membership: Membership, now: dt.datetime) -> MyDay | None:
             answers[conversation] = max((at, pk), answers.get(conversation, (at, pk)))
         else:
             going[pk] = at
-    if not going and not answers:
-        return None
     soonest = sorted(going, key=lambda pk: (going[pk], pk))[:MOST]
     newest = sorted(answers.values(), reverse=True)[:MOST]
-    rows = _shown([*soonest, *(pk for _at, pk in newest)])
+    line_of = _lines([*soonest, *(pk for _at, pk in newest)])
     return MyDay(
-        Part([Line(rows[pk], going[pk]) for pk in soonest], Count.capped(len(going), BADGE_CAP)),
-        Part([Line(rows[pk], at) for at, pk in newest], Count.capped(len(answers), BADGE_CAP)),
+        Part([line_of(pk, going[pk]) for pk in soonest], Count.capped(len(going), BADGE_CAP)),
+        Part([line_of(pk, at) for at, pk in newest], Count.capped(len(answers), BADGE_CAP)),
     )
 
 
@@ -145,18 +149,27 @@ def _said(*, is_answer: bool) -> Value:
     return Value(is_answer, BooleanField())
 
 
-def _shown(pks: Collection[int]) -> dict[int, FollowUp]:
+def _lines(pks: Collection[int]) -> Callable[[int, dt.datetime], Line]:
+    """Return what makes the line of one of these and its moment."""
     rows = FollowUp.objects.select_related("conversation__contact", "template").only(
         "conversation__contact__name",
         "conversation__contact__phone",
         "conversation__contact__erased_at",
         "template__name",
     )
-    return rows.in_bulk(pks)
+    found = rows.in_bulk(pks)
+
+    def line_of(pk: int, at: dt.datetime) -> Line:
+        row = found[pk]
+        return Line(row.conversation_id, row.conversation.contact.display_name, row.template.name, at)
+
+    return line_of
 
 
-def line(membership: Membership, query: Filters, now: dt.datetime) -> str:
-    day = my_day(membership, now) if membership.can_write else None
+def line(membership: Membership, query: Filters, now: dt.datetime, told: str) -> str:
+    if not membership.can_write:
+        return ""
+    day = changes.kept(f"my-day-{membership.pk}", told, lambda: my_day(membership, now))
     # In Jinja: plain text to Django, escaped all the same.
     return SafeString(render_to_string("followups/_my_day.html", {"day": day, "query": query})) if day else ""
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from django.db.models import QuerySet
@@ -53,6 +53,7 @@ BULK_ACTIONS: Mapping[Tab, Sequence[BulkAction]] = {
 FIRST = {BulkAction.MOVE, BulkAction.CANCEL}
 # Bulk changes shown at once.
 MOST_PROGRESS = 5
+Kept = TypeVar("Kept")
 FOLLOW_UP = FollowUp.objects.visible().select_related(
     "conversation__contact", "message", "template", "series"
 )
@@ -93,12 +94,21 @@ class FollowUpsPage:
     """Built once a request; each part asks the database when it is first needed.
 
     ``query`` says which list is meant: by default the one on the screen of whoever asks through htmx.
+    ``is_load``: whether somebody has come to it, and may see the numbers that are kept (``changes.kept``).
     """
 
-    def __init__(self, request: MemberRequest, *, now: dt.datetime, query: QueryDict | None = None) -> None:
+    def __init__(
+        self,
+        request: MemberRequest,
+        *,
+        now: dt.datetime,
+        query: QueryDict | None = None,
+        is_load: bool = False,
+    ) -> None:
         self.request = request
         self.membership = request.membership
         self.now = now
+        self._is_load = is_load
         self._query = QueryDict(self._screen.query if self.is_on_screen else "") if query is None else query
 
     @property
@@ -239,7 +249,7 @@ class FollowUpsPage:
 
     @cached_property
     def _choices(self) -> listing.Choices:
-        return listing.choices_for(self.membership)
+        return self._kept("choices", lambda: listing.choices_for(self.membership))
 
     @cached_property
     def _form(self) -> listing.FilterForm:
@@ -269,7 +279,12 @@ class FollowUpsPage:
     @cached_property
     def _counts(self) -> dict[str, Count]:
         theirs = Attention.objects.repairable_by(self.membership) if self.membership.can_write else None
-        return listing.counts_for(self.membership.organization, attention=theirs)
+        return self._kept("tabs", lambda: listing.counts_for(self.membership.organization, attention=theirs))
+
+    def _kept(self, what: str, find: Callable[[], Kept]) -> Kept:
+        """Return what only this member sees, and in this role."""
+        told = changes.told(self.version, changes.TABLE) if self._is_load else ""
+        return changes.kept(f"{what}-{self.membership.pk}-{self.membership.role}", told, find)
 
     @property
     def _tab(self) -> str:

@@ -26,7 +26,7 @@ from trochai.ui import toasts
 @vary_on_headers("HX-Request")
 def index(request: MemberRequest) -> HttpResponse:
     """The list under one tab. htmx gets it alone, with the tabs' links for the same filters."""
-    page = FollowUpsPage(request, now=timezone.now(), query=request.GET)
+    page = FollowUpsPage(request, now=timezone.now(), query=request.GET, is_load=True)
     context = page.list_context()
     if request.htmx and not request.htmx.history_restore_request:
         return replace_url(render(request, "followups/_filtered.html", context), context["here"])
