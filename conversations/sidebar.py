@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from django.conf import settings
 from django.db.models import Exists, F, QuerySet
@@ -13,12 +13,15 @@ from django.http import HttpRequest
 
 from conversations.models import Conversation
 from notifications.models import Notification
-from trochai import paging
+from trochai import changes, paging
 from trochai.accounts.models import Membership, Organization
 from trochai.whatsapp.models import Channel
 
 if TYPE_CHECKING:
     from trochai.accounts.access import MemberRequest
+
+
+Kept = TypeVar("Kept")
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,8 @@ markings: list[Marking] = []
 class Sidebar:
     """Asks the database only for what a template shows: a fragment without the frame costs nothing.
 
-    ``unread``: how many conversations are unread, where the page has counted them.
+    ``unread``: how many conversations are unread, where the page has counted them. ``is_load``: whether
+    somebody has come to the page, and may see what is kept (``changes.kept``).
     """
 
     def __init__(
@@ -53,9 +57,11 @@ class Sidebar:
         memberships: Sequence[Membership],
         *,
         unread: paging.Count | None = None,
+        is_load: bool = False,
     ) -> None:
         self._membership, self._memberships = membership, memberships
         self._counted = unread
+        self._is_load = is_load
 
     @property
     def has_streams(self) -> bool:
@@ -72,6 +78,10 @@ class Sidebar:
 
     @cached_property
     def _unread(self) -> dict[str, paging.Count]:
+        # Which of the numbers are counted depends on the page.
+        return self._kept("unread" if self._counted is None else "notices", self._count_unread)
+
+    def _count_unread(self) -> dict[str, paging.Count]:
         lists: dict[str, QuerySet[Any]] = {
             "notifications": Notification.objects.for_member(self._membership).unread()
         }
@@ -84,10 +94,20 @@ class Sidebar:
     @cached_property
     def channel(self) -> Channel | None:
         """Return the channel whose state matters most: a stopped one, else any."""
+        return self._kept("channel", self._worst_channel)
+
+    def _worst_channel(self) -> Channel | None:
         channels = Channel.objects.for_organization(self._membership.organization)
         channels = channels.annotate(**{f"mark_{n}": each.is_marked for n, each in enumerate(markings)})
         worst_first = channels.order_by(F("stopped_at").desc(nulls_last=True), "pk")
         return worst_first.only("name", "stopped_at", *Channel.STOP_FIELDS).first()
+
+    def _kept(self, what: str, find: Callable[[], Kept]) -> Kept:
+        return changes.kept(f"{what}-{self._membership.pk}", self._told, find)
+
+    @cached_property
+    def _told(self) -> str:
+        return changes.last_told(self._membership.organization_id, changes.FRAME) if self._is_load else ""
 
     @cached_property
     def mark(self) -> Mark | None:
@@ -107,4 +127,5 @@ def sidebar(request: HttpRequest) -> dict[str, Any]:
     if not hasattr(request, "membership"):
         return {}
     member = cast("MemberRequest", request)
-    return {"sidebar": Sidebar(member.membership, member.memberships)}
+    is_load = request.method == "GET" and "HX-Request" not in request.headers
+    return {"sidebar": Sidebar(member.membership, member.memberships, is_load=is_load)}

@@ -308,8 +308,8 @@ class TestATeamThatIsToldOfTheSame:
         rename("Ana, sin aviso")
         assert all("Ana, sin aviso" in page for page in seen())
         rename("Berta, sin aviso")
-        # Session, person, memberships, notices and channel, of each; and how many are theirs, of who was first.
-        with django_assert_num_queries(11):
+        # Session, person and memberships of each; and how many are theirs, of who was first.
+        with django_assert_num_queries(7):
             assert all("Ana, sin aviso" in page for page in seen())
         told([team.organization.pk])
         assert all("Berta, sin aviso" in page for page in seen())

@@ -96,12 +96,20 @@ def version(viewer: Viewer, kinds: Collection[Kind], *, now: dt.datetime) -> str
 
     To be read before what it speaks of. Each viewer looks again at a moment of their own.
     """
-    names = [_name(viewer.organization_id, kind) for kind in kinds]
-    known = hints.read(names)
-    if known is None:
+    if not (tokens := last_told(viewer.organization_id, kinds)):
         return ""
     turn = int((now.timestamp() + viewer.pk * 7) // LOOK_AGAIN.total_seconds())
-    return "-".join([*(str(known.get(name, _NEVER)) for name in names), str(turn)])
+    return f"{tokens}-{turn}"
+
+
+def last_told(organization_id: int, kinds: Collection[Kind]) -> str:
+    """Return what stays the same while nothing of these kinds is told; empty if nobody knows.
+
+    To be read before what it speaks of.
+    """
+    names = [_name(organization_id, kind) for kind in kinds]
+    known = hints.read(names)
+    return "" if known is None else "-".join(str(known.get(name, _NEVER)) for name in names)
 
 
 def told(version: str, kinds: Collection[Kind]) -> str:
@@ -117,15 +125,6 @@ def as_of(version: str, told: str) -> str:
 def moment(text: str) -> str:
     """Return ``text`` if it may name a moment (``News.moment``), which a page says again; else nothing."""
     return text if _MOMENT.fullmatch(text) else ""
-
-
-def token(organization_id: int, kind: Kind) -> str:
-    """Return what stays the same while nothing of this kind is told; empty if nobody knows.
-
-    To be read before what it speaks of.
-    """
-    known = hints.read([name := _name(organization_id, kind)])
-    return "" if known is None else str(known.get(name, _NEVER))
 
 
 def kept(name: str, told: str, find: Callable[[], Found]) -> Found:

@@ -152,7 +152,7 @@ REDIS_URL = os.environ.get("REDIS_URL", "")
 IMPATIENT_REDIS = {"socket_timeout": 1, "socket_connect_timeout": 1}
 if REDIS_URL:
     _REDIS = {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "BACKEND": "trochai.redis_cache.Cache",
         "LOCATION": REDIS_URL,
         "OPTIONS": IMPATIENT_REDIS,
     }

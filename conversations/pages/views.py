@@ -377,7 +377,7 @@ def _page(
         "query": found.query,
         "here": here,
         "membership": request.membership,
-        "sidebar": Sidebar(request.membership, request.memberships, unread=found.unread),
+        "sidebar": Sidebar(request.membership, request.memberships, unread=found.unread, is_load=is_load),
         "can_write": request.membership.can_write,
         "can_manage_tags": request.membership.is_admin,
         "thread": None,

@@ -8,7 +8,7 @@ happens twice has both.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -39,6 +39,12 @@ class Span:
 
     def __str__(self) -> str:
         return f"{self.first}/{self.last}/{self.zone}"
+
+    def __contains__(self, day: dt.date) -> bool:
+        return self.first <= day <= self.last
+
+    def __iter__(self) -> Iterator[dt.date]:
+        return (self.first + n * _DAY for n in range((self.last - self.first).days + 1))
 
     @property
     def begins(self) -> dt.datetime:

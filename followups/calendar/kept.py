@@ -11,6 +11,7 @@ import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import transaction
 from django.db.models import F, Q
@@ -36,10 +37,10 @@ class Known:
     """The counts of each day as of ``at`` (None: they have never been counted).
 
     Unless they are ``current`` a task should count again (``tasks.count_calendar``). ``stamp`` is another one
-    for other counts; ``hours`` has those of the days from the first to the last that are named.
+    for other counts; ``days`` and ``hours`` have those from the first to the last day that are named.
     """
 
-    days: Mapping[dt.date, Counts]
+    days: Callable[[dt.date, dt.date], Mapping[dt.date, Counts]]
     hours: Callable[[dt.date, dt.date], Mapping[dt.datetime, Counts]]
     at: dt.datetime | None
     is_current: bool
@@ -48,17 +49,16 @@ class Known:
 
 def known(organization: Organization, channels: Sequence[Channel], span: Span, *, now: dt.datetime) -> Known:
     """Return what is known of these days; ``channels`` are the organization's."""
-    token = changes.token(organization.pk, Kind.FOLLOW_UPS)
+    token = changes.last_told(organization.pk, [Kind.FOLLOW_UPS])
     kept = CalendarCounts.objects.filter(organization=organization, span=str(span)).first()
     # What were many a moment ago are taken to be so still: finding that out is most of the work.
     if (kept is None or now - kept.counted_at > STILL_MANY) and counting.are_few(organization, span):
         return _few(counting.tally(organization, channels, span), now)
     if kept is None:
-        return Known({}, _no_hours, None, is_current=False, stamp="")
+        return Known(_nothing, _nothing, None, is_current=False, stamp="")
     is_young = now - kept.counted_at < changes.LOOK_AGAIN
-    days = CalendarDay.objects.filter(organization=organization, day__range=(span.first, span.last))
     return Known(
-        days={day: Counts.load(total) for day, total in days.values_list("day", "total")},
+        days=lambda first, last: _days_of(organization, first, last),
         hours=lambda first, last: _hours_of(organization, first, last),
         at=kept.counted_at,
         is_current=is_young and bool(token) and token == kept.token,
@@ -81,7 +81,7 @@ def count_again(organization: Organization, *, now: dt.datetime) -> dt.timedelta
         return kept.next_at - now if later and kept.next_at else None
     begun = time.monotonic()
     # Read before what it speaks of.
-    token = changes.token(organization.pk, Kind.FOLLOW_UPS)
+    token = changes.last_told(organization.pk, [Kind.FOLLOW_UPS])
     span = counting.sheet(organization, now)
     hours = counting.by_hour(
         counting.tally(organization, Channel.objects.for_organization(organization).only("pk"), span)
@@ -122,12 +122,21 @@ def _keep(
 
 def _few(tallies: Sequence[counting.Tally], now: dt.datetime) -> Known:
     hours = counting.by_hour(tallies)
+    days = counting.by_day(hours)
 
-    def within(first: dt.date, last: dt.date) -> Mapping[dt.datetime, Counts]:
+    def days_within(first: dt.date, last: dt.date) -> Mapping[dt.date, Counts]:
+        return {day: counts for day, counts in days.items() if first <= day <= last}
+
+    def hours_within(first: dt.date, last: dt.date) -> Mapping[dt.datetime, Counts]:
         return {hour: counts for hour, counts in hours.items() if first <= hour.date() <= last}
 
     stamp = f"{zlib.crc32(repr(sorted(tallies)).encode()):08x}"
-    return Known(counting.by_day(hours), within, now, is_current=True, stamp=stamp)
+    return Known(days_within, hours_within, now, is_current=True, stamp=stamp)
+
+
+def _days_of(organization: Organization, first: dt.date, last: dt.date) -> Mapping[dt.date, Counts]:
+    days = CalendarDay.objects.filter(organization=organization, day__range=(first, last))
+    return {day: Counts.load(total) for day, total in days.values_list("day", "total")}
 
 
 def _hours_of(organization: Organization, first: dt.date, last: dt.date) -> Mapping[dt.datetime, Counts]:
@@ -139,5 +148,5 @@ def _hours_of(organization: Organization, first: dt.date, last: dt.date) -> Mapp
     }
 
 
-def _no_hours(_first: dt.date, _last: dt.date) -> Mapping[dt.datetime, Counts]:
+def _nothing(_first: dt.date, _last: dt.date) -> dict[Any, Counts]:
     return {}

@@ -34,8 +34,8 @@ def index(request: MemberRequest) -> HttpResponse:
     An open page asks with the version ``v`` of what it shows.
     """
     access.writer(request.membership)
-    page = AttentionPage(request, now=timezone.now())
     is_part = request.htmx and not request.htmx.history_restore_request
+    page = AttentionPage(request, now=timezone.now(), is_load=not is_part)
     if is_part and page.version and request.GET.get("v") == page.version:
         return HttpResponse(status=204)
     return render(request, f"followups/{'_attention' if is_part else 'attention'}.html", page.context())

@@ -35,10 +35,9 @@ def first_waiting(rows: FollowUpQuerySet) -> tuple[FollowUp | None, Count]:
 
 
 def scheduled(request: MemberRequest, conversation: Conversation, now: dt.datetime) -> str:
-    waiting = (
-        waiting_for(conversation).filter(conversation=conversation).select_related("created_by", "series")
-    )
-    first, more = first_waiting(waiting)
+    waiting = waiting_for(conversation).filter(conversation=conversation)
+    shown = waiting.select_related("created_by", "series").annotate(may_be_held=holds.ANY_IN_FORCE)
+    first, more = first_waiting(shown)
     if first is not None:
         first.conversation = conversation
     series = first.series if first is not None else None
@@ -59,7 +58,9 @@ def scheduled(request: MemberRequest, conversation: Conversation, now: dt.dateti
 
 
 def _hold_of(follow_up: FollowUp, conversation: Conversation, now: dt.datetime) -> str:
-    """Say by what it is on hold, if it is."""
+    """Say by what it is on hold, if it is; ``may_be_held`` comes with the row."""
+    if not vars(follow_up)["may_be_held"]:
+        return ""
     for hold in holds.in_force(conversation.organization):
         if holds.brake_by([hold]).holds(follow_up):
             return wording.in_full(hold, now)

@@ -259,13 +259,8 @@ class CalendarPage:
         shown = (self.known.stamp, self._as_of, self.numbers.limits, self.today)
         return f"{zlib.crc32(repr(shown).encode()):08x}"
 
-    @cached_property
-    def days(self) -> dict[dt.date, Day]:
-        counts, first = self.known.days, self.sheet.first
-        return {day: self._day(day, counts.get(day, Counts()), first) for day in _dates(self.sheet)}
-
     def month_context(self) -> dict[str, Any]:
-        days = list(self.days.values())
+        days = [self._day(date, self._counts.get(date, Counts())) for date in self.sheet]
         ahead = [day for day in days if self.today <= day.date <= self.last]
         return {
             **self._context,
@@ -277,11 +272,15 @@ class CalendarPage:
 
     def week_context(self, on: dt.date | None) -> dict[str, Any]:
         """``on``: a day of the week that is asked for; one that the sheet does not have means this week."""
-        on = on if on in self.days else self.today
+        on = on if on is not None and on in self.sheet else self.today
         monday = on - dt.timedelta(days=on.weekday())
         rules = self.organization.quiet_hours
         dates = [monday + n * _DAY for n in range(7)]
-        days = [replace(self.days[date], is_quiet=rules.on(date) is None) for date in dates]
+        counts = self.known.days(monday, dates[-1])
+        days = [
+            replace(self._day(date, counts.get(date, Counts())), is_quiet=rules.on(date) is None)
+            for date in dates
+        ]
         found = self.known.hours(monday, days[-1].date)
         columns = [self._slots(day, found) for day in days]
         used = [hour for column in columns for hour in column]
@@ -305,7 +304,9 @@ class CalendarPage:
 
     def day_context(self, date: dt.date) -> dict[str, Any]:
         """Raises ``KeyError`` for a day that the sheet does not have."""
-        day = self.days[date]
+        if date not in self.sheet:
+            raise KeyError(date)
+        day = self._day(date, self.known.days(date, date).get(date, Counts()))
         hours = dict(sorted(self.known.hours(date, date).items()))
         rows = self._first_rows(date, list(hours))
         return {
@@ -328,6 +329,28 @@ class CalendarPage:
             "list_url": _list_url(Filters(date=DateRange.CUSTOM, first=date, last=date)),
             "here": day.url,
         }
+
+    def _day(self, date: dt.date, counts: Counts) -> Day:
+        first = self.sheet.first
+        months = 12 * (date.year - first.year) + date.month - first.month
+        return Day(
+            date=date,
+            counts=counts,
+            load=None if date < self.today else self.numbers.load(counts),
+            today=self.today,
+            is_beyond=date > self.last and not counts.total,
+            is_shaded=bool(months % 2),
+            has_month=date.day == 1 or date == first,
+            off=wording.day_off(self.organization.day_off(date))
+            or wording.working_holiday(self.organization.working_holiday(date)),
+        )
+
+    @cached_property
+    def _counts(self) -> Mapping[dt.date, Counts]:
+        return self.known.days(self.sheet.first, self.sheet.last)
+
+    def _is_empty(self) -> bool:
+        return not any(counts.pending for counts in self._counts.values())
 
     @cached_property
     def _channels(self) -> list[Channel]:
@@ -353,27 +376,13 @@ class CalendarPage:
             "ahead": self.organization.max_days,
             "is_counted": self.known.at is not None,
             "as_of": self._as_of,
-            "is_empty": not any(counts.pending for counts in self.known.days.values()),
+            "is_empty": self._is_empty,
             "limit": self.numbers.only_limit,
             "limit_words": self.numbers.only_limit and wording.limit(self.numbers.only_limit, self.now),
             "numbers": list(self.numbers.channels.values()),
             "here": reverse("followups:calendar"),
             "week_url": reverse("followups:calendar_week"),
         }
-
-    def _day(self, date: dt.date, counts: Counts, first: dt.date) -> Day:
-        months = 12 * (date.year - first.year) + date.month - first.month
-        return Day(
-            date=date,
-            counts=counts,
-            load=None if date < self.today else self.numbers.load(counts),
-            today=self.today,
-            is_beyond=date > self.last and not counts.total,
-            is_shaded=bool(months % 2),
-            has_month=date.day == 1 or date == first,
-            off=wording.day_off(self.organization.day_off(date))
-            or wording.working_holiday(self.organization.working_holiday(date)),
-        )
 
     def _cells(self, dates: list[dt.date], time: dt.time, columns: list[dict[int, Slot]]) -> Iterator[Cell]:
         for date, column in zip(dates, columns, strict=True):
@@ -402,7 +411,7 @@ class CalendarPage:
         return slots
 
     def _week_url(self, monday: dt.date) -> str:
-        if monday not in self.days:
+        if monday not in self.sheet:
             return ""
         return f"{reverse('followups:calendar_week')}?{urlencode({'on': monday.isoformat()})}"
 
@@ -499,10 +508,6 @@ class Horizon:
 
 def day_url(date: dt.date) -> str:
     return url("followups:calendar_day", date.year, date.month, date.day)
-
-
-def _dates(span: Span) -> Iterator[dt.date]:
-    return (span.first + n * _DAY for n in range((span.last - span.first).days + 1))
 
 
 def _within(hour: dt.datetime, zone: dt.tzinfo) -> dict[str, dt.datetime]:

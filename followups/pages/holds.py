@@ -52,6 +52,10 @@ class HoldShown:
         return f"hold{hold.pk}-{digest}"
 
 
+# Whether anything of the organization that a row belongs to is held, for what reads such a row anyway.
+ANY_IN_FORCE = Exists(Hold.objects.over(OuterRef("organization")).in_force())
+
+
 def in_force(organization: Organization) -> list[Hold]:
     """Return those by which anything of the organization is held; what holds most comes first."""
     holds = Hold.objects.over(organization).in_force().select_related("channel", "by")
@@ -98,7 +102,7 @@ def mark_of(organization: Organization) -> Mark | None:
     return None
 
 
-markings.append(Marking(Exists(Hold.objects.over(OuterRef("organization")).in_force()), mark_of))
+markings.append(Marking(ANY_IN_FORCE, mark_of))
 
 
 @dataclass(frozen=True)

@@ -318,7 +318,7 @@ class FollowUpsPage:
     @cached_property
     def _frame(self) -> Sidebar:
         """The frame around the page, which knows in one query whether anything is on hold or has stopped."""
-        return Sidebar(self.membership, self.request.memberships)
+        return Sidebar(self.membership, self.request.memberships, is_load=self._is_load)
 
     @cached_property
     def _bulk_changes(self) -> list[BulkChange]:

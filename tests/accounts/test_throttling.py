@@ -136,7 +136,7 @@ def test_of_many_tries_at_once_no_more_get_through_than_one_after_the_other(in_t
 def test_where_the_cache_is_away_people_can_sign_in(team, settings):
     settings.CACHES = {
         "default": {
-            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "BACKEND": "trochai.redis_cache.Cache",
             "LOCATION": "redis://127.0.0.1:9/0",
         }
     }
