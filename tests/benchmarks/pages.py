@@ -17,7 +17,9 @@ import os
 import statistics
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from html import unescape
 
 from tests.benchmarks import processes
@@ -41,19 +43,30 @@ MESSAGES = """
              ORDER BY last_message_at DESC LIMIT %(newest)s) conversation
      CROSS JOIN LATERAL generate_series(1, CASE place WHEN 1 THEN %(longest)s ELSE %(long)s END) n
 """
+# Every second of those that wait is due in quiet hours, every third on a day that is over the limit.
+ATTENTION = """
+    INSERT INTO followups_attention (organization_id, follow_up_id, cause, subject, "values", found_at)
+    SELECT organization_id, id, cause, CASE cause WHEN 'limit' THEN date(scheduled_for)::text ELSE '' END,
+           '{}', now()
+      FROM (SELECT *, row_number() OVER (ORDER BY scheduled_for) AS place FROM followups_followup
+             WHERE organization_id = %(organization)s AND status = 'pending') follow_up
+      JOIN (VALUES ('quiet', 2), ('limit', 3)) causes (cause, each) ON place %% each = 0
+"""
 
 
 @dataclass
 class Page:
     """One address and what came of asking for it; ``htmx`` asks as an open page does.
 
-    ``shows``: the page that is open, and whose version is sent along.
+    ``shows``: the page that is open, and whose version is sent along. ``after_change``: before each request
+    something is told, so that nothing is kept of the one before.
     """
 
     name: str
     path: str
     htmx: bool = False
     shows: str = ""
+    after_change: bool = False
     milliseconds: list[float] = field(default_factory=list)
     web_cpu: list[float] = field(default_factory=list)
     postgres_cpu: list[float] = field(default_factory=list)
@@ -82,6 +95,7 @@ def pages_of(
         Page("admin changelist, search: every third", f"{changelist}?q=mar%C3%ADa"),
         Page("admin changelist, search: nobody", f"{changelist}?q=zqzqzq"),
         Page("follow-ups", follow_ups),
+        Page("follow-ups, after a change", follow_ups, after_change=True),
         Page("follow-ups, Pending", f"{follow_ups}?status=pending"),
         Page("follow-ups, Sent, deep", f"{follow_ups}?status=sent&after={deep}"),
         Page("follow-ups, creator + Failed", f"{follow_ups}?status=failed&by={creator}"),
@@ -103,6 +117,8 @@ def pages_of(
             htmx=True,
             shows=follow_ups,
         ),
+        Page("follow-ups, Needs attention", "/followups/attention/"),
+        Page("follow-ups, Needs attention, a group open", "/followups/attention/?open=quiet:"),
         Page("calendar", "/followups/calendar/"),
         Page(
             "calendar, an open page without news",
@@ -113,6 +129,7 @@ def pages_of(
         Page("calendar, a week", f"/followups/calendar/week/?on={day}"),
         Page("calendar, a day", f"/followups/calendar/{day}/"),
         Page("inbox", "/inbox/"),
+        Page("inbox, after a change", "/inbox/", after_change=True),
         Page("inbox, search: a few", "/inbox/?q=sof%C3%ADa+jimenez+granados"),
         Page("inbox, search: nobody", "/inbox/?q=zqzqzq"),
         Page(
@@ -120,6 +137,7 @@ def pages_of(
         ),
         Page("inbox, older conversations", older, htmx=True),
         Page(f"conversation of {LONGEST:,} messages", opened),
+        Page(f"conversation of {LONGEST:,} messages, after a change", opened, after_change=True),
         Page("conversation, earlier messages", earlier, htmx=True),
         Page("schedule dialog", f"/followups/schedule/{conversation}/", htmx=True),
         Page("the frame of an open page", "/notifications/bell/", htmx=True),
@@ -151,7 +169,6 @@ def serve_and_measure(rounds: int) -> None:
 
     django.setup()
     from django.conf import settings
-    from django.db import connection
     from django.utils import timezone
 
     from conversations.models import Conversation
@@ -160,6 +177,7 @@ def serve_and_measure(rounds: int) -> None:
     from followups.pages.listing import Tab
     from tests.conftest import signed_in
     from tests.faults.servers import free_port
+    from trochai import changes
     from trochai.accounts.models import Membership
     from trochai.whatsapp.models import Channel
 
@@ -171,18 +189,8 @@ def serve_and_measure(rounds: int) -> None:
     now = timezone.now()
     Channel.objects.update(messaging_limit="TIER_100K", messaging_limit_at=now)
     kept.count_again(organization, now=now)
-    with connection.cursor() as cursor:
-        values = {
-            "organization": organization.pk,
-            "newest": NEWEST,
-            "long": LONG,
-            "longest": LONGEST,
-            "first": FIRST_ADDED,
-        }
-        cursor.execute(MESSAGES, values)
-        cursor.execute("VACUUM ANALYZE")
-        cursor.execute("SELECT pg_backend_pid()")
-        (backend,) = cursor.fetchone()
+    backend = _fill(organization.pk)
+    tell = partial(changes.changed, [organization.pk])
     session = signed_in(member).cookies[settings.SESSION_COOKIE_NAME].value
     newest = Conversation.objects.for_organization(organization).order_by("-last_message_at").first()
     rows = FollowUp.objects.for_organization(organization).filter(status="sent").order_by("-scheduled_for")
@@ -207,6 +215,7 @@ def serve_and_measure(rounds: int) -> None:
         seen = "&seen=".join(_found(browser, "/followups/", b'name="seen" value="'))
         # Once for what was unread: having seen it is a change as well.
         browser.html(f"/inbox/{newest.pk}/")
+        tell()
         (older,) = _found(browser, "/inbox/", b'hx-get="/inbox/older/')
         (earlier,) = _found(browser, f"/inbox/{newest.pk}/", f'hx-get="/inbox/{newest.pk}/earlier/'.encode())
         pages = pages_of(
@@ -224,16 +233,40 @@ def serve_and_measure(rounds: int) -> None:
         workers = [parent, *_children(parent)]
         for _round in range(rounds):
             for page in pages:
-                _measure(browser, page, workers, backend)
+                _measure(browser, page, workers, backend, tell)
     _print(pages, FollowUp.objects.count(), rounds)
 
 
-def _measure(browser: Browser, page: Page, workers: list[int], backend: int) -> None:
+def _fill(organization_id: int) -> int:
+    """Add messages and what needs attention; return the process of the server that serves this one."""
+    from django.db import connection
+
+    values = {
+        "organization": organization_id,
+        "newest": NEWEST,
+        "long": LONG,
+        "longest": LONGEST,
+        "first": FIRST_ADDED,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(MESSAGES, values)
+        cursor.execute(ATTENTION, values)
+        cursor.execute("VACUUM ANALYZE")
+        cursor.execute("SELECT pg_backend_pid()")
+        (backend,) = cursor.fetchone()
+    return int(backend)
+
+
+def _measure(
+    browser: Browser, page: Page, workers: list[int], backend: int, tell: Callable[[], None]
+) -> None:
     path = page.path + (
         f"{'&' if '?' in page.path else '?'}v={_found(browser, page.shows, VERSION)[0]}" if page.shows else ""
     )
     web, postgres = sum(map(processes.running_cpu, workers)), processes.server_running_cpu(backend)
     for _request in range(BLOCK):
+        if page.after_change:
+            tell()
         begun = time.perf_counter()
         browser.get(page, path)
         page.milliseconds.append(1000 * (time.perf_counter() - begun))
