@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from django.conf import settings
@@ -15,6 +15,7 @@ from conversations.models import Conversation
 from notifications.models import Notification
 from trochai import changes, paging
 from trochai.accounts.models import Membership, Organization
+from trochai.prepared import Prepared
 from trochai.whatsapp.models import Channel
 
 if TYPE_CHECKING:
@@ -82,14 +83,15 @@ class Sidebar:
         return self._kept("unread" if self._counted is None else "notices", self._count_unread)
 
     def _count_unread(self) -> dict[str, paging.Count]:
-        lists: dict[str, QuerySet[Any]] = {
-            "notifications": Notification.objects.for_member(self._membership).unread()
+        mine = self._membership
+        names = ["notifications", *(["conversations"] if self._counted is None else [])]
+        ((*numbers,),) = _UNREAD[len(names) - 1].rows(
+            membership=mine.pk, organization=mine.organization_id, user=mine.user_id
+        )
+        return {
+            name: paging.Count.capped(number, paging.BADGE_CAP)
+            for name, number in zip(names, numbers, strict=True)
         }
-        if self._counted is None:
-            conversations = Conversation.objects.for_organization(self._membership.organization).current()
-            lists["conversations"] = conversations.filter(unread_count__gt=0)
-        mine = Membership.objects.filter(pk=self._membership.pk)
-        return paging.counts_of(lists, paging.BADGE_CAP, of=mine)
 
     @cached_property
     def channel(self) -> Channel | None:
@@ -121,6 +123,22 @@ class Sidebar:
     def memberships(self) -> list[Membership]:
         """Return the person's memberships: the organizations to switch between."""
         return sorted(self._memberships, key=lambda each: (each.organization.name.casefold(), each.pk))
+
+
+def _unread(
+    *, membership: int, organization: int, user: int, with_conversations: bool
+) -> QuerySet[Membership, Any]:
+    theirs = Membership(pk=membership, organization_id=organization, user_id=user)
+    lists: list[QuerySet[Any]] = [Notification.objects.for_member(theirs).unread()]
+    if with_conversations:
+        conversations = Conversation.objects.for_organization(Organization(pk=organization)).current()
+        lists.append(conversations.filter(unread_count__gt=0))
+    counted = [paging.counted_to(each, paging.BADGE_CAP) for each in lists]
+    return Membership.objects.filter(pk=membership).values_list(*counted)
+
+
+# Without and with the conversations.
+_UNREAD = [Prepared(partial(_unread, with_conversations=each)) for each in (False, True)]
 
 
 def sidebar(request: HttpRequest) -> dict[str, Any]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cache
+from typing import Any
 from urllib.parse import quote, urlencode
 
 from django.db.models import Exists, OuterRef, QuerySet
@@ -22,7 +24,8 @@ from conversations.models import (
     Tag,
 )
 from trochai import changes, paging
-from trochai.accounts.models import Membership
+from trochai.accounts.models import Membership, Organization
+from trochai.prepared import Prepared
 from trochai.search import is_short, typed
 
 # Which conversation has which tag.
@@ -251,13 +254,13 @@ def listing(membership: Membership, query: Filters, *, told: str = "", as_of: st
     if shared is not None:
         # A moment has passed by the time that the same member asks again.
         since = as_of if told == as_of else ""
-        mine = changes.kept(f"mine-{membership.pk}", since, lambda: _counts(membership, [Tab.MINE]))
+        mine = changes.kept(f"mine-{membership.pk}", since, lambda: _counts(membership, Tab.MINE))
         return _with_chips(replace(shared, counts={**shared.counts, **mine}))
     counted = paging.counted_to(_Tagging.objects.filter(tag=OuterRef("pk")), COUNT_CAP)
     tags = list(Tag.objects.for_organization(membership.organization).annotate(held_by=counted))
     found = replace(
         _page(membership, query, tags),
-        counts=_counts(membership, [Tab.UNREAD, Tab.MINE, Tab.UNASSIGNED]),
+        counts=_counts(membership, Tab.UNREAD, Tab.MINE, Tab.UNASSIGNED),
         tag_counts={tag.pk: paging.Count.capped(tag.held_by, COUNT_CAP) for tag in tags},
         as_of=as_of,
     )
@@ -274,10 +277,22 @@ def _shared_name(membership: Membership, query: Filters) -> str:
     return f"list-{membership.organization_id}-{whose}-{quote(str(query))}"
 
 
-def _counts(membership: Membership, tabs: Iterable[Tab]) -> dict[Tab, paging.Count]:
-    everything = Conversation.objects.for_organization(membership.organization).current().listed()
-    lists = {tab: tab.of(everything, membership) for tab in tabs}
-    return paging.counts_of(lists, COUNT_CAP, of=Membership.objects.filter(pk=membership.pk))
+def _counts(membership: Membership, *tabs: Tab) -> dict[Tab, paging.Count]:
+    ids = {"organization": membership.organization_id, "user": membership.user_id}
+    ((*numbers,),) = _counting(tabs).rows(membership=membership.pk, **ids)
+    return {tab: paging.Count.capped(number, COUNT_CAP) for tab, number in zip(tabs, numbers, strict=True)}
+
+
+@cache
+def _counting(tabs: Sequence[Tab]) -> Prepared:
+    def counted(*, membership: int, organization: int, user: int) -> QuerySet[Membership, Any]:
+        theirs = Membership(pk=membership, organization_id=organization, user_id=user)
+        listed = Conversation.objects.for_organization(Organization(pk=organization)).current().listed()
+        return Membership.objects.filter(pk=membership).values_list(
+            *(paging.counted_to(tab.of(listed, theirs), COUNT_CAP) for tab in tabs)
+        )
+
+    return Prepared(counted)
 
 
 def _with_chips(found: Listing) -> Listing:

@@ -20,8 +20,9 @@ from conversations.pages.above_list import parts
 from conversations.pages.listing import Filters
 from followups.models import FollowUp, FollowUpQuerySet, Status
 from trochai import changes
-from trochai.accounts.models import Membership
+from trochai.accounts.models import Membership, Organization
 from trochai.paging import BADGE_CAP, Count
+from trochai.prepared import Prepared
 
 # How many of each are listed.
 MOST = 10
@@ -88,19 +89,15 @@ def my_day(membership: Membership, now: dt.datetime) -> MyDay:
 
     One query, and another one if there is something. Each reads so many rows at most, however many there are.
     """
-    tomorrow = _tomorrow(now, membership.organization.zone)
-    found = [
-        rows.values_list("pk", "conversation_id", moment, "is_answer")
-        for theirs in _in_charge(membership)
-        for rows, moment in (
-            (_going(theirs, now - WEEK, tomorrow), "next_attempt_at"),
-            (_answered(theirs, now - WEEK), "conversation__last_inbound_at"),
-        )
-    ]
-    first, *others = found
+    found = _FOUND.rows(
+        organization=membership.organization_id,
+        user=membership.user_id,
+        since=now - WEEK,
+        until=_tomorrow(now, membership.organization.zone),
+    )
     going: dict[int, dt.datetime] = {}
     answers: dict[int, tuple[dt.datetime, int]] = {}
-    for pk, conversation, at, is_answer in first.union(*others, all=True):
+    for pk, conversation, at, is_answer in found:
         if is_answer:
             answers[conversation] = max((at, pk), answers.get(conversation, (at, pk)))
         else:
@@ -119,11 +116,24 @@ def _tomorrow(now: dt.datetime, zone: dt.tzinfo) -> dt.datetime:
     return dt.datetime.combine(today + dt.timedelta(days=1), dt.time.min, tzinfo=zone)
 
 
-def _in_charge(membership: Membership) -> Iterable[FollowUpQuerySet]:
+def _both(*, organization: int, user: int, since: dt.datetime, until: dt.datetime) -> QuerySet[FollowUp, Any]:
+    """Return what goes out and what was answered: id, conversation, moment, and which of the two it is."""
+    first, *others = [
+        rows.values_list("pk", "conversation_id", moment, "is_answer")
+        for theirs in _in_charge(Organization(pk=organization), user)
+        for rows, moment in (
+            (_going(theirs, since, until), "next_attempt_at"),
+            (_answered(theirs, since), "conversation__last_inbound_at"),
+        )
+    ]
+    return first.union(*others, all=True)
+
+
+def _in_charge(organization: Organization, user_id: int) -> Iterable[FollowUpQuerySet]:
     """Yield those of a member in two parts, each of which has an index."""
-    theirs = FollowUp.objects.for_organization(membership.organization)
-    yield theirs.filter(created_by=membership.user_id, owner=None)
-    yield theirs.filter(owner=membership.user_id)
+    theirs = FollowUp.objects.for_organization(organization)
+    yield theirs.filter(created_by=user_id, owner=None)
+    yield theirs.filter(owner=user_id)
 
 
 def _going(theirs: FollowUpQuerySet, since: dt.datetime, until: dt.datetime) -> QuerySet[FollowUp, Any]:
@@ -147,6 +157,9 @@ def _answered(theirs: FollowUpQuerySet, since: dt.datetime) -> QuerySet[FollowUp
 
 def _said(*, is_answer: bool) -> Value:
     return Value(is_answer, BooleanField())
+
+
+_FOUND = Prepared(_both)
 
 
 def _lines(pks: Collection[int]) -> Callable[[int, dt.datetime], Line]:
