@@ -146,9 +146,9 @@ def recall(name: str, told: str) -> Any | None:
     return (hints.read([key := _kept_name(name, told)]) or {}).get(key)
 
 
-def keep(name: str, told: str, found: object, *, seconds: float = LOOK_AGAIN.total_seconds()) -> None:
+def keep(name: str, told: str, found: object) -> None:
     if _can_be_kept(told):
-        hints.write({_kept_name(name, told): found}, seconds=seconds)
+        hints.write({_kept_name(name, told): found}, seconds=LOOK_AGAIN.total_seconds())
 
 
 def _can_be_kept(told: str) -> bool:

@@ -53,10 +53,10 @@ BULK_ACTIONS: Mapping[Tab, Sequence[BulkAction]] = {
 FIRST = {BulkAction.MOVE, BulkAction.CANCEL}
 # Bulk changes shown at once.
 MOST_PROGRESS = 5
-Kept = TypeVar("Kept")
 FOLLOW_UP = FollowUp.objects.visible().select_related(
     "conversation__contact", "message", "template", "series"
 )
+Kept = TypeVar("Kept")
 
 
 @dataclass(frozen=True)
