@@ -22,7 +22,7 @@ from followups.wording import attention as words
 from trochai import paging
 from trochai.paging import Cursor
 from trochai.ui import formatting
-from trochai.ui.addresses import local_path
+from trochai.ui.addresses import local_path, url
 
 # Groups that are open at once, as far as one answer draws their rows.
 MOST_OPEN = 3
@@ -245,12 +245,12 @@ class AttentionPage(FollowUpsPage):
             # What it says may not be for whoever has the number now.
             labels = {Action.EDIT: gettext_lazy("Edit"), **labels}
         return [
-            Repair(str(label), f"{reverse(f'followups:{action}', args=[row.pk])}?{self._next}")
+            Repair(str(label), f"{url(f'followups:{action}', row.pk)}?{self._next}")
             for action, label in labels.items()
             if action in allowed
         ]
 
-    @property
+    @cached_property
     def _next(self) -> str:
         return urlencode({"next": self.here})
 
