@@ -144,9 +144,11 @@ class AttentionPage(FollowUpsPage):
         """Return what the templates of the page need."""
         version = self.version  # before what it speaks of is read
         opened = dict(self._opened)
-        groups = [
-            self._group(group, opened) for group in groups_for(self.membership, only_mine=self.only_mine)
-        ]
+        found = self._kept(
+            "my-groups" if self.only_mine else "groups",
+            lambda: groups_for(self.membership, only_mine=self.only_mine),
+        )
+        groups = [self._group(group, opened) for group in found]
         return {
             "version": version,
             "section": "followups",

@@ -344,6 +344,22 @@ def test_an_open_page_is_told_only_what_is_new(team, django_capture_on_commit_ca
     assert "<html" not in html_of(answer)
 
 
+def test_who_comes_again_finds_the_groups_that_were_there_until_something_is_told(
+    team, told, django_assert_num_queries
+):
+    making = make(team)
+    client = signed_in(team.admin)
+    told([team.organization.pk])
+    assert titles(html_of(client.get(PAGE))) != []
+    making.delete()
+    # Session, user, member, and when all were looked at.
+    with django_assert_num_queries(4):
+        assert titles(html_of(client.get(PAGE))) != []
+    assert titles(page(team.agent)) == []
+    told([team.organization.pk])
+    assert titles(html_of(client.get(PAGE))) == []
+
+
 def test_nonsense_in_the_address_opens_nothing(team):
     make(team)
     for given in ("x", "template", "nothing:5", "template:%00", "template:5@x", "a" * 3000):
