@@ -47,8 +47,6 @@ class Words(Extension):
     A text alone becomes a part of the template.
     """
 
-    language: str | None
-
     def filter_stream(self, stream: TokenStream) -> Iterator[Token]:
         tokens = list(stream)
         n = 0
