@@ -121,10 +121,14 @@ def failed(team: Team, kind: FailureKind, failure: Failure, **fields) -> FollowU
 def test_a_page_has_the_words_of_who_looks_whoever_looked_before(team, pseudo_locale):
     factories.FollowUpFactory(organization=team.organization, conversation=team.conversation)
     client = signed_in(team.agent)
+
+    def links() -> list[str]:
+        return re.findall(r"(\S+)\s*</a>", client.get("/followups/").content.decode())
+
     for _each in range(2):
-        assert "Ｖｉｅｗ" in client.get("/followups/").content.decode()
+        assert "Ｖｉｅｗ" in links()
         with translation.override("en"):
-            assert "Ｖｉｅｗ" not in client.get("/followups/").content.decode()
+            assert "View" in links()
 
 
 FAILURES = [
