@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from django.conf import settings
@@ -15,7 +15,6 @@ from conversations.models import Conversation
 from notifications.models import Notification
 from trochai import changes, paging
 from trochai.accounts.models import Membership, Organization
-from trochai.prepared import Prepared
 from trochai.whatsapp.models import Channel
 
 if TYPE_CHECKING:
@@ -83,15 +82,8 @@ class Sidebar:
         return self._kept("unread" if self._counted is None else "notices", self._count_unread)
 
     def _count_unread(self) -> dict[str, paging.Count]:
-        mine = self._membership
-        names = ["notifications", *(["conversations"] if self._counted is None else [])]
-        ((*numbers,),) = _UNREAD[len(names) - 1].rows(
-            membership=mine.pk, organization=mine.organization_id, user=mine.user_id
-        )
-        return {
-            name: paging.Count.capped(number, paging.BADGE_CAP)
-            for name, number in zip(names, numbers, strict=True)
-        }
+        mine, counting = self._membership, ALL_UNREAD if self._counted is None else UNREAD_NOTICES
+        return counting.of(membership=mine.pk, organization=mine.organization_id, user=mine.user_id)
 
     @cached_property
     def channel(self) -> Channel | None:
@@ -125,20 +117,22 @@ class Sidebar:
         return sorted(self._memberships, key=lambda each: (each.organization.name.casefold(), each.pk))
 
 
-def _unread(
-    *, membership: int, organization: int, user: int, with_conversations: bool
-) -> QuerySet[Membership, Any]:
+Unread = tuple[QuerySet[Any], list[QuerySet[Any]]]
+
+
+def _notices(*, membership: int, organization: int, user: int) -> Unread:
     theirs = Membership(pk=membership, organization_id=organization, user_id=user)
-    lists: list[QuerySet[Any]] = [Notification.objects.for_member(theirs).unread()]
-    if with_conversations:
-        conversations = Conversation.objects.for_organization(Organization(pk=organization)).current()
-        lists.append(conversations.filter(unread_count__gt=0))
-    counted = [paging.counted_to(each, paging.BADGE_CAP) for each in lists]
-    return Membership.objects.filter(pk=membership).values_list(*counted)
+    return Membership.objects.filter(pk=membership), [Notification.objects.for_member(theirs).unread()]
 
 
-# Without and with the conversations.
-_UNREAD = [Prepared(partial(_unread, with_conversations=each)) for each in (False, True)]
+def _all(*, membership: int, organization: int, user: int) -> Unread:
+    row, notices = _notices(membership=membership, organization=organization, user=user)
+    conversations = Conversation.objects.for_organization(Organization(pk=organization)).current()
+    return row, [*notices, conversations.filter(unread_count__gt=0)]
+
+
+UNREAD_NOTICES = paging.PreparedCounts(["notifications"], _notices, paging.BADGE_CAP)
+ALL_UNREAD = paging.PreparedCounts(["notifications", "conversations"], _all, paging.BADGE_CAP)
 
 
 def sidebar(request: HttpRequest) -> dict[str, Any]:

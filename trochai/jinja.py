@@ -41,11 +41,21 @@ class Environments:
         return self._made[language]
 
 
+class OfLanguage(Environment):
+    """``language``: that of its templates' words."""
+
+    def __init__(self, language: str | None, **options: Any) -> None:
+        self.language = language
+        super().__init__(**options)
+
+
 class Words(Extension):
     """``_("…")`` and ``_("for %(name)s", name=name)``: in the language that the template is compiled for.
 
-    A text alone becomes a part of the template.
+    A text alone becomes a part of the template; one with values is ``filled("…"|safe, name=name)``.
     """
+
+    environment: OfLanguage
 
     def filter_stream(self, stream: TokenStream) -> Iterator[Token]:
         tokens = list(stream)
@@ -56,9 +66,12 @@ class Words(Extension):
                 yield Token(tokens[n].lineno, "data", self._translated(tokens[n + 3].value))
                 n += len(ALONE)
             elif kinds[: len(CALL)] == CALL and tokens[n].value == "_":
-                yield Token(tokens[n].lineno, "name", "filled")
+                line = tokens[n].lineno
+                yield Token(line, "name", "filled")
                 yield tokens[n + 1]
-                yield Token(tokens[n + 2].lineno, "string", self._translated(tokens[n + 2].value))
+                yield Token(line, "string", self._translated(tokens[n + 2].value))
+                yield Token(line, "pipe", "|")
+                yield Token(line, "name", "safe")
                 n += len(CALL)
             else:
                 yield tokens[n]
@@ -66,7 +79,7 @@ class Words(Extension):
 
     def _translated(self, text: str) -> str:
         # What a template includes is compiled when it is first drawn, under whatever is active then.
-        with override(self.environment.language):  # type: ignore[attr-defined]  # environment() sets it
+        with override(self.environment.language):
             return gettext(text)
 
 
@@ -76,8 +89,7 @@ ALONE = ["variable_begin", *CALL, "rparen", "variable_end"]
 
 def environment(language: str | None, **options: Any) -> Environment:
     """Return the environment with the functions that Django's templates have as tags and filters."""
-    made = Environment(**options, extensions=["jinja2.ext.i18n", Words])  # noqa: S701  (Django's backend escapes)
-    made.extend(language=language)
+    made = OfLanguage(language, **options, extensions=["jinja2.ext.i18n", Words])
     made.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]  # the extension brings it
     made.globals |= {
         "avatar": template_tags.avatar,
@@ -101,6 +113,6 @@ def environment(language: str | None, **options: Any) -> Environment:
     return made
 
 
-def filled(text: str, **values: Any) -> Markup:
+def filled(text: Markup, **values: Any) -> Markup:
     """Return a translated text, with ``values`` escaped."""
-    return Markup(text) % values if values else Markup(text)  # noqa: S704  (our own words)
+    return text % values if values else text

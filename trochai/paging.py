@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, NamedTuple, Self, TypeVar
 from urllib.parse import quote, unquote
@@ -15,6 +15,8 @@ from urllib.parse import quote, unquote
 from django.db.models import F, IntegerField, Model, QuerySet, Subquery
 from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThan
 from django.db.models.functions import Coalesce
+
+from trochai.prepared import Prepared
 
 K = TypeVar("K")
 M = TypeVar("M", bound=Model)
@@ -225,6 +227,33 @@ def counts_of(
         key: Count(abs(number), is_capped=number < 0) if key in kinds else Count.capped(number, cap)
         for key, number in zip(lists, numbers, strict=True)
     }
+
+
+class PreparedCounts(Generic[K]):
+    """``counts_of`` for lists that are found by ids alone, compiled once (``trochai.prepared``).
+
+    ``lists`` is called with the ids and returns the one row that all belong to, and the lists that have
+    these names.
+    """
+
+    def __init__(
+        self,
+        names: Sequence[K],
+        lists: Callable[..., tuple[QuerySet[Any], Iterable[QuerySet[Any]]]],
+        cap: int,
+    ) -> None:
+        self._names, self._lists, self._cap = names, lists, cap
+        self._query = Prepared(self._counted)
+
+    def of(self, **ids: int) -> dict[K, Count]:
+        ((*numbers,),) = self._query.rows(**ids)
+        return {
+            name: Count.capped(number, self._cap) for name, number in zip(self._names, numbers, strict=True)
+        }
+
+    def _counted(self, **ids: int) -> QuerySet[Any]:
+        row, lists = self._lists(**ids)
+        return row.values_list(*(counted_to(rows, self._cap) for rows in lists))
 
 
 def _written(value: dt.datetime | int | str) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models import QuerySet
+from django.db.models.sql import Query
 
 # What stands for a value while its query is compiled: found again among what would be sent, so it is no value
 # that a query has otherwise.
@@ -28,6 +29,7 @@ class _Compiled:
 
     sql: str
     sent: Sequence[tuple[str, Any]]
+    query: Query
     converters: Mapping[int, tuple[Sequence[Callable[..., Any]], Any]]
 
 
@@ -53,26 +55,23 @@ class Prepared:
             found = cursor.fetchall()
         if not compiled.converters:
             return list(found)
-        rows = [list(row) for row in found]
-        for row in rows:
-            for position, (convert, expression) in compiled.converters.items():
-                for each in convert:
-                    row[position] = each(row[position], expression, connection)
-        return [tuple(row) for row in rows]
+        compiler = compiled.query.get_compiler(connection=connection)
+        return list(map(tuple, compiler.apply_converters(found, compiled.converters)))
 
     def _compile(self, connection: Any, values: Mapping[str, Value]) -> _Compiled:
         stand_ins: dict[str, Value] = {
             name: _MOMENT + dt.timedelta(days=n) if isinstance(value, dt.datetime) else _NUMBER + n
             for n, (name, value) in enumerate(values.items())
         }
-        compiler = self._build(**stand_ins).query.get_compiler(connection=connection)
+        query = self._build(**stand_ins).query
+        compiler = query.get_compiler(connection=connection)
         sql, sent = compiler.as_sql()
         names = {_adapted(connection, stand_in): name for name, stand_in in stand_ins.items()}
         parts = [("", value) if not (name := names.get(value)) else (name, None) for value in sent]
         if missing := values.keys() - {name for name, _value in parts}:
             raise ValueError(f"not sent as they are: {', '.join(sorted(missing))}")
         converters = compiler.get_converters([selected[0] for selected in compiler.select])
-        return _Compiled(sql, parts, converters)
+        return _Compiled(sql, parts, query, converters)
 
 
 def _adapted(connection: Any, value: Value) -> Any:

@@ -25,7 +25,6 @@ from conversations.models import (
 )
 from trochai import changes, paging
 from trochai.accounts.models import Membership, Organization
-from trochai.prepared import Prepared
 from trochai.search import is_short, typed
 
 # Which conversation has which tag.
@@ -278,21 +277,19 @@ def _shared_name(membership: Membership, query: Filters) -> str:
 
 
 def _counts(membership: Membership, *tabs: Tab) -> dict[Tab, paging.Count]:
-    ids = {"organization": membership.organization_id, "user": membership.user_id}
-    ((*numbers,),) = _counting(tabs).rows(membership=membership.pk, **ids)
-    return {tab: paging.Count.capped(number, COUNT_CAP) for tab, number in zip(tabs, numbers, strict=True)}
+    return _counting(tabs, COUNT_CAP).of(
+        membership=membership.pk, organization=membership.organization_id, user=membership.user_id
+    )
 
 
 @cache
-def _counting(tabs: Sequence[Tab]) -> Prepared:
-    def counted(*, membership: int, organization: int, user: int) -> QuerySet[Membership, Any]:
+def _counting(tabs: Sequence[Tab], cap: int) -> paging.PreparedCounts[Tab]:
+    def lists(*, membership: int, organization: int, user: int) -> tuple[QuerySet[Any], list[QuerySet[Any]]]:
         theirs = Membership(pk=membership, organization_id=organization, user_id=user)
         listed = Conversation.objects.for_organization(Organization(pk=organization)).current().listed()
-        return Membership.objects.filter(pk=membership).values_list(
-            *(paging.counted_to(tab.of(listed, theirs), COUNT_CAP) for tab in tabs)
-        )
+        return Membership.objects.filter(pk=membership), [tab.of(listed, theirs) for tab in tabs]
 
-    return Prepared(counted)
+    return paging.PreparedCounts(tabs, lists, cap)
 
 
 def _with_chips(found: Listing) -> Listing:

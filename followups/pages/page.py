@@ -278,8 +278,11 @@ class FollowUpsPage:
 
     @cached_property
     def _counts(self) -> dict[str, Count]:
+        return self._kept("tabs", self._count_tabs)
+
+    def _count_tabs(self) -> dict[str, Count]:
         theirs = Attention.objects.repairable_by(self.membership) if self.membership.can_write else None
-        return self._kept("tabs", lambda: listing.counts_for(self.membership.organization, attention=theirs))
+        return listing.counts_for(self.membership.organization, attention=theirs)
 
     def _kept(self, what: str, find: Callable[[], Kept]) -> Kept:
         """Return what only this member sees, and in this role."""
