@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from templates_app import components as parts
@@ -98,12 +101,30 @@ class TemplateQuerySet(models.QuerySet["Template"]):
 
 
 class Reading(NamedTuple):
-    """What was read from a template's columns, and the values it was read from."""
+    """What was read from a template's columns: its parts, what has to be filled in, and of what kinds."""
+
+    parts: parts.Components
+    parameters: tuple[parameters.Parameter, ...]
+    shape: list[str]
+
+
+@lru_cache(maxsize=1_000)
+def _reading_of(components: str, parameter_format: str, _language: str | None) -> Reading:
+    """``components``: Meta's JSON. A page of follow-ups looks at the same few templates each time.
+
+    What has to be filled in is named in the active language.
+    """
+    read = parts.read(json.loads(components), parameter_format)
+    found = parameters.parameters_of(read, parameter_format)
+    return Reading(read, found, [parameter.shape for parameter in found])
+
+
+class Known(NamedTuple):
+    """What was read, and the values of the columns that it was read from."""
 
     source: Any
     format: str
-    parts: parts.Components
-    parameters: tuple[parameters.Parameter, ...]
+    reading: Reading
 
 
 class Template(models.Model):
@@ -166,21 +187,20 @@ class Template(models.Model):
 
     def _reading(self) -> Reading:
         """Read the JSON again only if it has changed: a burst looks at it for every message."""
-        known: Reading | None = self.__dict__.get("_known_reading")
+        known: Known | None = self.__dict__.get("_known_reading")
         if known is None or known.source is not self.components or known.format != self.parameter_format:
-            read = parts.read(self.components, self.parameter_format)
-            found = parameters.parameters_of(read, self.parameter_format)
-            known = self._known_reading = Reading(self.components, self.parameter_format, read, found)
-        return known
+            reading = _reading_of(json.dumps(self.components), self.parameter_format, get_language())
+            known = self._known_reading = Known(self.components, self.parameter_format, reading)
+        return known.reading
 
     @property
     def shape(self) -> list[str]:
         """Which parameters the template has. Values that were frozen fit while this stays the same."""
-        return [parameter.shape for parameter in self.parameters]
+        return list(self._reading().shape)
 
     def fits(self, shape: list[str]) -> bool:
         """Whether values that were given for ``shape`` can still be sent with it."""
-        return self.is_sendable and self.shape == shape
+        return self.is_sendable and self._reading().shape == shape
 
     @property
     def is_sendable(self) -> bool:
