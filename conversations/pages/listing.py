@@ -8,11 +8,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlencode
 
 from django.db.models import Exists, OuterRef, QuerySet
-from django.template.loader import get_template
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
@@ -26,6 +25,11 @@ from conversations.models import (
 from trochai import changes, paging
 from trochai.accounts.models import Membership, Organization
 from trochai.search import is_short, typed
+from trochai.ui.addresses import url
+from trochai.ui.drawn import Drawn
+
+if TYPE_CHECKING:
+    import datetime as dt
 
 # Which conversation has which tag.
 _Tagging = Conversation.tags.through
@@ -171,6 +175,39 @@ def _ids(text: str) -> tuple[int, ...]:
     """Read "3,5"; each once."""
     numbers = [int(part) for part in text[:200].split(",") if re.fullmatch(r"[0-9]{1,18}", part)]
     return tuple(dict.fromkeys(numbers))[:MOST_TAGS]
+
+
+class ShownTag(NamedTuple):
+    name: str
+    tone: str
+
+
+class Shown(NamedTuple):
+    """All that a row shows of its conversation: where nothing of it has changed, it is not drawn again."""
+
+    pk: int
+    contact: int
+    name: str
+    # With the list that it stands in.
+    address: str
+    # Its place in that.
+    after: str
+    last_message_at: dt.datetime
+    unread_count: int
+    is_outbound: bool
+    picture: str
+    picture_word: str
+    words: str
+    is_closed: bool
+    has_failed: bool
+    is_waiting: bool
+    tags: tuple[ShownTag, ...]
+    # How many are not among them.
+    more_tags: int
+
+
+# Of some 1.5 KB each.
+_ITEM = Drawn("conversations/_item.html", most=2_000)
 
 
 @dataclass(frozen=True)
@@ -337,26 +374,34 @@ def tags_of(conversations: Collection[Conversation], tags: Sequence[Tag]) -> dic
 
 
 def _rows(conversations: list[Conversation], query: Filters, tags: Sequence[Tag]) -> list[Row]:
-    tagged, item = tags_of(conversations, tags), get_template("conversations/_item.html")
-    return [
-        Row(
-            each.pk,
-            each.contact.display_name,
-            tagged[each.pk],
-            SafeString(
-                item.render(
-                    {
-                        "each": each,
-                        "after": ORDER.after(each),
-                        "query": query,
-                        "tags": tagged[each.pk][:TAGS_IN_ROW],
-                        "more_tags": max(0, len(tagged[each.pk]) - TAGS_IN_ROW),
-                    }
-                )
-            ),
-        )
-        for each in conversations
-    ]
+    tagged, address = tags_of(conversations, tags), str(query)
+    rows = []
+    for each in conversations:
+        shown = _shown(each, address, tagged[each.pk])
+        rows.append(Row(each.pk, shown.name, tagged[each.pk], _ITEM.html(shown)))
+    return rows
+
+
+def _shown(conversation: Conversation, query: str, tags: Sequence[Tag]) -> Shown:
+    picture, word = conversation.preview_picture
+    return Shown(
+        pk=conversation.pk,
+        contact=conversation.contact_id,
+        name=conversation.contact.display_name,
+        address=url("conversations:conversation", conversation.pk) + query,
+        after=str(ORDER.after(conversation)),
+        last_message_at=conversation.last_message_at,
+        unread_count=conversation.unread_count,
+        is_outbound=conversation.preview_is_outbound,
+        picture=picture,
+        picture_word=word,
+        words=conversation.preview_words,
+        is_closed=conversation.is_closed,
+        has_failed=conversation.last_has_failed,
+        is_waiting=conversation.waiting_count > 0,
+        tags=tuple(ShownTag(tag.name, tag.tone) for tag in tags[:TAGS_IN_ROW]),
+        more_tags=max(0, len(tags) - TAGS_IN_ROW),
+    )
 
 
 def _with_row(rows: QuerySet[Conversation]) -> QuerySet[Conversation]:

@@ -169,10 +169,13 @@ class FollowUpsPage:
 
     def changes_context(self, changes: Changes) -> dict[str, Any]:
         """Return what the templates of rows that have changed, and of the numbers around them, need."""
+        here, picks = self.way_back, self.picks
         return {
-            **vars(changes),
-            "here": self.way_back,
-            "picks": self.picks,
+            "changed": [row.html(here=here, picks=picks, is_in_place=True) for row in changes.changed],
+            "gone": changes.gone,
+            "added": [(row.html(here=here, picks=picks), before) for row, before in changes.added],
+            "here": here,
+            "picks": picks,
             "tabs": self._tabs,
             "count": self._count,
             "tab_counts": self.tab_counts,
@@ -183,17 +186,18 @@ class FollowUpsPage:
         """Return what the templates of the list, its filters and its tabs need."""
         version = self.version  # before what it speaks of is read
         filters, page = self._filters, self._page
+        here, picks = _url(filters), self.picks
         return {
             "version": version,
             "section": "followups",
             "sidebar": self._frame,
             "filters": filters,
             "form": self._form,
-            "here": _url(filters),
+            "here": here,
             "clear_url": _url(filters.cleared()),
             "export_url": reverse("followups:export") + filters.with_tab(filters.tab).query,
-            "rows": [self.row(follow_up) for follow_up in page.rows],
-            "picks": self.picks,
+            "rows": [self.row(follow_up).html(here=here, picks=picks) for follow_up in page.rows],
+            "picks": picks,
             "bulk_buttons": self._bulk_buttons,
             "page": page,
             "previous_url": page.previous and _url(filters.short_of(page.previous)),

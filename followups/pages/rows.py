@@ -6,6 +6,7 @@ import datetime as dt
 import zlib
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 from django.utils import timezone
 from django.utils.dateformat import format as date_format
@@ -22,6 +23,12 @@ from followups.wording import repeats
 from followups.wording.failures import headline
 from trochai.accounts.models import Membership
 from trochai.ui import formatting
+from trochai.ui.drawn import Drawn
+
+if TYPE_CHECKING:
+    from django.utils.safestring import SafeString
+
+    from trochai.accounts.models import User
 
 
 @dataclass(frozen=True)
@@ -30,6 +37,49 @@ class StatusLine:
 
     text: str
     tone: str = ""
+
+
+class Person(NamedTuple):
+    pk: int
+    name: str
+    first_name: str
+    # By the address, where there is no name.
+    called: str
+
+
+class Shown(NamedTuple):
+    """All that a row shows of its follow-up: where nothing of it has changed, it is not drawn again."""
+
+    pk: int
+    # Of a page that is open: instead of the row that stands there.
+    is_in_place: bool
+    picks: bool
+    can_be_picked: bool
+    # Where actions lead back to.
+    here: str
+    conversation: int
+    name: str
+    # Below the name.
+    phone: str
+    template: str
+    language: str
+    scheduled_for: dt.datetime
+    relative: str
+    repeats: str
+    creator: Person | None
+    owner: Person | None
+    status: str
+    status_label: str
+    delivery: str
+    lines: tuple[StatusLine, ...]
+    note: str
+    fingerprint: str
+    actions: frozenset[Action]
+    asks_before_retry: bool
+
+
+# Of some 3 KB each.
+_ROW = Drawn("followups/_row.html", most=1_000)
 
 
 @dataclass(frozen=True)
@@ -56,6 +106,41 @@ class Row:
     @property
     def asks_before_retry(self) -> bool:
         return outcome_is_unknown(self.follow_up)
+
+    def html(self, *, here: str, picks: bool, is_in_place: bool = False) -> SafeString:
+        """Return the row of the table; for the parameters see ``Shown``."""
+        each = self.follow_up
+        contact = each.conversation.contact
+        shown = Shown(
+            pk=each.pk,
+            is_in_place=is_in_place,
+            picks=picks,
+            can_be_picked=self.can_be_picked,
+            here=here,
+            conversation=each.conversation_id,
+            name=contact.display_name,
+            phone=contact.display_phone if contact.name else "",
+            template=each.template.name,
+            language=each.template.language,
+            scheduled_for=each.scheduled_for,
+            relative=self.relative,
+            repeats=self.repeats,
+            creator=_person(each.created_by),
+            owner=_person(each.owner),
+            status=each.status,
+            status_label=self.status_label,
+            delivery=each.message.delivery if each.message else "",
+            lines=self.lines,
+            note=each.note,
+            fingerprint=self.fingerprint,
+            actions=self.actions,
+            asks_before_retry=self.asks_before_retry,
+        )
+        return _ROW.html(shown)
+
+
+def _person(user: User | None) -> Person | None:
+    return Person(user.pk, user.name, user.first_name, str(user)) if user else None
 
 
 def outcome_is_unknown(follow_up: FollowUp) -> bool:

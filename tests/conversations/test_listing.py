@@ -5,9 +5,10 @@ import re
 
 import pytest
 from django.db import connection
+from django.utils import timezone, translation
 
 from conversations import message_search
-from conversations.models import Message
+from conversations.models import Contact, Conversation, Message, Tag
 from conversations.pages import listing
 from conversations.pages.listing import Filters, Tab
 from tests import factories
@@ -243,3 +244,61 @@ def test_counts_stop_at_99(team, monkeypatch):
         (Tab.ALL, ""),
         (Tab.UNREAD, "2+"),
     ]
+
+
+@pytest.fixture
+def row(team):
+    """Return a function that draws the one row of the list."""
+    converse(team, last_message_at=NOW, preview="Hola", preview_kind="text")
+
+    def draw():
+        (only,) = listing.listing(team.agent, Filters()).rows
+        return only.html
+
+    return draw
+
+
+def test_a_row_in_which_nothing_has_changed_is_not_drawn_again(row):
+    assert row() is row()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"unread_count": 1},
+        {"last_message_at": NOW - dt.timedelta(minutes=1)},
+        {"preview": "Adiós"},
+        {"preview_kind": "image"},
+        {"preview_is_outbound": True},
+        {"last_has_failed": True},
+        {"status": "closed"},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_row_is_drawn_again_when_its_conversation_changes(row, change):
+    before = row()
+    Conversation.objects.update(**change)
+    assert row() != before
+
+
+def test_a_row_is_drawn_again_with_another_name_another_tag_and_another_look_of_it(row, team):
+    seen = [row()]
+    Contact.objects.update(name="María Rojas")
+    seen.append(row())
+    tag = factories.TagFactory(organization=team.organization, name="VIP")
+    Conversation.objects.get().tags.add(tag)
+    seen.append(row())
+    Tag.objects.update(tone="blue")
+    seen.append(row())
+    assert len(set(seen)) == 4
+
+
+def test_a_row_is_drawn_again_on_the_next_day_in_another_zone_and_in_another_language(row, time_machine):
+    today = row()
+    with timezone.override("Europe/Madrid"):
+        assert "4:00 PM" in row()
+        assert "3:00 PM" in today
+    with translation.override("de"):
+        assert row() is not today
+    time_machine.move_to(NOW + dt.timedelta(days=1), tick=False)
+    assert "Yesterday" in row()

@@ -10,13 +10,16 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from conversations.models import Delivery
+from conversations.models import Contact, Delivery
 from followups import lifecycle
 from followups.models import CancelCause, ChangeKind, FailureKind, FollowUp, Outcome
 from followups.pages import listing
+from followups.pages.rows import row_for
+from templates_app.models import Template
 from tests import factories
 from tests.conftest import signed_in
 from tests.html import html_of
+from trochai.accounts.models import User
 from trochai.search import search_text
 from trochai.ui.template_tags import icon
 from trochai.whatsapp import channels
@@ -726,3 +729,46 @@ def test_a_question_costs_few_queries(team, django_assert_num_queries, name, que
     client = signed_in(team.admin)
     with django_assert_num_queries(queries):
         client.get(path, headers=htmx())
+
+
+class TestRowsDrawnOnce:
+    @pytest.fixture
+    def draw(self, team):
+        """Return a function that draws the row of the one follow-up, as who may do all sees it."""
+        make(team, note="Ask for the deposit")
+
+        def row(**page):
+            follow_up = listing.with_row(FollowUp.objects.all()).get()
+            drawn = row_for(follow_up, membership=team.admin, stopped=(), now=timezone.now())
+            return drawn.html(**{"here": "/followups/", "picks": True, **page})
+
+        return row
+
+    def test_a_row_in_which_nothing_has_changed_is_not_drawn_again(self, draw):
+        assert draw() is draw()
+
+    @pytest.mark.parametrize(
+        "page",
+        [{"here": "/followups/?status=pending"}, {"picks": False}, {"is_in_place": True}],
+        ids=lambda page: next(iter(page)),
+    )
+    def test_it_is_drawn_for_each_page_that_shows_it_otherwise(self, draw, page):
+        assert draw(**page) != draw()
+
+    def test_it_is_drawn_again_when_something_that_belongs_to_it_changes(self, draw, team):
+        seen = [draw()]
+        for change in (
+            lambda: FollowUp.objects.update(note="Ask again"),
+            lambda: FollowUp.objects.update(scheduled_for=timezone.now() + dt.timedelta(days=9)),
+            lambda: Contact.objects.update(name="María Rojas"),
+            lambda: Contact.objects.update(phone="+50688881299"),
+            lambda: Template.objects.update(language="pt_BR"),
+            lambda: Template.objects.update(name="another"),
+            lambda: User.objects.filter(pk=team.agent.user_id).update(name="Daniela Mora"),
+            lambda: FollowUp.objects.update(owner=team.other_agent.user),
+            lambda: User.objects.filter(pk=team.other_agent.user_id).update(name="Andrés Castro"),
+            lambda: FollowUp.objects.update(held_reason="contact"),
+        ):
+            change()
+            seen.append(draw())
+        assert len(set(seen)) == len(seen)
