@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from django.db import connection
 from django.db.models import BooleanField, Value
 
 from conversations.models import Conversation
@@ -52,3 +54,36 @@ def test_one_that_is_sent_twice_is_filled_in_twice(team, stranger):
     factories.ConversationFactory(organization=team.organization, channel=team.channel)
     assert len(prepared.rows(organization=team.organization.pk)) == 2
     assert prepared.rows(organization=stranger.organization.pk) == [(stranger.conversation.pk,)]
+
+
+def test_models_come_with_what_is_joined_fetched_and_added(team, django_assert_num_queries):
+    def of(*, organization: int):
+        rows = Conversation.objects.filter(organization=organization).select_related("contact")
+        return (
+            rows.prefetch_related("tags").annotate(is_new=Value(True, BooleanField())).only("contact__name")
+        )
+
+    prepared = Prepared(of)
+    team.conversation.tags.add(factories.TagFactory(organization=team.organization, name="VIP"))
+    for _time in range(2):
+        with django_assert_num_queries(2):
+            (found,) = prepared.rows(organization=team.organization.pk)
+            assert found == team.conversation
+            assert found.contact.name == team.conversation.contact.name
+            assert [tag.name for tag in found.tags.all()] == ["VIP"]
+            assert found.is_new
+
+
+@pytest.mark.django_db(transaction=True)
+def test_each_thread_asks_over_its_own_connection(team):
+    prepared = Prepared(lambda *, organization: Conversation.objects.filter(organization=organization))
+    asked = {"organization": team.organization.pk}
+
+    def ask():
+        try:
+            return prepared.rows(**asked)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(ask).result() == prepared.rows(**asked) == [team.conversation]

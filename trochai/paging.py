@@ -118,10 +118,7 @@ def page_of(
     """
 
     def read(order: Order, cursor: Cursor | None) -> list[M]:
-        found = order.beyond(rows, cursor)[: size + 1]
-        if joined is None:
-            return list(found)
-        return list(order.sort(joined(rows.model._default_manager.filter(pk__in=found.values("pk")))))
+        return list(rows_of(rows, order, size=size, after=cursor, joined=joined))
 
     if before is not None:
         found = read(order.reversed, before)
@@ -134,9 +131,29 @@ def page_of(
     found = read(order, after)
     if after is not None and not found:
         return page_of(rows, order, size=size, joined=joined)
-    shown = found[:size]
-    previous = order.after(shown[0]) if after is not None else None
-    return Page(shown, previous, order.after(shown[-1]) if len(found) > size else None)
+    page = first_page(found, order, size=size)
+    return replace(page, previous=order.after(found[0])) if after is not None else page
+
+
+def rows_of(
+    rows: QuerySet[M],
+    order: Order,
+    *,
+    size: int,
+    after: Cursor | None = None,
+    joined: Callable[[QuerySet[M]], QuerySet[M]] | None = None,
+) -> QuerySet[M]:
+    """Return the query of a page's rows and one more; for the parameters see ``page_of``."""
+    found = order.beyond(rows, after)[: size + 1]
+    if joined is None:
+        return found
+    return order.sort(joined(rows.model._default_manager.filter(pk__in=found.values("pk"))))
+
+
+def first_page(found: Sequence[M], order: Order, *, size: int) -> Page[M]:
+    """Return the first page of what ``rows_of`` has found."""
+    shown = list(found[:size])
+    return Page(shown, None, order.after(shown[-1]) if len(found) > size else None)
 
 
 def chunks_of(

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models import QuerySet
-from django.db.models.sql import Query
+from django.db.models.sql.compiler import SQLCompiler
 
 # What stands for a value while its query is compiled: found again among what would be sent, so it is no value
 # that a query has otherwise.
@@ -25,16 +26,19 @@ Value = int | dt.datetime
 
 @dataclass(frozen=True)
 class _Compiled:
-    """The text; what is sent with it, a value by its name or one that is always the same; what comes."""
+    """The text, and what is sent with it: a value by its name, or one that is always the same.
 
+    ``compiler`` knows what comes back; it is of the connection that it was compiled for.
+    """
+
+    queryset: QuerySet[Any, Any]
+    compiler: SQLCompiler
     sql: str
     sent: Sequence[tuple[str, Any]]
-    query: Query
-    converters: Mapping[int, tuple[Sequence[Callable[..., Any]], Any]]
 
 
 class Prepared:
-    """``build`` is called with ids and moments by their names and returns a ``values_list``.
+    """``build`` is called with ids and moments by their names and returns a queryset.
 
     It is called once, with values that stand for those to come: it must not look at them, nor reckon with
     them. Raises ``ValueError`` where one is given that the query does not send as it is.
@@ -44,34 +48,33 @@ class Prepared:
         self._build = build
         self._compiled: dict[str, _Compiled] = {}
 
-    def rows(self, **values: Value) -> list[tuple[Any, ...]]:
+    def rows(self, **values: Value) -> list[Any]:
+        """Return what the queryset holds: models with all that it joins, or values."""
         connection = connections[DEFAULT_DB_ALIAS]
         compiled = self._compiled.get(connection.vendor)
         if compiled is None:
             compiled = self._compiled[connection.vendor] = self._compile(connection, values)
-        sent = [_adapted(connection, values[name]) if name else value for name, value in compiled.sent]
-        with connection.cursor() as cursor:
-            cursor.execute(compiled.sql, sent)
-            found = cursor.fetchall()
-        if not compiled.converters:
-            return list(found)
-        compiler = compiled.query.get_compiler(connection=connection)
-        return list(map(tuple, compiler.apply_converters(found, compiled.converters)))
+        sent = tuple(_adapted(connection, values[name]) if name else value for name, value in compiled.sent)
+        compiler, queryset = copy(compiled.compiler), compiled.queryset.all()
+        compiler.connection = connection
+        # All that follows is Django's: it asks the query for a compiler, and that for the text.
+        vars(compiler)["as_sql"] = lambda *_options, **_named: (compiled.sql, sent)
+        vars(queryset.query)["get_compiler"] = lambda *_options, **_named: compiler
+        return list(queryset)
 
     def _compile(self, connection: Any, values: Mapping[str, Value]) -> _Compiled:
         stand_ins: dict[str, Value] = {
             name: _MOMENT + dt.timedelta(days=n) if isinstance(value, dt.datetime) else _NUMBER + n
             for n, (name, value) in enumerate(values.items())
         }
-        query = self._build(**stand_ins).query
-        compiler = query.get_compiler(connection=connection)
+        queryset = self._build(**stand_ins)
+        compiler = queryset.query.get_compiler(connection=connection)
         sql, sent = compiler.as_sql()
         names = {_adapted(connection, stand_in): name for name, stand_in in stand_ins.items()}
         parts = [("", value) if not (name := names.get(value)) else (name, None) for value in sent]
         if missing := values.keys() - {name for name, _value in parts}:
             raise ValueError(f"not sent as they are: {', '.join(sorted(missing))}")
-        converters = compiler.get_converters([selected[0] for selected in compiler.select])
-        return _Compiled(sql, parts, query, converters)
+        return _Compiled(queryset, compiler, sql, parts)
 
 
 def _adapted(connection: Any, value: Value) -> Any:
