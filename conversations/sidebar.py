@@ -15,6 +15,7 @@ from conversations.models import Conversation
 from notifications.models import Notification
 from trochai import changes, paging
 from trochai.accounts.models import Membership, Organization
+from trochai.prepared import Prepared
 from trochai.whatsapp.models import Channel
 
 if TYPE_CHECKING:
@@ -91,10 +92,7 @@ class Sidebar:
         return self._kept("channel", self._worst_channel)
 
     def _worst_channel(self) -> Channel | None:
-        channels = Channel.objects.for_organization(self._membership.organization)
-        channels = channels.annotate(**{f"mark_{n}": each.is_marked for n, each in enumerate(markings)})
-        worst_first = channels.order_by(F("stopped_at").desc(nulls_last=True), "pk")
-        return worst_first.only("name", "stopped_at", *Channel.STOP_FIELDS).first()
+        return next(iter(_WORST_FIRST.rows(organization=self._membership.organization_id)), None)
 
     def _kept(self, what: str, find: Callable[[], Kept]) -> Kept:
         return changes.kept(f"{what}-{self._membership.pk}", self._told, find)
@@ -117,6 +115,14 @@ class Sidebar:
         return sorted(self._memberships, key=lambda each: (each.organization.name.casefold(), each.pk))
 
 
+def _worst_first(*, organization: int) -> QuerySet[Channel]:
+    channels = Channel.objects.for_organization(Organization(pk=organization))
+    channels = channels.annotate(**{f"mark_{n}": each.is_marked for n, each in enumerate(markings)})
+    worst_first = channels.order_by(F("stopped_at").desc(nulls_last=True), "pk")
+    return worst_first.only("name", "stopped_at", *Channel.STOP_FIELDS)[:1]
+
+
+_WORST_FIRST = Prepared(_worst_first)
 Unread = tuple[QuerySet[Any], list[QuerySet[Any]]]
 
 

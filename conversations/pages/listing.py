@@ -24,6 +24,7 @@ from conversations.models import (
 )
 from trochai import changes, paging
 from trochai.accounts.models import Membership, Organization
+from trochai.prepared import Prepared
 from trochai.search import is_short, typed
 from trochai.ui.addresses import url
 from trochai.ui.drawn import Drawn
@@ -346,21 +347,44 @@ def older(membership: Membership, query: Filters, *, above: int) -> Listing:
 def _page(membership: Membership, query: Filters, tags: Sequence[Tag]) -> Listing:
     known = {tag.pk for tag in tags}
     query = replace(query, tags=tuple(pk for pk in query.tags if pk in known))
-    everything = Conversation.objects.for_organization(membership.organization).current()
-    found = query.tab.of(everything if query.search else everything.listed(), membership)
-    for pk in query.tags:
-        found = found.filter(Exists(_Tagging.objects.filter(conversation=OuterRef("pk"), tag=pk)))
-    said_in: set[int] = set()
     is_partial = False
-    if query.search:
-        said_in, is_partial = message_search.conversations_with(membership.organization, query.search)
-        found = found.search(query.search, said_in=said_in)
-    page = paging.page_of(found, ORDER, size=PAGE_SIZE, after=query.before, joined=_with_row)
+    if query.search or query.tags or query.before:
+        page, is_partial = _looked_for(membership, query)
+    else:
+        mine = {"user": membership.user_id} if query.tab is Tab.MINE else {}
+        found = _newest(query.tab).rows(organization=membership.organization_id, **mine)
+        page = paging.first_page(found, ORDER, size=PAGE_SIZE)
     if page.previous is None:
         query = query.from_top()
     following = replace(query, before=page.following) if page.following else None
     rows = _rows(page.rows, query, tags)
     return Listing(query=query, older=following, tags=tags, rows=rows, is_partial=is_partial)
+
+
+def _looked_for(membership: Membership, query: Filters) -> tuple[paging.Page[Conversation], bool]:
+    """Return the page, and whether more messages have the words than were looked at."""
+    everything = Conversation.objects.for_organization(membership.organization).current()
+    found = query.tab.of(everything if query.search else everything.listed(), membership)
+    for pk in query.tags:
+        found = found.filter(Exists(_Tagging.objects.filter(conversation=OuterRef("pk"), tag=pk)))
+    is_partial = False
+    if query.search:
+        said_in, is_partial = message_search.conversations_with(membership.organization, query.search)
+        found = found.search(query.search, said_in=said_in)
+    page = paging.page_of(found, ORDER, size=PAGE_SIZE, after=query.before, joined=_with_row)
+    return page, is_partial
+
+
+@cache
+def _newest(tab: Tab) -> Prepared:
+    """Return the query of the first page's rows; ``user`` is asked for what is theirs."""
+
+    def rows(*, organization: int, user: int = 0) -> QuerySet[Conversation]:
+        listed = Conversation.objects.for_organization(Organization(pk=organization)).current().listed()
+        found = tab.of(listed, Membership(organization_id=organization, user_id=user))
+        return paging.rows_of(found, ORDER, size=PAGE_SIZE, joined=_with_row)
+
+    return Prepared(rows)
 
 
 def tags_of(conversations: Collection[Conversation], tags: Sequence[Tag]) -> dict[int, list[Tag]]:

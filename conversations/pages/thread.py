@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from django.db.models import prefetch_related_objects
+from django.db.models import QuerySet, prefetch_related_objects
 from django.utils import timezone
 from django.utils.translation import ngettext
 
@@ -19,7 +19,8 @@ from conversations.media import shown
 from conversations.models import Delivery, Direction, Message, MessageKind
 from conversations.pages import things
 from conversations.pages.quotes import Quoted, quoted_in
-from trochai.paging import Cursor, count_of, newest_first, page_of
+from trochai.paging import Cursor, Page, count_of, first_page, newest_first, page_of, rows_of
+from trochai.prepared import Prepared
 from trochai.whatsapp.json_reading import mapping, text
 
 if TYPE_CHECKING:
@@ -170,20 +171,30 @@ class Thread:
 
 def latest(conversation: Conversation, *, since: Cursor | None = None) -> Thread:
     """Return the last page of messages, or all from the one at ``since`` on (at most ``LONGEST``)."""
-    size = PAGE_SIZE
-    if since is not None:
-        newer = count_of(ORDER.reversed.beyond(conversation.messages.all(), since), LONGEST - 1)
-        size = max(size, newer.value + 1)
-    return _thread(conversation, size=size)
+    if since is None:
+        found = _LATEST.rows(conversation=conversation.pk)
+        return _thread(conversation, first_page(found, ORDER, size=PAGE_SIZE))
+    newer = count_of(ORDER.reversed.beyond(conversation.messages.all(), since), LONGEST - 1)
+    size = max(PAGE_SIZE, newer.value + 1)
+    return _thread(conversation, page_of(_with_sender(conversation.pk), ORDER, size=size))
 
 
 def before(conversation: Conversation, cursor: Cursor) -> Thread:
     """Return the page of messages that come before ``cursor``."""
-    return _thread(conversation, size=PAGE_SIZE, until=cursor)
+    messages = _with_sender(conversation.pk)
+    return _thread(conversation, page_of(messages, ORDER, size=PAGE_SIZE, after=cursor))
 
 
-def _thread(conversation: Conversation, *, size: int, until: Cursor | None = None) -> Thread:
-    page = page_of(conversation.messages.select_related("sent_by"), ORDER, size=size, after=until)
+def _with_sender(conversation: int) -> QuerySet[Message]:
+    return Message.objects.filter(conversation=conversation).select_related("sent_by")
+
+
+_LATEST = Prepared(lambda *, conversation: rows_of(_with_sender(conversation), ORDER, size=PAGE_SIZE))
+
+
+def _thread(conversation: Conversation, page: Page[Message]) -> Thread:
+    for message in page.rows:
+        message.conversation = conversation
     messages = page.rows[::-1]
     files = [each for each in messages if each.kind in wording.FILES and each.revoked_at is None]
     prefetch_related_objects(files, "attachment")

@@ -45,6 +45,7 @@ from trochai import changes
 from trochai.accounts import access
 from trochai.accounts.access import MemberRequest
 from trochai.clock import database_now
+from trochai.prepared import Prepared
 from trochai.search import typed
 from trochai.ui import formatting, toasts
 from trochai.ui.addresses import path_on_screen
@@ -509,8 +510,11 @@ def _tags(opened: Conversation, found: Listing) -> list[Tag]:
     return listed.tags if listed else tags_of([opened], found.tags)[opened.pk]
 
 
+_ASSIGNABLE = Prepared(lambda *, organization: assignable(Conversation(organization_id=organization)))
+
+
 def _people(opened: Conversation) -> list[Any]:
-    people = list(assignable(opened))
+    people = _ASSIGNABLE.rows(organization=opened.organization_id)
     if opened.assignee and opened.assignee not in people:
         people.append(opened.assignee)
     return people

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
+from functools import cache
 
 from django.conf import settings
 from django.template.loader import render_to_string
@@ -17,7 +19,9 @@ from followups.policies import Action, allowed_actions
 from followups.wording import holds as wording
 from followups.wording import repeats
 from trochai.accounts.access import MemberRequest
+from trochai.accounts.models import Organization
 from trochai.paging import Count
+from trochai.prepared import Prepared
 
 
 def waiting_for(conversation: Conversation) -> FollowUpQuerySet:
@@ -30,14 +34,29 @@ def waiting_for(conversation: Conversation) -> FollowUpQuerySet:
 def first_waiting(rows: FollowUpQuerySet) -> tuple[FollowUp | None, Count]:
     """Return the first of ``rows`` and how many more there are, without reading very many."""
     most = settings.FOLLOWUPS_MAX_WAITING
-    waiting = list(rows[: most + 1])
+    return _first_of(list(rows[: most + 1]), most)
+
+
+def _first_of(waiting: Sequence[FollowUp], most: int) -> tuple[FollowUp | None, Count]:
     return (waiting[0] if waiting else None), Count.capped(len(waiting) - 1, most - 1)
 
 
+@cache
+def _waiting_in(most: int) -> Prepared:
+    """Return the query of what is scheduled for one conversation, up to one more than ``most``."""
+
+    def rows(*, organization: int, conversation: int) -> FollowUpQuerySet:
+        waiting = FollowUp.objects.for_organization(Organization(pk=organization)).unsettled()
+        shown = waiting.filter(conversation=conversation).select_related("template", "created_by", "series")
+        return shown.annotate(may_be_held=holds.ANY_IN_FORCE).order_by("scheduled_for", "pk")[: most + 1]
+
+    return Prepared(rows)
+
+
 def scheduled(request: MemberRequest, conversation: Conversation, now: dt.datetime) -> str:
-    waiting = waiting_for(conversation).filter(conversation=conversation)
-    shown = waiting.select_related("created_by", "series").annotate(may_be_held=holds.ANY_IN_FORCE)
-    first, more = first_waiting(shown)
+    most = settings.FOLLOWUPS_MAX_WAITING
+    found = _waiting_in(most).rows(organization=conversation.organization_id, conversation=conversation.pk)
+    first, more = _first_of(found, most)
     if first is not None:
         first.conversation = conversation
     series = first.series if first is not None else None

@@ -9,6 +9,7 @@ import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cache
 from typing import Any, cast
 from urllib.parse import urlencode
 
@@ -27,6 +28,7 @@ from trochai import paging
 from trochai.accounts.models import Membership, Organization
 from trochai.hints import hints
 from trochai.paging import Count, Cursor, Once, Order, Page, count_of, counts_of
+from trochai.prepared import Prepared
 from trochai.search import is_short
 from trochai.whatsapp.models import Channel
 
@@ -291,6 +293,21 @@ def with_row(rows: QuerySet[FollowUp]) -> QuerySet[FollowUp]:
         .prefetch_related("template", "canceled_by", "owner", "series")
         .only(*SHOWN)
     )
+
+
+def first_page(organization: Organization, tab: Tab) -> Page[FollowUp]:
+    """Return the first page under a tab, as ``page_of`` does without filters."""
+    found = _first_rows(tab).rows(organization=organization.pk)
+    return paging.first_page(found, tab.order, size=PAGE_SIZE)
+
+
+@cache
+def _first_rows(tab: Tab) -> Prepared:
+    def rows(*, organization: int) -> QuerySet[FollowUp]:
+        theirs = FollowUp.objects.for_organization(Organization(pk=organization))
+        return paging.rows_of(tab.of(theirs), tab.order, size=PAGE_SIZE, joined=with_row)
+
+    return Prepared(rows)
 
 
 def page_of(found: Found, filters: Filters) -> Page[FollowUp]:

@@ -270,6 +270,8 @@ class FollowUpsPage:
 
     @cached_property
     def _page(self) -> Page[FollowUp]:
+        if self._filters == Filters(tab=self._filters.tab):
+            return listing.first_page(self.membership.organization, self._filters.tab)
         return listing.page_of(self._found, self._filters)
 
     @cached_property
