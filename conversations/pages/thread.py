@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from django.db.models import QuerySet, prefetch_related_objects
 from django.utils import timezone
@@ -21,15 +21,38 @@ from conversations.pages import things
 from conversations.pages.quotes import Quoted, quoted_in
 from trochai.paging import Cursor, Page, count_of, first_page, newest_first, page_of, rows_of
 from trochai.prepared import Prepared
+from trochai.ui.drawn import Drawn
 from trochai.whatsapp.json_reading import mapping, text
 
 if TYPE_CHECKING:
+    from django.utils.safestring import SafeString
+
     from conversations.models import Conversation
 
 PAGE_SIZE = 40
 # A page left open grows with the conversation, up to this many messages.
 LONGEST = 400
 ORDER = newest_first("at")
+
+
+class Said(NamedTuple):
+    """All that the words of a message and their foot show: where nothing of it has changed, they are kept."""
+
+    text: str
+    language: str
+    # Who of the team has written it.
+    sender: str
+    # Meta's Business Agent, or the WhatsApp app on a phone.
+    is_agents: bool
+    is_echo: bool
+    is_edited: bool
+    at: dt.datetime
+    is_outbound: bool
+    delivery: str
+
+
+# A text may have 4,096 characters, and a few KB once it is drawn; most have few.
+_SAID = Drawn("conversations/_said.html", most=2_000)
 
 
 @dataclass(frozen=True)
@@ -50,6 +73,23 @@ class Bubble:
             # What was written with an order; all the rest is in what is shown of it.
             return text(mapping(message.content, message.kind).get("text"))
         return wording.beside_picture(self.message.shown_kind, self.message.text)
+
+    @property
+    def said(self) -> SafeString:
+        message = self.message
+        return _SAID.html(
+            Said(
+                text=self.text,
+                language=message.language,
+                sender=message.sent_by.first_name if message.sent_by else "",
+                is_agents=message.is_echo and message.is_in_standby,
+                is_echo=message.is_echo,
+                is_edited=message.edited_at is not None and message.revoked_at is None,
+                at=message.at,
+                is_outbound=message.is_outbound,
+                delivery=message.delivery,
+            )
+        )
 
     @cached_property
     def file(self) -> shown.ShownFile | None:

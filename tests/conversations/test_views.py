@@ -14,6 +14,7 @@ from tests import factories
 from tests.conftest import Team, signed_in
 from tests.html import html_of
 from trochai.clock import database_now
+from trochai.whatsapp.webhooks.parsing import STANDBY
 
 HTMX = {"HX-Request": "true"}
 NOW = dt.datetime(2026, 11, 20, 15, 0, tzinfo=dt.UTC)
@@ -188,6 +189,33 @@ def test_a_template_sent_by_a_follow_up_says_so_and_shows_as_the_contact_saw_it(
     assert "Sent by follow-up · visit_reminder" in text
     assert "Hola María" in text
     assert 'aria-label="Read"' in text
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"text": "Adiós"},
+        {"language": "pt_BR"},
+        {"sent_by": None},
+        {"content": {"echo": True}},
+        {"content": {"echo": True, STANDBY: True}},
+        {"edited_at": NOW},
+        {"at": NOW + dt.timedelta(minutes=1)},
+        {"direction": "in", "delivery": "", "sent_by": None},
+        {"delivery": "read"},
+    ],
+    ids=str,
+)
+def test_what_a_message_says_is_drawn_again_when_it_changes_and_only_then(team, opened, change):
+    factories.MessageFactory(conversation=opened, text="Hola", sent_by=team.agent.user, at=NOW)
+
+    def said():
+        return threads.latest(opened).bubbles[-1].said
+
+    before = said()
+    assert said() is before
+    Message.objects.filter(text="Hola").update(**change)
+    assert said() != before
 
 
 def test_days_are_separated_in_the_organizations_time_zone(team, opened):
