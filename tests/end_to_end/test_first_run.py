@@ -251,8 +251,8 @@ def test_a_second_start_is_quick_and_keeps_the_data_after_a_kill(trochai):
     # The hardest end: the supervisor gets no chance. The kernel ends its programs.
     first.process.kill()
     first.process.wait()
-    # A worker first ends what it is doing.
-    deadline = time.monotonic() + 60
+    # A worker first ends what it is doing, on a busy machine for longer than it needs for that alone.
+    deadline = time.monotonic() + 180
     while any(Path(f"/proc/{pid}").exists() for pid in processes):
         assert time.monotonic() < deadline
         time.sleep(0.05)
