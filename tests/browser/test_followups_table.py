@@ -499,3 +499,15 @@ def test_the_bar_that_says_the_server_is_away_takes_nothing_from_the_page(team, 
     assert tabs.bounding_box()["height"] == height
     page.locator("#main").evaluate("main => { main.scrollTop = 500; }")
     expect(page.locator("#lost")).to_be_in_viewport()
+
+
+@pytest.mark.parametrize("width", [1280, 1440])
+def test_why_one_failed_is_read_in_a_few_lines_beside_other_columns(team, open_page, width):
+    failed = make(
+        team, note=NOTE, status=Status.FAILED, failure_kind=FailureKind.UNKNOWN, failure_cause="unknown"
+    )
+    page = open_page(team.agent, "/followups/", width=width)
+    line = page.locator(f"#followup-{failed.pk} .state small")
+    lines = "element => element.offsetHeight / parseFloat(getComputedStyle(element).lineHeight)"
+    assert line.evaluate(lines) < 3.5
+    assert page.evaluate("document.documentElement.scrollWidth") == width
