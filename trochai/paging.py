@@ -118,7 +118,7 @@ def page_of(
     """
 
     def read(order: Order, cursor: Cursor | None) -> list[M]:
-        return list(rows_of(rows, order, size=size, after=cursor, joined=joined))
+        return list(_rows_of(rows, order, size=size, after=cursor, joined=joined))
 
     if before is not None:
         found = read(order.reversed, before)
@@ -131,11 +131,11 @@ def page_of(
     found = read(order, after)
     if after is not None and not found:
         return page_of(rows, order, size=size, joined=joined)
-    page = first_page(found, order, size=size)
+    page = _first_page(found, order, size=size)
     return replace(page, previous=order.after(found[0])) if after is not None else page
 
 
-def rows_of(
+def _rows_of(
     rows: QuerySet[M],
     order: Order,
     *,
@@ -143,17 +143,37 @@ def rows_of(
     after: Cursor | None = None,
     joined: Callable[[QuerySet[M]], QuerySet[M]] | None = None,
 ) -> QuerySet[M]:
-    """Return the query of a page's rows and one more; for the parameters see ``page_of``."""
+    """Return the query of a page's rows and one more."""
     found = order.beyond(rows, after)[: size + 1]
     if joined is None:
         return found
     return order.sort(joined(rows.model._default_manager.filter(pk__in=found.values("pk"))))
 
 
-def first_page(found: Sequence[M], order: Order, *, size: int) -> Page[M]:
-    """Return the first page of what ``rows_of`` has found."""
+def _first_page(found: Sequence[M], order: Order, *, size: int) -> Page[M]:
     shown = list(found[:size])
     return Page(shown, None, order.after(shown[-1]) if len(found) > size else None)
+
+
+class PreparedPage(Generic[M]):
+    """The first page of rows that are found by ids alone, compiled once (``trochai.prepared``).
+
+    ``rows`` is called with the ids; for the other parameters see ``page_of``.
+    """
+
+    def __init__(
+        self,
+        rows: Callable[..., QuerySet[M]],
+        order: Order,
+        *,
+        size: int,
+        joined: Callable[[QuerySet[M]], QuerySet[M]] | None = None,
+    ) -> None:
+        self._order, self._size = order, size
+        self._query = Prepared(lambda **ids: _rows_of(rows(**ids), order, size=size, joined=joined))
+
+    def of(self, **ids: int) -> Page[M]:
+        return _first_page(self._query.rows(**ids), self._order, size=self._size)
 
 
 def chunks_of(

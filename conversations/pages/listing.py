@@ -24,7 +24,6 @@ from conversations.models import (
 )
 from trochai import changes, paging
 from trochai.accounts.models import Membership, Organization
-from trochai.prepared import Prepared
 from trochai.search import is_short, typed
 from trochai.ui.addresses import url
 from trochai.ui.drawn import Drawn
@@ -352,8 +351,7 @@ def _page(membership: Membership, query: Filters, tags: Sequence[Tag]) -> Listin
         page, is_partial = _looked_for(membership, query)
     else:
         mine = {"user": membership.user_id} if query.tab is Tab.MINE else {}
-        found = _newest(query.tab).rows(organization=membership.organization_id, **mine)
-        page = paging.first_page(found, ORDER, size=PAGE_SIZE)
+        page = _newest(query.tab).of(organization=membership.organization_id, **mine)
     if page.previous is None:
         query = query.from_top()
     following = replace(query, before=page.following) if page.following else None
@@ -376,15 +374,14 @@ def _looked_for(membership: Membership, query: Filters) -> tuple[paging.Page[Con
 
 
 @cache
-def _newest(tab: Tab) -> Prepared:
-    """Return the query of the first page's rows; ``user`` is asked for what is theirs."""
+def _newest(tab: Tab) -> paging.PreparedPage[Conversation]:
+    """Return the first page under a tab; ``user`` is asked for what is theirs."""
 
     def rows(*, organization: int, user: int = 0) -> QuerySet[Conversation]:
         listed = Conversation.objects.for_organization(Organization(pk=organization)).current().listed()
-        found = tab.of(listed, Membership(organization_id=organization, user_id=user))
-        return paging.rows_of(found, ORDER, size=PAGE_SIZE, joined=_with_row)
+        return tab.of(listed, Membership(organization_id=organization, user_id=user))
 
-    return Prepared(rows)
+    return paging.PreparedPage(rows, ORDER, size=PAGE_SIZE, joined=_with_row)
 
 
 def tags_of(conversations: Collection[Conversation], tags: Sequence[Tag]) -> dict[int, list[Tag]]:

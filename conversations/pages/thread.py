@@ -19,8 +19,7 @@ from conversations.media import shown
 from conversations.models import Delivery, Direction, Message, MessageKind
 from conversations.pages import things
 from conversations.pages.quotes import Quoted, quoted_in
-from trochai.paging import Cursor, Page, count_of, first_page, newest_first, page_of, rows_of
-from trochai.prepared import Prepared
+from trochai.paging import Cursor, Page, PreparedPage, count_of, newest_first, page_of
 from trochai.ui.drawn import Drawn
 from trochai.whatsapp.json_reading import mapping, text
 
@@ -212,8 +211,7 @@ class Thread:
 def latest(conversation: Conversation, *, since: Cursor | None = None) -> Thread:
     """Return the last page of messages, or all from the one at ``since`` on (at most ``LONGEST``)."""
     if since is None:
-        found = _LATEST.rows(conversation=conversation.pk)
-        return _thread(conversation, first_page(found, ORDER, size=PAGE_SIZE))
+        return _thread(conversation, _LATEST.of(conversation=conversation.pk))
     newer = count_of(ORDER.reversed.beyond(conversation.messages.all(), since), LONGEST - 1)
     size = max(PAGE_SIZE, newer.value + 1)
     return _thread(conversation, page_of(_with_sender(conversation.pk), ORDER, size=size))
@@ -229,12 +227,10 @@ def _with_sender(conversation: int) -> QuerySet[Message]:
     return Message.objects.filter(conversation=conversation).select_related("sent_by")
 
 
-_LATEST = Prepared(lambda *, conversation: rows_of(_with_sender(conversation), ORDER, size=PAGE_SIZE))
+_LATEST = PreparedPage(_with_sender, ORDER, size=PAGE_SIZE)
 
 
 def _thread(conversation: Conversation, page: Page[Message]) -> Thread:
-    for message in page.rows:
-        message.conversation = conversation
     messages = page.rows[::-1]
     files = [each for each in messages if each.kind in wording.FILES and each.revoked_at is None]
     prefetch_related_objects(files, "attachment")

@@ -26,9 +26,12 @@ from trochai.prepared import Prepared
 
 def waiting_for(conversation: Conversation) -> FollowUpQuerySet:
     """Return what is scheduled for the conversation's contact on any channel, soonest first."""
-    rows = FollowUp.objects.for_organization(conversation.organization).unsettled()
-    theirs = rows.filter(conversation__contact_id=conversation.contact_id).select_related("template")
-    return theirs.order_by("scheduled_for", "pk")
+    return _soonest_first(conversation.organization).filter(conversation__contact_id=conversation.contact_id)
+
+
+def _soonest_first(organization: Organization) -> FollowUpQuerySet:
+    rows = FollowUp.objects.for_organization(organization).unsettled()
+    return rows.select_related("template").order_by("scheduled_for", "pk")
 
 
 def first_waiting(rows: FollowUpQuerySet) -> tuple[FollowUp | None, Count]:
@@ -46,9 +49,9 @@ def _waiting_in(most: int) -> Prepared:
     """Return the query of what is scheduled for one conversation, up to one more than ``most``."""
 
     def rows(*, organization: int, conversation: int) -> FollowUpQuerySet:
-        waiting = FollowUp.objects.for_organization(Organization(pk=organization)).unsettled()
-        shown = waiting.filter(conversation=conversation).select_related("template", "created_by", "series")
-        return shown.annotate(may_be_held=holds.ANY_IN_FORCE).order_by("scheduled_for", "pk")[: most + 1]
+        waiting = _soonest_first(Organization(pk=organization)).filter(conversation=conversation)
+        shown = waiting.select_related("created_by", "series").annotate(may_be_held=holds.ANY_IN_FORCE)
+        return shown[: most + 1]
 
     return Prepared(rows)
 

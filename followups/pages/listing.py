@@ -28,7 +28,6 @@ from trochai import paging
 from trochai.accounts.models import Membership, Organization
 from trochai.hints import hints
 from trochai.paging import Count, Cursor, Once, Order, Page, count_of, counts_of
-from trochai.prepared import Prepared
 from trochai.search import is_short
 from trochai.whatsapp.models import Channel
 
@@ -295,19 +294,14 @@ def with_row(rows: QuerySet[FollowUp]) -> QuerySet[FollowUp]:
     )
 
 
-def first_page(organization: Organization, tab: Tab) -> Page[FollowUp]:
-    """Return the first page under a tab, as ``page_of`` does without filters."""
-    found = _first_rows(tab).rows(organization=organization.pk)
-    return paging.first_page(found, tab.order, size=PAGE_SIZE)
-
-
 @cache
-def _first_rows(tab: Tab) -> Prepared:
-    def rows(*, organization: int) -> QuerySet[FollowUp]:
-        theirs = FollowUp.objects.for_organization(Organization(pk=organization))
-        return paging.rows_of(tab.of(theirs), tab.order, size=PAGE_SIZE, joined=with_row)
+def first_page(tab: Tab) -> paging.PreparedPage[FollowUp]:
+    """Return the first page of an ``organization`` under a tab, as ``page_of`` does without filters."""
 
-    return Prepared(rows)
+    def rows(*, organization: int) -> FollowUpQuerySet:
+        return tab.of(FollowUp.objects.for_organization(Organization(pk=organization)))
+
+    return paging.PreparedPage(rows, tab.order, size=PAGE_SIZE, joined=with_row)
 
 
 def page_of(found: Found, filters: Filters) -> Page[FollowUp]:

@@ -271,7 +271,7 @@ class FollowUpsPage:
     @cached_property
     def _page(self) -> Page[FollowUp]:
         if self._filters == Filters(tab=self._filters.tab):
-            return listing.first_page(self.membership.organization, self._filters.tab)
+            return listing.first_page(self._filters.tab).of(organization=self.membership.organization_id)
         return listing.page_of(self._found, self._filters)
 
     @cached_property
