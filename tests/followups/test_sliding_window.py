@@ -235,6 +235,38 @@ def test_what_falls_due_does_not_wait_for_a_call_that_takes_its_time(meta, due):
     assert {refreshed(row).status for row in (slow, *later)} == {Status.SENT}
 
 
+@pytest.mark.django_db(transaction=True)
+def test_what_falls_due_does_not_wait_for_an_outcome_that_cannot_be_written_yet(meta, due):
+    """Somebody's transaction has the row of the conversation in which a message has just gone out."""
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has one writer at a time")
+    first = due()
+    seen: list[tuple[str, str]] = []
+
+    def let_another_fall_due_once_the_first_waits() -> None:
+        blocked = "SELECT count(*) FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid))"
+        pid, deadline = somebody.info.backend_pid, time.monotonic() + 10
+        while not somebody.execute(blocked, [pid]).fetchone()[0] and time.monotonic() < deadline:
+            time.sleep(0.02)
+        later = due()
+        tick()  # leaves it to the run
+        while not refreshed(later).requested_at and time.monotonic() < deadline:
+            time.sleep(0.02)
+        seen.append((refreshed(first).status, refreshed(later).status))
+        somebody.rollback()
+        connection.close()
+
+    with psycopg.connect(**_server()) as somebody:
+        lock = "SELECT id FROM conversations_conversation WHERE id = %s FOR UPDATE"
+        somebody.execute(lock, [first.conversation_id])
+        meanwhile = threading.Thread(target=let_another_fall_due_once_the_first_waits)
+        meanwhile.start()
+        tick()
+        meanwhile.join()
+    assert seen == [(Status.PROCESSING, Status.PROCESSING)]
+    assert {row.status for row in FollowUp.objects.all()} == {Status.SENT}
+
+
 # What may break --------------------------------------------------------------------------------------
 
 

@@ -17,6 +17,7 @@ import uuid
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import chain, groupby
 from typing import Generic
@@ -24,7 +25,7 @@ from typing import Generic
 import structlog
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connection, connections
 
 from trochai import changes, metrics
 from trochai.changes import Kind
@@ -69,7 +70,8 @@ class SlidingWindow(Generic[RowT, AttemptT]):
     """One run, as three loops: claim, mark and call, settle. A bounded number of calls is in flight.
 
     The loops and calls are coroutines of one event loop. What a loop does in the database is one step, in the
-    thread that has begun the run, one after the other; calls, and the other loops, go on meanwhile.
+    thread that has begun the run, one after the other; calls, and the other loops, go on meanwhile. Outcomes
+    are written in a second thread, over a connection of its own, while rows are claimed and marked.
     """
 
     def __init__(
@@ -93,6 +95,9 @@ class SlidingWindow(Generic[RowT, AttemptT]):
         self._missed: list[Marked[RowT, AttemptT]] = []
         self._unsettled: list[Call[RowT, AttemptT]] = []
         self._being_settled: list[Call[RowT, AttemptT]] = []
+        # A database without row locks has one writer at a time, and nobody else sees what is not committed.
+        writes_beside = connection.features.has_select_for_update and not connection.in_atomic_block
+        self._beside = ThreadPoolExecutor(1, "settling") if writes_beside else None
         # When the first of them has waited for long enough; and not before the database may be back.
         self._settle_at = math.inf
         self._settle_not_before = 0.0
@@ -125,6 +130,10 @@ class SlidingWindow(Generic[RowT, AttemptT]):
             # The database was away, perhaps only for a moment.
             await self._hand_back_waiting()
             await self._transport.close()
+            if self._beside is not None:
+                close = sync_to_async(connections.close_all, thread_sensitive=False, executor=self._beside)
+                await close()
+                self._beside.shutdown()
         for loop in loops:
             loop.result()
         if self._failure:
@@ -217,6 +226,9 @@ class SlidingWindow(Generic[RowT, AttemptT]):
             return 0, math.inf
         if self._waiting[0].at > now + LEAD:
             return 0, self._waiting[0].at - LEAD
+        if len(self._unsettled) + len(self._being_settled) >= self._size:
+            # A crash would leave all of them in doubt.
+            return 0, math.inf
         ready = bisect_right(self._waiting, now + LEAD_OF_ALL, key=lambda job: job.at)
         free = self._size - len(self._in_flight)
         # If too few are free, as soon as enough calls have ended.
@@ -357,7 +369,11 @@ class SlidingWindow(Generic[RowT, AttemptT]):
     async def _settle_once(self) -> None:
         self._being_settled, self._unsettled = self._unsettled, []
         self._settle_at = math.inf
-        left = await sync_to_async(self._settle_in_database)(self._being_settled)
+        # What says something of its channel is heeded before anything else is marked.
+        concerns = any(verdicts.concerns_channel(call.result) for call in self._being_settled)
+        beside = None if concerns else self._beside
+        step = sync_to_async(self._settle_in_database, thread_sensitive=beside is None, executor=beside)
+        left = await step(self._being_settled)
         self._being_settled, self._unsettled = [], left + self._unsettled
         if left:
             self._settle_at = self._settle_not_before = time.monotonic() + SETTLE_AGAIN
