@@ -21,6 +21,7 @@ from conversations.kinds import CONTENT, kind_of
 from conversations.models import Contact, Conversation, Message
 from conversations.recording import one_line, preview_text, received
 from conversations.signals import messages_received
+from trochai.copying import insert_all
 from trochai.whatsapp import phone_numbers
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def record_plain(
         if (conversation := known.conversation_with(event)) is not None
     ]
     if messages:
-        Message.objects.bulk_create(messages)
+        insert_all(messages)
         _move_conversations(messages, known)
         _learn_profile_names(known.profile_names(first.values()))
         messages_received.send(sender=Message, messages=messages)

@@ -18,6 +18,7 @@ from conversations import merging, triage
 from conversations.bulk_rows import values_of
 from conversations.models import Conversation, EarlyStatus, Message
 from conversations.recording import TemplateRecord, apply_early_statuses, latest_of, preview_text
+from trochai.copying import insert_all
 
 # A conversation that already shows a later message keeps showing that.
 _MOVE = """
@@ -53,7 +54,7 @@ def record_templates(records: Sequence[TemplateRecord], *, at: dt.datetime) -> l
         for message in messages:
             if message.conversation_id == gone:
                 message.conversation_id = place
-    Message.objects.bulk_create(messages)
+    insert_all(messages)
     waited = Counter(
         message.conversation_id
         for record, message in zip(records, messages, strict=True)

@@ -11,6 +11,7 @@ from notifications.models import Notification
 from trochai import changes
 from trochai.accounts.models import Membership, Organization, User
 from trochai.changes import Kind
+from trochai.copying import insert_all
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -70,7 +71,7 @@ def notify(
 def notify_all(notices: Iterable[Notice], *, now: dt.datetime) -> None:
     """Write an unread notification for each notice, in one statement."""
     notices = list(notices)
-    Notification.objects.bulk_create(
+    insert_all(
         Notification(
             organization=notice.organization,
             recipient_id=notice.recipient_id,

@@ -14,6 +14,7 @@ from conversations.models import load_ids
 from followups.holds.brake import now_held
 from followups.lifecycle.changes import RELEASED
 from followups.models import FailureKind, FollowUp, FollowUpAttempt, Status
+from trochai.copying import insert_all
 from trochai.whatsapp import rate
 from trochai.whatsapp.models import Channel, ChannelQuerySet
 from trochai.whatsapp.sending import claiming
@@ -174,7 +175,7 @@ def request(
         hand_back([row for row in rows if brake.holds(row)], token=token)
         ids = [row.pk for row in rows if not brake.holds(row)]
         FollowUp.objects.filter(pk__in=ids).update(requested_at=now, reconcile_until=now + RECONCILIATION)
-        attempts = FollowUpAttempt.objects.bulk_create(
+        attempts = insert_all(
             FollowUpAttempt(follow_up_id=pk, claim_token=token, requested_at=now, sent=sent[pk]) for pk in ids
         )
     return {attempt.follow_up_id: attempt for attempt in attempts}

@@ -1,0 +1,51 @@
+"""Inserts many rows at once, as a burst does three times for each group of messages.
+
+For ``bulk_create`` psycopg writes each column as an array, and looks through and escapes its texts one by one
+in Python; JSON is full of what must be escaped. COPY needs no arrays, and no statement to parse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+from django.db import connection
+from django.db.models import AutoField, BigAutoField, Field, Model
+
+Row = TypeVar("Row", bound=Model)
+
+_IDS = "SELECT nextval(pg_get_serial_sequence(%s, %s)) FROM generate_series(1, %s)"
+
+
+def insert_all(rows: Iterable[Row]) -> list[Row]:
+    """Insert new rows of one model in the order given, and return them with their ids.
+
+    What ``bulk_create`` does without options, for values that are no expressions. Raises ``IntegrityError``.
+    """
+    new = list(rows)
+    if not new:
+        return []
+    model = type(new[0])
+    if connection.vendor != "postgresql":
+        return model._default_manager.bulk_create(new)
+    meta = model._meta
+    fields: list[Field[Any, Any]] = [field for field in meta.local_concrete_fields if not field.generated]
+    quoted = connection.ops.quote_name
+    columns = ", ".join(quoted(str(field.column)) for field in fields)
+    with connection.cursor() as cursor:
+        if isinstance(meta.pk, AutoField | BigAutoField):
+            cursor.execute(_IDS, [quoted(meta.db_table), str(meta.pk.column), len(new)])
+            for row, (pk,) in zip(new, cursor.fetchall(), strict=True):
+                row.pk = pk
+        statement = f"COPY {quoted(meta.db_table)} ({columns}) FROM STDIN"
+        with connection.wrap_database_errors, cursor.copy(statement) as copy:
+            for row in new:
+                copy.write_row([_stored(field, row) for field in fields])
+    for row in new:
+        row._state.adding, row._state.db = False, connection.alias
+    return new
+
+
+def _stored(field: Field[Any, Any], row: Model) -> Any:
+    """Return the row's value as the database's driver takes it."""
+    return field.get_db_prep_save(field.pre_save(row, add=True), connection)
