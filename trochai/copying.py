@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models import AutoField, BigAutoField, Field, Model
 
 Row = TypeVar("Row", bound=Model)
@@ -26,6 +26,8 @@ def insert_all(rows: Iterable[Row]) -> list[Row]:
     if not new:
         return []
     model = type(new[0])
+    # Itself: what stands for that of a thread is looked through for each value.
+    connection = connections[DEFAULT_DB_ALIAS]
     if connection.vendor != "postgresql":
         return model._default_manager.bulk_create(new)
     meta = model._meta
@@ -40,12 +42,8 @@ def insert_all(rows: Iterable[Row]) -> list[Row]:
         statement = f"COPY {quoted(meta.db_table)} ({columns}) FROM STDIN"
         with connection.wrap_database_errors, cursor.copy(statement) as copy:
             for row in new:
-                copy.write_row([_stored(field, row) for field in fields])
+                values = ((field, field.pre_save(row, add=True)) for field in fields)
+                copy.write_row([field.get_db_prep_save(value, connection) for field, value in values])
     for row in new:
         row._state.adding, row._state.db = False, connection.alias
     return new
-
-
-def _stored(field: Field[Any, Any], row: Model) -> Any:
-    """Return the row's value as the database's driver takes it."""
-    return field.get_db_prep_save(field.pre_save(row, add=True), connection)

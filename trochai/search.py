@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from itertools import filterfalse
 
 # What people write between and around the digits of a number: 8888 1234, 8888-1234, (506) 8888.1234
 _BETWEEN_DIGITS = re.compile(r"(?<=\d)[\s().\-]+(?=\d)|\((?=\d)")
@@ -25,7 +26,7 @@ def typed(text: str, *, most: int) -> str:
 def fold(text: str) -> str:
     """Return ``text`` without case, accents and needless spaces."""
     decomposed = unicodedata.normalize("NFKD", text.casefold())
-    plain = "".join(character for character in decomposed if not unicodedata.combining(character))
+    plain = "".join(filterfalse(unicodedata.combining, decomposed))
     # Taking the accents off can leave a letter that folds further.
     return " ".join(plain.casefold().split())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
@@ -88,7 +88,7 @@ class _Due:
 
 
 def hand_back(
-    follow_ups: Iterable[FollowUp],
+    ids: Collection[int],
     *,
     token: uuid.UUID,
     due_at: dt.datetime | None = None,
@@ -100,10 +100,7 @@ def hand_back(
     """
     later = {} if due_at is None else {"next_attempt_at": due_at, "quiet_in": quiet_in}
     FollowUp.objects.filter(
-        pk__in=[follow_up.pk for follow_up in follow_ups],
-        status=Status.PROCESSING,
-        claim_token=token,
-        requested_at__isnull=True,
+        pk__in=ids, status=Status.PROCESSING, claim_token=token, requested_at__isnull=True
     ).update(status=Status.PENDING, **later, **RELEASED)
 
 
@@ -170,10 +167,11 @@ def request(
             requested_at__isnull=True,
             lease_expires_at__gt=now,
         ).select_for_update()
-        rows = list(held.only("pk", "channel_id", "organization_id"))
+        rows = list(held.values_list("pk", "channel_id", "organization_id"))
         brake = now_held()
-        hand_back([row for row in rows if brake.holds(row)], token=token)
-        ids = [row.pk for row in rows if not brake.holds(row)]
+        stopped = {pk for pk, channel, organization in rows if brake.stops(channel, organization)}
+        hand_back(stopped, token=token)
+        ids = [pk for pk, _channel, _organization in rows if pk not in stopped]
         FollowUp.objects.filter(pk__in=ids).update(requested_at=now, reconcile_until=now + RECONCILIATION)
         attempts = insert_all(
             FollowUpAttempt(follow_up_id=pk, claim_token=token, requested_at=now, sent=sent[pk]) for pk in ids

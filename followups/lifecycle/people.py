@@ -443,7 +443,7 @@ def release(follow_up: FollowUp, *, by: Membership, now: dt.datetime) -> FollowU
 def hold_claimed(follow_up: FollowUp, *, token: uuid.UUID, now: dt.datetime) -> None:
     """processing → pending and held, before any call: its contact came into doubt meanwhile."""
     with transaction.atomic():
-        hand_back([follow_up], token=token)
+        hand_back([follow_up.pk], token=token)
         hold(FollowUp.objects.filter(pk=follow_up.pk), reason=HeldReason.CONTACT, now=now)
 
 

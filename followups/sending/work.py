@@ -77,7 +77,7 @@ class FollowUps:
         if problem is not None:
             if now_held().holds(row):
                 # It may still be sent: what is too late is asked about when the hold is released.
-                lifecycle.hand_back([row], token=token)
+                lifecycle.hand_back([row.pk], token=token)
                 return None
             kind, failure = problem
             lifecycle.fail_unsent(row, token=token, kind=kind, failure=failure, now=now)
@@ -86,12 +86,12 @@ class FollowUps:
             return None
         if quiet := quiet_until(row, now):
             until, zone = quiet
-            lifecycle.hand_back([row], token=token, due_at=until, quiet_in=zone)
+            lifecycle.hand_back([row.pk], token=token, due_at=until, quiet_in=zone)
             logger.info("follow_up_waits_for_hours", follow_up=row.pk, zone=zone)
             return None
         free_at = contact_free_at(row, busy, now)
         if free_at > now:
-            lifecycle.hand_back([row], token=token, due_at=free_at)
+            lifecycle.hand_back([row.pk], token=token, due_at=free_at)
             metrics.LINE_WAIT_SECONDS.labels("contact").inc((free_at - now).total_seconds())
             return None
         content = payloads.template(template_payload(row.template, row.parameters))
@@ -117,7 +117,7 @@ class FollowUps:
         lifecycle.withdraw([each.attempt for each in marked])
 
     def hand_back(self, rows: Sequence[FollowUp], *, token: uuid.UUID) -> None:
-        lifecycle.hand_back(rows, token=token)
+        lifecycle.hand_back([row.pk for row in rows], token=token)
 
     # After it -------------------------------------------------------------------------------------
 

@@ -74,7 +74,7 @@ def undo(claimed: Any) -> None:
     from followups import lifecycle
     from trochai.whatsapp.models import Channel
 
-    lifecycle.hand_back(claimed.rows, token=claimed.token)
+    lifecycle.hand_back([row.pk for row in claimed.rows], token=claimed.token)
     Channel.objects.filter(next_slot_at__isnull=False).update(next_slot_at=None)
     redis.Redis.from_url(settings.REDIS_URL).flushdb()
 
