@@ -6,14 +6,16 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-from django.urls import reverse
+from django.template.loader import render_to_string
+from django.utils import timezone
 from django.utils.functional import Promise
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy
 
-from followups.models import AttentionCause, AttentionLook, BulkAction, FollowUp
+from followups.models import Attention, AttentionCause, AttentionLook, BulkAction, FollowUp
 from followups.pages.attention_groups import Group, GroupKey, groups_for
 from followups.pages.listing import ATTENTION, PAGE_SIZE, Filters, Tab, with_row
 from followups.pages.page import FollowUpsPage
@@ -23,6 +25,7 @@ from trochai import paging
 from trochai.paging import Cursor
 from trochai.ui import formatting
 from trochai.ui.addresses import local_path, url
+from trochai.ui.drawn import Drawn
 
 # Groups that are open at once, as far as one answer draws their rows.
 MOST_OPEN = 3
@@ -62,30 +65,129 @@ OF_ONE = {
 }
 
 
-@dataclass(frozen=True)
-class Repair:
+class Repair(NamedTuple):
     """One way out: its name, and where it is asked for."""
 
     label: str
     url: str
 
 
-@dataclass(frozen=True)
-class RowShown:
-    """One follow-up of an open group; ``attention`` is the id of what would go wrong with it."""
+# The names and values of what fills in the words about something.
+Values = tuple[tuple[str, Any], ...]
 
-    follow_up: FollowUp
+
+class Ways(NamedTuple):
+    """What can be done with all of a group."""
+
+    key: GroupKey
+    actions: tuple[BulkAction, ...]
+
+    @property
+    def repairs(self) -> list[Repair]:
+        """What repairs it, best first."""
+        return [
+            Repair(str(FOR_ALL_OF.get((self.key.cause, each), FOR_ALL[each])), url("followups:bulk", each))
+            for each in self.actions
+        ]
+
+    @property
+    def keeps(self) -> bool:
+        """Whether it may be kept as it is."""
+        return may_be_kept(self.key.cause)
+
+    @property
+    def keeps_first(self) -> bool:
+        """Whether that is what repairs it best."""
+        return self.key.cause == AttentionCause.NUMBER
+
+
+class GroupShown(NamedTuple):
+    """All that a closed group shows: where nothing of it has changed, it is not drawn again.
+
+    Its words are made when it is drawn: they depend on the language and the day.
+    """
+
+    ways: Ways
+    # Those of one of its causes.
+    values: Values
+    number: str
+    is_one: bool
+    first_due: dt.datetime
+    today: dt.date
+    # The page without an open group.
+    here: str
+
+    @property
+    def title(self) -> str:
+        key = self.ways.key
+        return words.title(key.cause, key.subject, dict(self.values), self.today)
+
+    @property
+    def detail(self) -> str:
+        return words.detail(self.ways.key.cause, dict(self.values)) if self.is_one else ""
+
+    @property
+    def about(self) -> words.About:
+        return words.CAUSES[self.ways.key.cause]
+
+    @property
+    def open_url(self) -> str:
+        return _opened(self.here, self.ways.key)
+
+    @property
+    def rows_url(self) -> str:
+        return _opened(url("followups:attention_rows"), self.ways.key)
+
+
+class RowShown(NamedTuple):
+    """All that one row of an open group shows: where nothing of it has changed, it is not drawn again."""
+
+    follow_up: int
+    # The id of what would go wrong with it.
     attention: int
-    detail: str
+    cause: str
+    values: Values
+    conversation: int
+    name: str
+    # Below the name.
+    phone: str
+    # Who is in charge; empty where nobody is any more.
+    person: str
+    scheduled_for: dt.datetime
     relative: str
-    repairs: Sequence[Repair]
+    # What repairs it.
+    actions: tuple[Action, ...]
+    # Where repairs lead back to.
+    here: str
+
+    @property
+    def detail(self) -> str:
+        return words.detail(self.cause, dict(self.values))
+
+    @property
+    def repairs(self) -> list[Repair]:
+        labels, back = _labels_for_one(self.cause), urlencode({"next": self.here})
+        return [
+            Repair(str(labels[each]), f"{url(f'followups:{each}', self.follow_up)}?{back}")
+            for each in self.actions
+        ]
+
+    @property
+    def keeps(self) -> bool:
+        return may_be_kept(self.cause)
+
+
+# Of some 2.5 and 1.5 KB each.
+_GROUP = Drawn("followups/_attention_group.html", most=1_000)
+_ROW = Drawn("followups/_attention_row.html", most=1_000)
 
 
 @dataclass(frozen=True)
 class RowsShown:
-    """The rows of an open group, and what leads to the others."""
+    """The inside of an open group: its rows as they are drawn, and what leads to the others."""
 
-    rows: Sequence[RowShown]
+    ways: Ways
+    rows: Sequence[SafeString]
     # What an open page asks with, to be shown the same again.
     state: str
     # To the first ones and to the next ones, if there are others: the page, and the rows alone.
@@ -93,22 +195,6 @@ class RowsShown:
     first_rows_url: str
     following_url: str
     following_rows_url: str
-
-
-@dataclass(frozen=True)
-class GroupShown:
-    key: GroupKey
-    group: Group | None
-    title: str
-    detail: str
-    about: words.About
-    repairs: Sequence[Repair]
-    # Whether it may be kept as it is, and whether that is what repairs it best.
-    keeps: bool
-    keeps_first: bool
-    open_url: str
-    rows_url: str
-    open: RowsShown | None = None
 
 
 class AttentionPage(FollowUpsPage):
@@ -136,9 +222,10 @@ class AttentionPage(FollowUpsPage):
     def only_mine(self) -> bool:
         return not self.membership.is_admin or self.request.GET.get("whose") == "mine"
 
-    @property
+    @cached_property
     def here(self) -> str:
-        return self._url()
+        address = url("followups:attention")
+        return f"{address}?whose=mine" if self.membership.is_admin and self.only_mine else address
 
     def context(self) -> dict[str, Any]:
         """Return what the templates of the page need."""
@@ -168,7 +255,7 @@ class AttentionPage(FollowUpsPage):
     def open_context(self) -> dict[str, Any] | None:
         """Return what the template of one group's inside needs; None where no group is asked for."""
         for key, after in self._opened:
-            return {"here": self.here, "each": self._shown(key, None, self._rows(key, after))}
+            return {"open": self._rows(key, after)}
         return None
 
     @property
@@ -187,32 +274,23 @@ class AttentionPage(FollowUpsPage):
                 found.append((key, SOONEST_FIRST.parse(after)))
         return found
 
-    def _group(self, group: Group, opened: Mapping[GroupKey, Cursor | None]) -> GroupShown:
-        rows = self._rows(group.key, opened[group.key]) if group.key in opened else None
-        return self._shown(group.key, group, rows)
-
-    def _shown(self, key: GroupKey, group: Group | None, rows: RowsShown | None) -> GroupShown:
-        values = group.values if group else {}
-        repairs = [
-            Repair(
-                str(FOR_ALL_OF.get((key.cause, each), FOR_ALL[each])), reverse("followups:bulk", args=[each])
-            )
-            for each in REPAIRS[key.cause]
-            if may_change_many(self.membership, each)
-        ]
-        return GroupShown(
-            key=key,
-            group=group,
-            title=words.title(key.cause, key.subject, values, self.now) if group else "",
-            detail=words.detail(key.cause, values) if group and group.count.value == 1 else "",
-            about=words.CAUSES[key.cause],
-            repairs=repairs,
-            keeps=key.cause != AttentionCause.OPTED_OUT,
-            keeps_first=key.cause == AttentionCause.NUMBER,
-            open_url=self._url(key),
-            rows_url=_rows_url(key),
-            open=rows,
+    def _group(self, group: Group, opened: Mapping[GroupKey, Cursor | None]) -> SafeString:
+        shown = GroupShown(
+            ways=self._ways(group.key),
+            values=tuple(group.values.items()),
+            number=str(group.count),
+            is_one=group.count.value == 1,
+            first_due=group.first_due,
+            today=self._today,
+            here=self.here,
         )
+        if group.key not in opened:
+            return _GROUP.html(shown)
+        context = {"shown": shown, "open": self._rows(group.key, opened[group.key])}
+        return SafeString(render_to_string("followups/_attention_group.html", context, using="jinja2"))
+
+    def _ways(self, key: GroupKey) -> Ways:
+        return Ways(key, tuple(each for each in REPAIRS[key.cause] if may_change_many(self.membership, each)))
 
     def _rows(self, key: GroupKey, after: Cursor | None) -> RowsShown:
         page = paging.page_of(
@@ -220,47 +298,50 @@ class AttentionPage(FollowUpsPage):
         )
         found = key.attention(self.membership).filter(follow_up__in=[row.pk for row in page.rows])
         known = {each.follow_up_id: each for each in found}
-        shown = [
-            RowShown(
-                follow_up=row,
-                attention=known[row.pk].pk,
-                detail=words.detail(key.cause, known[row.pk].values),
-                relative=formatting.relative(row.scheduled_for, self.now),
-                repairs=self._repairs(key, row),
-            )
-            for row in page.rows
-            if row.pk in known
-        ]
+        rows_url, following = url("followups:attention_rows"), page.following
         return RowsShown(
-            rows=shown,
+            ways=self._ways(key),
+            rows=[_ROW.html(self._row(key, row, known[row.pk])) for row in page.rows if row.pk in known],
             state=_state(key, after),
-            first_url=self._url(key) if page.previous else "",
-            first_rows_url=_rows_url(key) if page.previous else "",
-            following_url=self._url(key, page.following) if page.following else "",
-            following_rows_url=_rows_url(key, page.following) if page.following else "",
+            first_url=_opened(self.here, key) if page.previous else "",
+            first_rows_url=_opened(rows_url, key) if page.previous else "",
+            following_url=_opened(self.here, key, following) if following else "",
+            following_rows_url=_opened(rows_url, key, following) if following else "",
         )
 
-    def _repairs(self, key: GroupKey, row: FollowUp) -> list[Repair]:
+    def _row(self, key: GroupKey, row: FollowUp, attention: Attention) -> RowShown:
+        contact = row.conversation.contact
         allowed = allowed_actions(self.membership, row, self.now)
-        labels = {OF_ONE[each]: LABELS[each] for each in REPAIRS[key.cause]}
-        if key.cause == AttentionCause.NUMBER:
-            # What it says may not be for whoever has the number now.
-            labels = {Action.EDIT: gettext_lazy("Edit"), **labels}
-        return [
-            Repair(str(label), f"{url(f'followups:{action}', row.pk)}?{self._next}")
-            for action, label in labels.items()
-            if action in allowed
-        ]
+        return RowShown(
+            follow_up=row.pk,
+            attention=attention.pk,
+            cause=key.cause,
+            values=tuple(attention.values.items()),
+            conversation=row.conversation_id,
+            name=contact.display_name,
+            phone=contact.display_phone if contact.name else "",
+            person=str(row.in_charge or ""),
+            scheduled_for=row.scheduled_for,
+            relative=formatting.relative(row.scheduled_for, self.now),
+            actions=tuple(action for action in _labels_for_one(key.cause) if action in allowed),
+            here=self.here,
+        )
 
     @cached_property
-    def _next(self) -> str:
-        return urlencode({"next": self.here})
+    def _today(self) -> dt.date:
+        return timezone.localdate(self.now)
 
-    def _url(self, key: GroupKey | None = None, after: Cursor | None = None) -> str:
-        given = {"whose": "mine"} if self.membership.is_admin and self.only_mine else {}
-        if key:
-            given["open"] = _state(key, after)
-        return reverse("followups:attention") + (f"?{urlencode(given)}" if given else "")
+
+def may_be_kept(cause: str) -> bool:
+    """Whether what has this cause may go out as it is. Whoever has opted out is sent nothing."""
+    return cause != AttentionCause.OPTED_OUT
+
+
+def _labels_for_one(cause: str) -> Mapping[Action, Promise]:
+    """Return what repairs one of this cause, and what it is called."""
+    labels = {OF_ONE[each]: LABELS[each] for each in REPAIRS[cause]}
+    # What it says may not be for whoever has the number now.
+    return {Action.EDIT: gettext_lazy("Edit"), **labels} if cause == AttentionCause.NUMBER else labels
 
 
 def _state(key: GroupKey, after: Cursor | None) -> str:
@@ -268,5 +349,6 @@ def _state(key: GroupKey, after: Cursor | None) -> str:
     return f"{key}@{after}" if after else str(key)
 
 
-def _rows_url(key: GroupKey, after: Cursor | None = None) -> str:
-    return f"{reverse('followups:attention_rows')}?{urlencode({'open': _state(key, after)})}"
+def _opened(address: str, key: GroupKey, after: Cursor | None = None) -> str:
+    """Return ``address`` with the group open."""
+    return f"{address}{'&' if '?' in address else '?'}{urlencode({'open': _state(key, after)})}"

@@ -48,7 +48,7 @@ def rows(request: MemberRequest) -> HttpResponse:
     context = AttentionPage(request, now=timezone.now()).open_context()
     if context is None:
         raise Http404
-    return render(request, "followups/_attention_rows.html", context)
+    return render(request, "followups/_attention_rows.html", context, using="jinja2")
 
 
 @require_POST

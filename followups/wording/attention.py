@@ -51,12 +51,12 @@ TITLES: Mapping[str, Promise] = {
 OF_A_DAY = {AttentionCause.HOLIDAY, AttentionCause.LIMIT}
 
 
-def title(cause: str, subject: str, values: Mapping[str, Any], now: dt.datetime) -> str:
+def title(cause: str, subject: str, values: Mapping[str, Any], today: dt.date) -> str:
     """Return what is wrong with all that have this cause and subject: Luis Mora has left."""
     if cause == AttentionCause.TEMPLATE:
         return _template(values)
     named = {name: _named(values, name) for name in ("contact", "name")}
-    return str(TITLES[cause]) % {**named, "day": _day(subject, now) if cause in OF_A_DAY else ""}
+    return str(TITLES[cause]) % {**named, "day": _day(subject, today) if cause in OF_A_DAY else ""}
 
 
 def detail(cause: str, values: Mapping[str, Any]) -> str:
@@ -87,5 +87,9 @@ def _named(values: Mapping[str, Any], name: str) -> str:
     return isolated(str(values.get(name) or _("Somebody")))
 
 
-def _day(subject: str, now: dt.datetime) -> str:
-    return day(make_aware(dt.datetime.combine(dt.date.fromisoformat(subject), dt.time(12))), now)
+def _day(subject: str, today: dt.date) -> str:
+    return day(_noon(dt.date.fromisoformat(subject)), _noon(today))
+
+
+def _noon(date: dt.date) -> dt.datetime:
+    return make_aware(dt.datetime.combine(date, dt.time(12)))

@@ -8,19 +8,22 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test import RequestFactory
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from conversations.models import Contact
 from followups import lifecycle
 from followups.bulk import job
 from followups.models import Attention, AttentionLook, BulkChange, BulkRefusal, FollowUp
 from followups.pages import attention_groups
+from followups.pages.attention import AttentionPage
 from tests import factories
 from tests.conftest import Team, make_team, signed_in
 from tests.followups.test_bulk import confirm, toast
 from tests.html import html_of
 from trochai import changes
-from trochai.accounts.models import DayOff, Organization, SendingHours
+from trochai.accounts.models import DayOff, Organization, SendingHours, User
 from trochai.whatsapp.models import Channel
 
 pytestmark = pytest.mark.django_db
@@ -365,6 +368,68 @@ def test_nonsense_in_the_address_opens_nothing(team):
     for given in ("x", "template", "nothing:5", "template:%00", "template:5@x", "a" * 3000):
         assert names(page(team.admin, f"?open={given}")) == []
     assert signed_in(team.admin).get(f"{PAGE}rows/?open=nothing:5").status_code == 404
+
+
+# Drawn once ---------------------------------------------------------------------------------------------
+
+
+def groups_drawn(team: Team, query: str = "") -> list[str]:
+    return signed_in(team.admin).get(PAGE + query).context["groups"]
+
+
+def rows_drawn(team: Team, key: str) -> list[str]:
+    request = RequestFactory().get(PAGE, {"open": key})
+    request.membership = team.admin
+    return AttentionPage(request, now=timezone.now()).open_context()["open"].rows
+
+
+def test_what_nothing_has_changed_in_is_not_drawn_again(team):
+    make(team)
+    left(team)
+    for drawn in (lambda: groups_drawn(team), lambda: rows_drawn(team, "left:77")):
+        before = drawn()
+        assert [again is once for again, once in zip(drawn(), before, strict=True)] == [True] * len(before)
+
+
+def test_a_group_is_drawn_again_when_something_in_it_changes(team, time_machine):
+    about = {"subject": "2027-01-04", "values": {"due": 30, "limit": 20}}
+    making = make(team, cause="limit", owner=team.admin.user, **about)
+    seen = [groups_drawn(team), groups_drawn(team, "?whose=mine")]
+    for change in (
+        lambda: Attention.objects.update(values={"due": 31, "limit": 20}),
+        lambda: FollowUp.objects.update(scheduled_for=FRIDAY + dt.timedelta(hours=1)),
+        lambda: make(team, cause="limit", **about),
+        lambda: Attention.objects.update(subject="2027-01-05"),
+        lambda: Attention.objects.filter(pk=making.pk).update(kept_at=NOW),
+        # In the year of which it speaks no year is named.
+        lambda: time_machine.move_to(dt.datetime(2027, 1, 2, 15, tzinfo=dt.UTC), tick=False),
+    ):
+        change()
+        seen.append(groups_drawn(team))
+    assert len({"".join(each) for each in seen}) == len(seen)
+    assert "Over the limit on Tue 5 Jan\n" in seen[-1][0]
+
+
+def test_a_row_of_a_group_is_drawn_again_when_something_in_it_changes(team, time_machine):
+    values = {"zone": "Madrid", "hours": "08:00–20:00"}
+    making = make(team, cause="quiet", subject="", values=values, created_by=team.agent.user)
+    theirs = Contact.objects.filter(pk=making.follow_up.conversation.contact_id)
+    seen = [rows_drawn(team, "quiet:"), rows_drawn(team, "mine-quiet:")]
+    assert seen.pop() == []
+    for change in (
+        lambda: theirs.update(name="María Rojas"),
+        lambda: theirs.update(phone="+50688881299"),
+        lambda: User.objects.filter(pk=team.agent.user_id).update(name="Daniela Mora"),
+        lambda: FollowUp.objects.update(owner=team.other_agent.user),
+        lambda: FollowUp.objects.update(scheduled_for=FRIDAY + dt.timedelta(hours=1)),
+        lambda: Attention.objects.update(values={**values, "zone": "Lisbon"}),
+        lambda: Attention.objects.filter(pk=making.pk).update(id=making.pk + 1),
+        lambda: time_machine.move_to(NOW + dt.timedelta(days=1), tick=False),
+        lambda: theirs.update(erased_at=NOW),
+    ):
+        change()
+        seen.append(rows_drawn(team, "quiet:"))
+    assert len({"".join(each) for each in seen}) == len(seen)
 
 
 # Keeping -----------------------------------------------------------------------------------------------

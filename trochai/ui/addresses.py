@@ -12,7 +12,7 @@ from django_htmx.middleware import HtmxDetails
 
 
 @lru_cache(maxsize=20_000)
-def url(name: str, *arguments: int) -> str:
+def url(name: str, *arguments: int | str) -> str:
     """``reverse``, kept: a list asks for the same few hundred again with each poll."""
     return reverse(name, args=arguments)
 
