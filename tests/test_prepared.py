@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.db.models import BooleanField, Value
 
-from conversations.models import Conversation
+from conversations.models import Contact, Conversation
 from tests import factories
 from trochai.prepared import Prepared
 
@@ -33,6 +33,14 @@ def test_each_call_has_its_own_values_and_gets_python_s(team, stranger):
         asked = {"organization": each.organization.pk, "moment": NOON}
         assert prepared.rows(**asked) == list(written_before(**asked)) == [(each.conversation.pk, at, True)]
         assert prepared.rows(**{**asked, "moment": at}) == []
+
+
+def test_a_text_is_one_of_the_values(team, stranger):
+    prepared = Prepared(lambda *, name: Contact.objects.filter(name=name).values_list("pk", flat=True))
+    for each, name in ((team, "Ana"), (stranger, "")):
+        Contact.objects.filter(pk=each.conversation.contact_id).update(name=name)
+    for each, name in ((team, "Ana"), (stranger, ""), (team, "Ana")):
+        assert prepared.rows(name=name) == [each.conversation.contact_id]
 
 
 def test_a_value_that_is_reckoned_with_is_refused(team):

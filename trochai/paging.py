@@ -156,9 +156,9 @@ def _first_page(found: Sequence[M], order: Order, *, size: int) -> Page[M]:
 
 
 class PreparedPage(Generic[M]):
-    """The first page of rows that are found by ids alone, compiled once (``trochai.prepared``).
+    """The first page of rows that are found by ids and texts alone, compiled once (``trochai.prepared``).
 
-    ``rows`` is called with the ids; for the other parameters see ``page_of``.
+    ``rows`` is called with these; for the other parameters see ``page_of``.
     """
 
     def __init__(
@@ -170,10 +170,10 @@ class PreparedPage(Generic[M]):
         joined: Callable[[QuerySet[M]], QuerySet[M]] | None = None,
     ) -> None:
         self._order, self._size = order, size
-        self._query = Prepared(lambda **ids: _rows_of(rows(**ids), order, size=size, joined=joined))
+        self._query = Prepared(lambda **given: _rows_of(rows(**given), order, size=size, joined=joined))
 
-    def of(self, **ids: int) -> Page[M]:
-        return _first_page(self._query.rows(**ids), self._order, size=self._size)
+    def of(self, **given: int | str) -> Page[M]:
+        return _first_page(self._query.rows(**given), self._order, size=self._size)
 
 
 def chunks_of(

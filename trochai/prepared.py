@@ -20,8 +20,9 @@ from django.db.models.sql.compiler import SQLCompiler
 # that a query has otherwise.
 _NUMBER = 2**62
 _MOMENT = dt.datetime(1971, 2, 3, 4, 5, 6, tzinfo=dt.UTC)
+_TEXT = "in place of a text "
 
-Value = int | dt.datetime
+Value = int | dt.datetime | str
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class _Compiled:
 
 
 class Prepared:
-    """``build`` is called with ids and moments by their names and returns a queryset.
+    """``build`` is called with ids, moments and texts by their names and returns a queryset.
 
     It is called once, with values that stand for those to come: it must not look at them, nor reckon with
     them. Raises ``ValueError`` where one is given that the query does not send as it is.
@@ -64,8 +65,7 @@ class Prepared:
 
     def _compile(self, connection: Any, values: Mapping[str, Value]) -> _Compiled:
         stand_ins: dict[str, Value] = {
-            name: _MOMENT + dt.timedelta(days=n) if isinstance(value, dt.datetime) else _NUMBER + n
-            for n, (name, value) in enumerate(values.items())
+            name: _stand_in(value, n) for n, (name, value) in enumerate(values.items())
         }
         queryset = self._build(**stand_ins)
         compiler = queryset.query.get_compiler(connection=connection)
@@ -75,6 +75,15 @@ class Prepared:
         if missing := values.keys() - {name for name, _value in parts}:
             raise ValueError(f"not sent as they are: {', '.join(sorted(missing))}")
         return _Compiled(queryset, compiler, sql, parts)
+
+
+def _stand_in(value: Value, n: int) -> Value:
+    match value:
+        case dt.datetime():
+            return _MOMENT + dt.timedelta(days=n)
+        case str():
+            return f"{_TEXT}{n}"
+    return _NUMBER + n
 
 
 def _adapted(connection: Any, value: Value) -> Any:

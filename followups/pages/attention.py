@@ -15,13 +15,12 @@ from django.utils.functional import Promise
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy
 
-from followups.models import Attention, AttentionCause, AttentionLook, BulkAction, FollowUp
-from followups.pages.attention_groups import Group, GroupKey, groups_for
-from followups.pages.listing import ATTENTION, PAGE_SIZE, Filters, Tab, with_row
+from followups.models import AttentionCause, AttentionLook, BulkAction, FollowUp
+from followups.pages.attention_groups import SOONEST_FIRST, Group, GroupKey, groups_for
+from followups.pages.listing import ATTENTION, Filters, Tab
 from followups.pages.page import FollowUpsPage
 from followups.policies import Action, allowed_actions, may_change_many
 from followups.wording import attention as words
-from trochai import paging
 from trochai.paging import Cursor
 from trochai.ui import formatting
 from trochai.ui.addresses import local_path, url
@@ -29,7 +28,6 @@ from trochai.ui.drawn import Drawn
 
 # Groups that are open at once, as far as one answer draws their rows.
 MOST_OPEN = 3
-SOONEST_FIRST = Tab.PENDING.order
 # What repairs all of a group, what repairs it best first; besides keeping it as it is.
 REPAIRS: Mapping[str, Sequence[BulkAction]] = {
     AttentionCause.TEMPLATE: (BulkAction.TEMPLATE, BulkAction.MOVE, BulkAction.HAND_OVER, BulkAction.CANCEL),
@@ -293,15 +291,12 @@ class AttentionPage(FollowUpsPage):
         return Ways(key, tuple(each for each in REPAIRS[key.cause] if may_change_many(self.membership, each)))
 
     def _rows(self, key: GroupKey, after: Cursor | None) -> RowsShown:
-        page = paging.page_of(
-            key.follow_ups(self.membership), SOONEST_FIRST, size=PAGE_SIZE, after=after, joined=with_row
-        )
-        found = key.attention(self.membership).filter(follow_up__in=[row.pk for row in page.rows])
-        known = {each.follow_up_id: each for each in found}
+        page = key.page(self.membership, after=after)
+        known = key.found(page.rows)
         rows_url, following = url("followups:attention_rows"), page.following
         return RowsShown(
             ways=self._ways(key),
-            rows=[_ROW.html(self._row(key, row, known[row.pk])) for row in page.rows if row.pk in known],
+            rows=[_ROW.html(self._row(key, row, *known[row.pk])) for row in page.rows if row.pk in known],
             state=_state(key, after),
             first_url=_opened(self.here, key) if page.previous else "",
             first_rows_url=_opened(rows_url, key) if page.previous else "",
@@ -309,14 +304,14 @@ class AttentionPage(FollowUpsPage):
             following_rows_url=_opened(rows_url, key, following) if following else "",
         )
 
-    def _row(self, key: GroupKey, row: FollowUp, attention: Attention) -> RowShown:
+    def _row(self, key: GroupKey, row: FollowUp, attention: int, values: Mapping[str, Any]) -> RowShown:
         contact = row.conversation.contact
         allowed = allowed_actions(self.membership, row, self.now)
         return RowShown(
             follow_up=row.pk,
-            attention=attention.pk,
+            attention=attention,
             cause=key.cause,
-            values=tuple(attention.values.items()),
+            values=tuple(values.items()),
             conversation=row.conversation_id,
             name=contact.display_name,
             phone=contact.display_phone if contact.name else "",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from django.db.models import Count as CountOf
-from django.db.models import Min
+from django.db.models import Min, QuerySet
 
 from followups.models import (
     Attention,
@@ -20,13 +20,16 @@ from followups.models import (
     Status,
     in_charge,
 )
-from followups.pages.listing import ATTENTION_CAP
-from trochai.paging import Count
+from followups.pages.listing import ATTENTION_CAP, PAGE_SIZE, Tab
+from trochai import paging
+from trochai.accounts.models import Organization
+from trochai.paging import Count, Cursor, Page, PreparedPage
 
 if TYPE_CHECKING:
     from trochai.accounts.models import Membership
 
 SHOWN = 50
+SOONEST_FIRST = Tab.PENDING.order
 KEY = re.compile(r"(mine-)?([a-z_]{1,16}):([0-9-]{0,64})")
 WORST_FIRST = {cause: rank for rank, cause in enumerate(AttentionCause.values)}
 
@@ -59,12 +62,69 @@ class GroupKey:
         """Return the rows of ``attention``, found in the order in which they are due where they are many."""
         if not membership.can_write:
             return FollowUp.objects.none()
-        organization = membership.organization
-        found = Attention.objects.open_in(organization).filter(cause=self.cause, subject=self.subject)
-        waiting = FollowUp.objects.for_organization(organization).unsettled().filter(status=Status.PENDING)
-        rows = waiting.filter(pk__in=found.values("follow_up"))
-        everyones = membership.is_admin and not self.only_mine
-        return rows if everyones else rows.filter(in_charge([membership.user_id]))
+        user = self._user(membership)
+        return _waiting(
+            organization=membership.organization_id, cause=self.cause, subject=self.subject, user=user
+        )
+
+    def page(self, membership: Membership, *, after: Cursor | None) -> Page[FollowUp]:
+        """Return those of ``follow_ups`` that are due first ``after`` a cursor, with what their rows show."""
+        if membership.can_write and after is None:
+            user = self._user(membership)
+            given: dict[str, int | str] = {
+                "organization": membership.organization_id,
+                "cause": self.cause,
+                "subject": self.subject,
+            }
+            if user is None:
+                return _FIRST_OF_EVERYONES.of(**given)
+            return _FIRST_OF_THEIRS.of(**given, user=user)
+        rows = self.follow_ups(membership)
+        return paging.page_of(rows, SOONEST_FIRST, size=PAGE_SIZE, after=after, joined=_with_row)
+
+    def found(self, rows: Sequence[FollowUp]) -> dict[int, tuple[int, Mapping[str, Any]]]:
+        """Return the id and the values of what would go wrong with each of its ``rows``, by the row's id."""
+        known = Attention.objects.filter(
+            follow_up__in=[row.pk for row in rows], cause=self.cause, subject=self.subject, kept_at=None
+        )
+        return {row: (pk, values) for row, pk, values in known.values_list("follow_up_id", "pk", "values")}
+
+    def _user(self, membership: Membership) -> int | None:
+        """Return who is in charge of these rows; None where they are everyone's."""
+        return None if membership.is_admin and not self.only_mine else membership.user_id
+
+
+def _waiting(*, organization: int, cause: str, subject: str, user: int | None = None) -> FollowUpQuerySet:
+    theirs = Organization(pk=organization)
+    found = Attention.objects.open_in(theirs).filter(cause=cause, subject=subject)
+    waiting = FollowUp.objects.for_organization(theirs).unsettled().filter(status=Status.PENDING)
+    rows = waiting.filter(pk__in=found.values("follow_up"))
+    return rows if user is None else rows.filter(in_charge([user]))
+
+
+def _with_row(rows: QuerySet[FollowUp]) -> QuerySet[FollowUp]:
+    """Load what a row shows, and what decides about its repairs: no template, and no message yet."""
+    return (
+        rows.select_related("conversation__contact", "created_by")
+        .prefetch_related("owner", "series")
+        .only(
+            "organization_id",
+            "owner_id",
+            "series_id",
+            "status",
+            "held_reason",
+            "scheduled_for",
+            "conversation__contact__name",
+            "conversation__contact__phone",
+            "conversation__contact__erased_at",
+            "created_by__name",
+            "created_by__email",
+        )
+    )
+
+
+_FIRST_OF_EVERYONES = PreparedPage(_waiting, SOONEST_FIRST, size=PAGE_SIZE, joined=_with_row)
+_FIRST_OF_THEIRS = PreparedPage(_waiting, SOONEST_FIRST, size=PAGE_SIZE, joined=_with_row)
 
 
 @dataclass(frozen=True)

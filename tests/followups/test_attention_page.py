@@ -330,6 +330,8 @@ def test_the_page_costs_the_same_queries_however_much_there_is(team, role):
     many = cost(PAGE), cost(f"{PAGE}?open={key}"), cost("/followups/")
     assert many == few
     assert few[0] == QUERIES[role]
+    # The rows of an open group, who is in charge of them, and what would go wrong with each.
+    assert few[1] == few[0] + 3
 
 
 def test_an_open_page_is_told_only_what_is_new(team, django_capture_on_commit_callbacks):
