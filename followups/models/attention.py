@@ -46,8 +46,12 @@ class AttentionQuerySet(models.QuerySet["Attention"]):
             return self.none()
         if membership.is_admin and not only_mine:
             return self.for_organization(membership.organization)
-        theirs = in_charge([membership.user_id], of="follow_up__")
-        return self.open_in(membership.organization).filter(theirs, follow_up__status=Status.PENDING)
+        return self.of_user(membership.user_id, organization=membership.organization)
+
+    def of_user(self, user_id: int, *, organization: Organization) -> Self:
+        """Return what still waits of what this user is in charge of."""
+        theirs = in_charge([user_id], of="follow_up__")
+        return self.open_in(organization).filter(theirs, follow_up__status=Status.PENDING)
 
 
 class Attention(models.Model):

@@ -229,9 +229,9 @@ class AttentionPage(FollowUpsPage):
         """Return what the templates of the page need."""
         version = self.version  # before what it speaks of is read
         opened = dict(self._opened)
-        found = self._kept(
-            "my-groups" if self.only_mine else "groups",
-            lambda: groups_for(self.membership, only_mine=self.only_mine),
+        found, looked_at = self._kept(
+            "my-attention" if self.only_mine else "attention",
+            lambda: (groups_for(self.membership, only_mine=self.only_mine), self._looked_at),
         )
         groups = [self._group(group, opened) for group in found]
         return {
@@ -245,7 +245,7 @@ class AttentionPage(FollowUpsPage):
             "tab_counts": self.tab_counts,
             "count": self._counts[ATTENTION],
             "pending": self._counts[Tab.PENDING],
-            "looked_at": self._looked_at,
+            "looked_at": looked_at,
             **self.banners_context(),
             **self.progress_context(),
         }

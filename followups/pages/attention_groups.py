@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Self
 
 from django.db.models import Count as CountOf
@@ -24,6 +26,7 @@ from followups.pages.listing import ATTENTION_CAP, PAGE_SIZE, Tab
 from trochai import paging
 from trochai.accounts.models import Organization
 from trochai.paging import Count, Cursor, Page, PreparedPage
+from trochai.prepared import Prepared
 
 if TYPE_CHECKING:
     from trochai.accounts.models import Membership
@@ -140,23 +143,19 @@ class Group:
 def groups_for(membership: Membership, *, only_mine: bool) -> list[Group]:
     """Return the groups, the worst cause first and then the soonest.
 
-    Of everyone's each cause is a query: of very many only the first are read, which are no others' then. A
-    count says where there may be more.
+    Of everyone's each cause is looked up by itself: of very many only the first are read, which are no
+    others' then. A count says where there may be more.
     """
-    rows = Attention.objects.repairable_by(membership, only_mine=only_mine)
-    found: list[dict[str, Any]] = []
     everyones = membership.is_admin and not only_mine
-    for causes in [[each] for each in AttentionCause.values] if everyones else [AttentionCause.values]:
-        most = ATTENTION_CAP * len(causes)
-        read = rows.filter(cause__in=causes).order_by().values("pk")[: most + 1]
-        counted = (
-            Attention.objects.filter(pk__in=read)
-            .values("cause", "subject")
-            .annotate(number=CountOf("pk"), first_due=Min("follow_up__scheduled_for"), one=Min("pk"))
-        )
-        theirs = list(counted)
-        is_capped = sum(each["number"] for each in theirs) > most
-        found += [each | {"count": Count(min(each["number"], most), is_capped)} for each in theirs]
+    most = ATTENTION_CAP if everyones else ATTENTION_CAP * len(AttentionCause)
+    found: list[dict[str, Any]] = []
+    if everyones:
+        found = _everyones(most).rows(organization=membership.organization_id)
+    elif membership.can_write:
+        found = _theirs(most).rows(organization=membership.organization_id, user=membership.user_id)
+    read: Counter[str] = Counter()
+    for each in found:
+        read[each["cause"] if everyones else ""] += each["number"]
     found.sort(key=lambda each: (WORST_FIRST[each["cause"]], each["first_due"], each["subject"]))
     shown = found[:SHOWN]
     values = dict(
@@ -165,9 +164,38 @@ def groups_for(membership: Membership, *, only_mine: bool) -> list[Group]:
     return [
         Group(
             GroupKey(each["cause"], each["subject"], only_mine),
-            each["count"],
+            Count(min(each["number"], most), is_capped=read[each["cause"] if everyones else ""] > most),
             each["first_due"],
             values.get(each["one"], {}),
         )
         for each in shown
     ]
+
+
+@cache
+def _everyones(most: int) -> Prepared:
+    """Return the query of an organization's groups, in one; of each cause it reads up to ``most`` and one."""
+
+    def counted(*, organization: int) -> QuerySet[Attention, Any]:
+        rows = Attention.objects.for_organization(Organization(pk=organization))
+        first, *others = [_counted(rows, [cause], most) for cause in AttentionCause.values]
+        return first.union(*others, all=True)
+
+    return Prepared(counted)
+
+
+@cache
+def _theirs(most: int) -> Prepared:
+    """Return the query of a user's groups, which reads up to ``most`` and one more."""
+
+    def counted(*, organization: int, user: int) -> QuerySet[Attention, Any]:
+        rows = Attention.objects.of_user(user, organization=Organization(pk=organization))
+        return _counted(rows, AttentionCause.values, most)
+
+    return Prepared(counted)
+
+
+def _counted(rows: AttentionQuerySet, causes: Collection[str], most: int) -> QuerySet[Attention, Any]:
+    read = rows.filter(cause__in=causes).order_by().values("pk")[: most + 1]
+    groups = Attention.objects.filter(pk__in=read).values("cause", "subject")
+    return groups.annotate(number=CountOf("pk"), first_due=Min("follow_up__scheduled_for"), one=Min("pk"))
