@@ -13,7 +13,7 @@ from conversations.models import Contact, Conversation
 
 @pytest.fixture
 def at(transactional_db):
-    """Walk back to a state of conversations and return its models; in the end all is as it was."""
+    """Walk to a state of conversations and return its models; in the end all is as it is again."""
 
     def walk(name: str):
         executor = MigrationExecutor(connection)
@@ -42,28 +42,37 @@ def made(get_model, *, waba_id: str = "10", **contact):
     )
 
 
-def test_conversations_from_before_there_was_a_search_text_are_found(at, monkeypatch):
+def test_rows_from_before_are_found_and_written_to_as_before(at, monkeypatch):
+    """Of all kinds in one walk: the way back and forth through the migrations takes most of the time."""
     get_model = at("0007_search_text")
     monkeypatch.setattr(import_module("conversations.migrations.0008_search_index"), "BATCH", 2)
     for number in range(5):
         made(get_model, waba_id=str(number), name=f"María {number}", phone=f"+5068888000{number}")
-    migrate()
-    for text in ("maria 3", "+50688880003"):
-        assert str(Conversation.objects.search(text).get()) == "María 3"
-    assert Conversation.objects.search("lote en grecia").count() == 5
-    assert Contact.objects.get(name="María 3").search_text.startswith("maria 3\n+")
-
-
-def test_the_one_user_id_of_before_holds_at_the_account_where_the_contact_was_met(at):
     get_model = at("0012_edits_pricing_and_merging")
     made(get_model, waba_id="10", name="Olga", whatsapp_user_id="CR.1")
-    made(get_model, waba_id="20", name="Ana", phone="+50688880001", whatsapp_user_id="CR.2")
-    made(get_model, waba_id="30", name="Sin", phone="+50688880002")
+    made(get_model, waba_id="20", name="Ana", phone="+50688880011", whatsapp_user_id="CR.2")
+    made(get_model, waba_id="30", name="Sin", phone="+50688880012")
     migrate()
+
+    # Conversations from before there was a search text are found.
+    for text in ("maria 3", "+50688880003"):
+        assert str(Conversation.objects.search(text).get()) == "María 3"
+    found = Conversation.objects.search("lote en grecia").filter(contact__name__startswith="María")
+    assert found.count() == 5
+    assert Contact.objects.get(name="María 3").search_text.startswith("maria 3\n+")
+
+    # The one user id of before holds at the account where the contact was met.
     channel = Conversation.objects.get(contact__name="Olga").channel
     assert Contact.objects.get(name="Olga").recipient_on(channel) == {"recipient": "CR.1"}
     assert Contact.objects.get(name="Ana").identities.get().portfolio == "waba:20"
     assert not Contact.objects.get(name="Sin").identities.exists()
-    get_model = at("0012_edits_pricing_and_merging")
-    kept = get_model("conversations", "Contact").objects.order_by("pk")
-    assert list(kept.values_list("whatsapp_user_id", flat=True)) == ["CR.1", "CR.2", ""]
+
+    # And is there again on the way back.
+    kept = at("0012_edits_pricing_and_merging")("conversations", "Contact").objects
+    user_ids = dict(kept.values_list("name", "whatsapp_user_id"))
+    assert {name: user_ids[name] for name in ("Olga", "Ana", "Sin", "María 3")} == {
+        "Olga": "CR.1",
+        "Ana": "CR.2",
+        "Sin": "",
+        "María 3": "",
+    }
