@@ -28,8 +28,8 @@ CHROMIUM = Path("/usr/bin/chromium")
 LOCKS = ("base", "dev", "browser")
 
 ALL_CORES = ("-n", "auto", "--maxprocesses", "8")
-# Pages look the same on either database, and the other two start their own servers.
-ON_SERVERS = "not browser and not end_to_end and not faults"
+# Pages look the same on either database, what is pure knows none, and the other two start their own servers.
+ON_SERVERS = "not browser and not pure and not end_to_end and not faults"
 PRODUCTION = {
     "SECRET_KEY": secrets.token_urlsafe(50),
     "FIELD_ENCRYPTION_KEYS": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),

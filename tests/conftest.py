@@ -60,6 +60,14 @@ def pytest_configure(config: pytest.Config) -> None:
         client.flushdb()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse tests that say they are pure and ask for a database: nobody would try them on PostgreSQL."""
+    for item in items:
+        stores_asked_for = {"db", "transactional_db", "live_server"} & set(getattr(item, "fixturenames", ()))
+        if item.get_closest_marker("pure") and (item.get_closest_marker("django_db") or stores_asked_for):
+            raise pytest.UsageError(f"{item.nodeid} is marked as pure and asks for a database")
+
+
 @pytest.fixture(scope="session")
 def is_long(pytestconfig: pytest.Config) -> bool:
     return pytestconfig.getoption("long")

@@ -12,6 +12,8 @@ import grimp
 import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
 
+pytestmark = pytest.mark.pure
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("trochai", "followups", "conversations", "templates_app", "notifications")
 MODULES = sorted(

@@ -14,6 +14,8 @@ from followups.imports.moments import DAY_FIRST, MONTH_FIRST, NotRead
 from followups.imports.reading import Fault, Unreadable
 from tests.fuzz.strategies import NASTY, bounded
 
+pytestmark = pytest.mark.pure
+
 TODAY = dt.date(2026, 11, 20)
 TABLE = [["teléfono", "nota"], ["8712 4490", "señal, “sí” €"], ["8712 4491", "dos\nlíneas"]]
 # What a file of text can hold that means something to whoever reads it.

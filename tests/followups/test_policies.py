@@ -10,6 +10,8 @@ from followups.models import CancelCause, FollowUp, Status
 from followups.policies import Action, allowed_actions
 from trochai.accounts.models import Membership, Role
 
+pytestmark = pytest.mark.pure
+
 NOW = dt.datetime(2026, 11, 20, 20, 31, tzinfo=dt.UTC)
 TOMORROW = NOW + dt.timedelta(days=1)
 

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from followups.repeating import SHORTEST_STEPS, Repeat, RepeatKind, Rule, Underway, fitting_kind, kinds_for
 
+pytestmark = pytest.mark.pure
+
 COSTA_RICA = zoneinfo.ZoneInfo("America/Costa_Rica")
 # Both hemispheres, half hours, a change at midnight, a zone that skipped a day, and some without changes.
 ZONES = (

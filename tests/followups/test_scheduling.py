@@ -19,6 +19,8 @@ from followups.scheduling import (
 )
 from trochai.accounts.models import Organization
 
+pytestmark = pytest.mark.pure
+
 COSTA_RICA = ZoneInfo("America/Costa_Rica")
 NEW_YORK = ZoneInfo("America/New_York")
 MADRID = ZoneInfo("Europe/Madrid")

@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from followups.scheduling import SchedulingError, SkippedTime
 from followups.typed_dates import MOST_TYPED, understand
 
+pytestmark = pytest.mark.pure
+
 COSTA_RICA = ZoneInfo("America/Costa_Rica")
 MADRID = ZoneInfo("Europe/Madrid")
 NOW = dt.datetime(2026, 11, 20, 15, 15, tzinfo=dt.UTC)  # Friday 9:15 AM in Costa Rica

@@ -11,6 +11,8 @@ from templates_app.forms import words as words_for
 from templates_app.parameters import ParameterKind, Refusal, is_supported, parameters_of, problem_with
 from tests.templates_app import shapes
 
+pytestmark = pytest.mark.pure
+
 BODY = {"type": "BODY", "text": "Hola {{1}}, su visita a {{2}}."}
 
 

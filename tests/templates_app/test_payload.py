@@ -10,6 +10,8 @@ from templates_app.parameters import parameters_of
 from templates_app.payload import components_payload, template_payload
 from tests.templates_app import shapes
 
+pytestmark = pytest.mark.pure
+
 
 def payload(components, values, **fields):
     template = Template(name="visit_reminder", language="es_MX", components=components, **fields)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from django.template.loader import render_to_string
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,6 +8,8 @@ from hypothesis import strategies as st
 from templates_app.parameters import parameters_of
 from templates_app.rendering import Piece, render
 from tests.templates_app import shapes
+
+pytestmark = pytest.mark.pure
 
 COMPONENTS = [
     {"type": "HEADER", "format": "TEXT", "text": "Casa {{1}}"},

@@ -19,6 +19,8 @@ from trochai.whatsapp.cloud_api.errors import (
 )
 from trochai.whatsapp.cloud_api.failures import Failure, code_of
 
+pytestmark = pytest.mark.pure
+
 R, W, P, T, X = "R", "W", "P", "T", "X"
 
 # The fact sheet's table, row by row; 131063 stops what is sent for marketing alone.

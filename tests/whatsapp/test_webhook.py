@@ -24,6 +24,8 @@ from trochai.whatsapp.webhooks.parsing import (
     is_signed,
 )
 
+pytestmark = pytest.mark.pure
+
 NOW = dt.datetime(2026, 11, 22, 15, 0, tzinfo=dt.UTC)
 AT = dt.datetime(2026, 11, 22, 14, 30, tzinfo=dt.UTC)
 SECONDS = str(int(AT.timestamp()))
