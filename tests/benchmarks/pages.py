@@ -5,6 +5,9 @@ conversations get ``LONG`` messages each, the newest ``LONGEST``), serves it wit
 asks for every page in turn, round after round, so that noise meets all of them alike. Times are those of the
 client on this machine; CPU is that of gunicorn and of the whole PostgreSQL server, as a block of requests for
 one page used it.
+
+``--embedded`` copies the rows into SQLite as well (``copied``), serves that with the embedded defaults, which
+include DEBUG, and asks both for each page in turn; then all of the database's CPU is gunicorn's.
 """
 
 from __future__ import annotations
@@ -13,23 +16,34 @@ import argparse
 import datetime as dt
 import gzip
 import http.client
-import os
+import json
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from html import unescape
+from typing import TYPE_CHECKING, Any, TextIO, cast
+
+import django
 
 from tests.benchmarks import processes
+from tests.benchmarks.measure import print_table
 from tests.benchmarks.table import FIRST_ADDED
+
+if TYPE_CHECKING:
+    from trochai.accounts.models import Membership
 
 # How many conversations have how many messages: what the inbox's first page shows.
 NEWEST, LONG, LONGEST = 30, 1_700, 50_000
 # Requests in a row for one page.
 BLOCK = 10
 TRIVIAL = "a trivial signed-in view"
+CHANGELIST = "/changelist/followups/followup/"
+SETTINGS = {"DJANGO_SETTINGS_MODULE": "tests.benchmarks.pages_settings"}
 VERSION = b'name="v" value="'
 
 MESSAGES = """
@@ -54,9 +68,9 @@ ATTENTION = """
 """
 
 
-@dataclass
+@dataclass(frozen=True)
 class Page:
-    """One address and what came of asking for it; ``htmx`` asks as an open page does.
+    """One address; ``htmx`` asks as an open page does.
 
     ``shows``: the page that is open, and whose version is sent along. ``after_change``: before each request
     something is told, so that nothing is kept of the one before.
@@ -67,33 +81,49 @@ class Page:
     htmx: bool = False
     shows: str = ""
     after_change: bool = False
+
+
+@dataclass
+class Cost:
+    """What came of asking for one page: of each request its time, of each block its CPU a request, in ms."""
+
+    status: int = 0
+    size: int = 0
     milliseconds: list[float] = field(default_factory=list)
     web_cpu: list[float] = field(default_factory=list)
     postgres_cpu: list[float] = field(default_factory=list)
-    status: int = 0
-    size: int = 0
+
+    def add(self, block: Cost) -> None:
+        self.status, self.size = block.status, block.size
+        self.milliseconds += block.milliseconds
+        self.web_cpu += block.web_cpu
+        self.postgres_cpu += block.postgres_cpu
+
+    @property
+    def of_blocks(self) -> list[float]:
+        """CPU milliseconds of a request in each block, gunicorn's and PostgreSQL's."""
+        return list(map(sum, zip(self.web_cpu, self.postgres_cpu, strict=True)))
 
     @property
     def cpu(self) -> float:
-        """CPU milliseconds of a request, gunicorn's and PostgreSQL's."""
-        return statistics.median(map(sum, zip(self.web_cpu, self.postgres_cpu, strict=True)))
+        return statistics.median(self.of_blocks)
 
 
 def pages_of(
     conversation: int, creator: int, deep: str, seen: str, older: str, earlier: str, day: dt.date
 ) -> list[Page]:
     opened = f"/inbox/{conversation}/"
-    follow_ups, changelist = "/followups/", "/changelist/followups/followup/"
+    follow_ups = "/followups/"
     return [
         Page(TRIVIAL, "/trivial/"),
-        Page("admin changelist", changelist),
-        Page("admin changelist, Failed", f"{changelist}?status__exact=failed"),
+        Page("admin changelist", CHANGELIST),
+        Page("admin changelist, Failed", f"{CHANGELIST}?status__exact=failed"),
         Page(
             "admin changelist, creator + Failed",
-            f"{changelist}?status__exact=failed&created_by__id__exact={creator}",
+            f"{CHANGELIST}?status__exact=failed&created_by__id__exact={creator}",
         ),
-        Page("admin changelist, search: every third", f"{changelist}?q=mar%C3%ADa"),
-        Page("admin changelist, search: nobody", f"{changelist}?q=zqzqzq"),
+        Page("admin changelist, search: every third", f"{CHANGELIST}?q=mar%C3%ADa"),
+        Page("admin changelist, search: nobody", f"{CHANGELIST}?q=zqzqzq"),
         Page("follow-ups", follow_ups),
         Page("follow-ups, after a change", follow_ups, after_change=True),
         Page("follow-ups, Pending", f"{follow_ups}?status=pending"),
@@ -163,12 +193,36 @@ class Browser:
         return gzip.decompress(body)
 
 
-def serve_and_measure(rounds: int) -> None:
-    """Ask for the pages of the database that the environment names, and print what they cost."""
-    import django
+def prepare() -> None:
+    """Add to the database that the environment names what pages show besides, and who sees all of it."""
+    from django.db import connection
 
-    django.setup()
+    member = _member()
+    member.user.is_staff = member.user.is_superuser = True
+    member.user.save()
+    member.role = "admin"
+    member.save()
+    values = {
+        "organization": member.organization_id,
+        "newest": NEWEST,
+        "long": LONG,
+        "longest": LONGEST,
+        "first": FIRST_ADDED,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(MESSAGES, values)
+        cursor.execute(ATTENTION, values)
+        cursor.execute("VACUUM ANALYZE")
+
+
+def serve(questions: TextIO, answers: TextIO) -> None:
+    """Serve the database that the environment names: a line of JSON for each question, in turn.
+
+    At first how many follow-ups there are and the names of the pages. Each question is such a name, its
+    answer the ``Cost`` of one block of requests.
+    """
     from django.conf import settings
+    from django.db import connection
     from django.utils import timezone
 
     from conversations.models import Conversation
@@ -178,18 +232,13 @@ def serve_and_measure(rounds: int) -> None:
     from tests.conftest import signed_in
     from tests.faults.servers import free_port
     from trochai import changes
-    from trochai.accounts.models import Membership
     from trochai.whatsapp.models import Channel
 
-    member = Membership.objects.select_related("organization", "user").order_by("pk")[0]
+    member = _member()
     organization = member.organization
-    member.user.is_staff = member.user.is_superuser = True
-    member.user.save()
-    Membership.objects.filter(pk=member.pk).update(role="admin")
     now = timezone.now()
     Channel.objects.update(messaging_limit="TIER_100K", messaging_limit_at=now)
     kept.count_again(organization, now=now)
-    backend = _fill(organization.pk)
     tell = partial(changes.changed, [organization.pk])
     session = signed_in(member).cookies[settings.SESSION_COOKIE_NAME].value
     newest = Conversation.objects.for_organization(organization).order_by("-last_message_at").first()
@@ -208,6 +257,9 @@ def serve_and_measure(rounds: int) -> None:
         "gthread",
         "--threads",
         "4",
+        # Seconds. The other server is asked between two blocks of this one.
+        "--keep-alive",
+        "600",
     )
     with processes.running([gunicorn]) as (parent,):
         processes.wait_until("serving", lambda: _answers(port), seconds=processes.START)
@@ -218,60 +270,70 @@ def serve_and_measure(rounds: int) -> None:
         tell()
         (older,) = _found(browser, "/inbox/", b'hx-get="/inbox/older/')
         (earlier,) = _found(browser, f"/inbox/{newest.pk}/", f'hx-get="/inbox/{newest.pk}/earlier/'.encode())
-        pages = pages_of(
-            newest.pk,
-            member.user_id,
-            deep,
-            seen,
-            f"/inbox/older/{unescape(older)}",
-            f"/inbox/{newest.pk}/earlier/{unescape(earlier)}",
-            timezone.localdate(now) + dt.timedelta(days=30),
-        )
-        for page in pages:
-            page.status, body = browser.get(page)
-            page.size = len(body)
+        pages = {
+            page.name: page
+            for page in pages_of(
+                newest.pk,
+                member.user_id,
+                deep,
+                seen,
+                f"/inbox/older/{unescape(older)}",
+                f"/inbox/{newest.pk}/earlier/{unescape(earlier)}",
+                timezone.localdate(now) + dt.timedelta(days=30),
+            )
+            # It is what pages are compared with where they are made for very many rows.
+            if connection.vendor == "postgresql" or CHANGELIST not in page.path
+        }
+        for page in pages.values():
+            browser.get(page)
         workers = [parent, *_children(parent)]
-        for _round in range(rounds):
-            for page in pages:
-                _measure(browser, page, workers, backend, tell)
-    _print(pages, FollowUp.objects.count(), rounds)
+        postgres_cpu = _postgres_cpu()
+        print(json.dumps([FollowUp.objects.count(), list(pages)]), file=answers, flush=True)
+        for question in questions:
+            cost = _measured(browser, pages[question.strip()], workers, postgres_cpu, tell)
+            print(json.dumps(asdict(cost)), file=answers, flush=True)
 
 
-def _fill(organization_id: int) -> int:
-    """Add messages and what needs attention; return the process of the server that serves this one."""
+def _member() -> Membership:
+    from trochai.accounts.models import Membership
+
+    return Membership.objects.select_related("organization", "user").order_by("pk")[0]
+
+
+def _postgres_cpu() -> Callable[[], float]:
+    """Return what reads the CPU seconds of PostgreSQL's processes: none where the database is a file."""
     from django.db import connection
 
-    values = {
-        "organization": organization_id,
-        "newest": NEWEST,
-        "long": LONG,
-        "longest": LONGEST,
-        "first": FIRST_ADDED,
-    }
+    if connection.vendor != "postgresql":
+        return float
     with connection.cursor() as cursor:
-        cursor.execute(MESSAGES, values)
-        cursor.execute(ATTENTION, values)
-        cursor.execute("VACUUM ANALYZE")
         cursor.execute("SELECT pg_backend_pid()")
         (backend,) = cursor.fetchone()
-    return int(backend)
+    return partial(processes.server_running_cpu, int(backend))
 
 
-def _measure(
-    browser: Browser, page: Page, workers: list[int], backend: int, tell: Callable[[], None]
-) -> None:
+def _measured(
+    browser: Browser,
+    page: Page,
+    workers: list[int],
+    postgres_cpu: Callable[[], float],
+    tell: Callable[[], None],
+) -> Cost:
     path = page.path + (
         f"{'&' if '?' in page.path else '?'}v={_found(browser, page.shows, VERSION)[0]}" if page.shows else ""
     )
-    web, postgres = sum(map(processes.running_cpu, workers)), processes.server_running_cpu(backend)
+    cost = Cost()
+    web, postgres = sum(map(processes.running_cpu, workers)), postgres_cpu()
     for _request in range(BLOCK):
         if page.after_change:
             tell()
         begun = time.perf_counter()
-        browser.get(page, path)
-        page.milliseconds.append(1000 * (time.perf_counter() - begun))
-    page.web_cpu.append(1000 * (sum(map(processes.running_cpu, workers)) - web) / BLOCK)
-    page.postgres_cpu.append(1000 * (processes.server_running_cpu(backend) - postgres) / BLOCK)
+        cost.status, body = browser.get(page, path)
+        cost.milliseconds.append(1000 * (time.perf_counter() - begun))
+    cost.size = len(body)
+    cost.web_cpu.append(1000 * (sum(map(processes.running_cpu, workers)) - web) / BLOCK)
+    cost.postgres_cpu.append(1000 * (postgres_cpu() - postgres) / BLOCK)
+    return cost
 
 
 def _found(browser: Browser, path: str, before: bytes) -> list[str]:
@@ -291,38 +353,123 @@ def _children(parent: int) -> list[int]:
     return children(parent)
 
 
-def _print(pages: list[Page], rows: int, rounds: int) -> None:
-    trivial = next(page.cpu for page in pages if page.name == TRIVIAL)
-    print(f"\n{rows:,} follow-ups; {rounds} rounds of {BLOCK} requests a page\n")
-    print("| | status | KB | ms, median | p95 | CPU ms: web | PostgreSQL | times the trivial view |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
-    for page in pages:
-        ordered = sorted(page.milliseconds)
-        print(
-            f"| {page.name} | {page.status} | {page.size / 1024:.0f} | {statistics.median(ordered):.1f}"
-            f" | {ordered[int(0.95 * len(ordered))]:.1f} | {statistics.median(page.web_cpu):.1f}"
-            f" | {statistics.median(page.postgres_cpu):.1f} | {page.cpu / trivial:.1f} |"
+class Server:
+    """What serves one database, for the time of a ``with`` block, and what its pages have cost by name."""
+
+    def __init__(self, name: str, environment: dict[str, str]) -> None:
+        self.name, self._environment = name, environment
+
+    def __enter__(self) -> Server:
+        self._process = subprocess.Popen(
+            processes.python("tests.benchmarks.pages", "--serve"),
+            cwd=processes.ROOT,
+            env=self._environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
+        self._questions = cast("TextIO", self._process.stdin)
+        self.rows, names = self._answer()
+        self.costs = {name: Cost() for name in names}
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        # It ends after the last question.
+        self._questions.close()
+        self._process.wait()
+
+    def measure(self, name: str) -> None:
+        print(name, file=self._questions, flush=True)
+        self.costs[name].add(Cost(**self._answer()))
+
+    def _answer(self) -> Any:
+        line = cast("TextIO", self._process.stdout).readline()
+        if not line:
+            sys.exit(f"{self.name} is not served any more.")
+        return json.loads(line)
+
+    def times_trivial(self, name: str) -> float:
+        return self.costs[name].cpu / self.costs[TRIVIAL].cpu
+
+
+def measure(servers: list[Server], rounds: int) -> None:
+    """Ask all servers for each page in turn."""
+    for turn in range(rounds):
+        for name in servers[0].costs:
+            for server in servers if turn % 2 == 0 else reversed(servers):
+                if name in server.costs:
+                    server.measure(name)
+
+
+def print_costs(server: Server) -> None:
+    print(f"\n{server.name}, {server.rows:,} follow-ups")
+    header = ["", "status", "KB", "ms, median", "p95", "CPU ms: web", "PostgreSQL", "times the trivial view"]
+    rows = []
+    for name, cost in server.costs.items():
+        ordered = sorted(cost.milliseconds)
+        figures = (
+            statistics.median(ordered),
+            ordered[int(0.95 * len(ordered))],
+            statistics.median(cost.web_cpu),
+            statistics.median(cost.postgres_cpu),
+            server.times_trivial(name),
+        )
+        rows.append([name, str(cost.status), f"{cost.size / 1024:.0f}", *(f"{each:.1f}" for each in figures)])
+    print_table(header, rows)
+
+
+def print_compared(one: Server, other: Server) -> None:
+    """Print the CPU of both; the ratio is the median of the rounds', as the machine's speed changes."""
+    header = ["CPU ms"]
+    for server in (one, other):
+        header += [server.name, "times its trivial view"]
+    rows = []
+    for name, cost in other.costs.items():
+        row = [name]
+        for server in (one, other):
+            row += [f"{server.costs[name].cpu:.1f}", f"{server.times_trivial(name):.1f}"]
+        blocks = zip(one.costs[name].of_blocks, cost.of_blocks, strict=True)
+        rows.append([*row, f"{statistics.median(theirs / ours for ours, theirs in blocks):.2f}"])
+    print_table([*header, f"{other.name} to {one.name}"], rows)
+
+
+def _run(environment: dict[str, str], *arguments: str) -> None:
+    subprocess.run(processes.python(*arguments), cwd=processes.ROOT, env=environment, check=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=100_000, help="follow-ups; a multiple of 100")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument(
-        "--serve", action="store_true", help="measure the database that is named by DATABASE_URL"
-    )
+    parser.add_argument("--embedded", action="store_true", help="the same rows in SQLite beside them")
+    parser.add_argument("--prepare", action="store_true", help="add to the database what pages show")
+    parser.add_argument("--serve", action="store_true", help="serve the database, and measure it when asked")
     options = parser.parse_args()
-    if options.serve:
-        serve_and_measure(options.rounds)
+    if options.prepare or options.serve:
+        django.setup()
+        if options.prepare:
+            prepare()
+        else:
+            serve(sys.stdin, sys.stdout)
         return
     processes.stop_on_sigterm()
-    with processes.Database() as database:
-        environment = {**database.environment(), "DJANGO_SETTINGS_MODULE": "tests.benchmarks.pages_settings"}
-        table = processes.python("tests.benchmarks.table", "--rows", str(options.rows), "--others", "200")
-        subprocess.run(table, cwd=processes.ROOT, env=environment, check=True)
-        pages = processes.python("tests.benchmarks.pages", "--serve", "--rounds", str(options.rounds))
-        subprocess.run(pages, cwd=processes.ROOT, env={**os.environ, **environment}, check=True)
+    with ExitStack() as stack:
+        database = stack.enter_context(processes.Database())
+        environment = {**database.environment(), **SETTINGS}
+        _run(environment, "tests.benchmarks.table", "--rows", str(options.rows), "--others", "200")
+        _run(environment, "tests.benchmarks.pages", "--prepare")
+        environments = {"PostgreSQL": environment}
+        if options.embedded:
+            files = stack.enter_context(processes.Embedded())
+            environments["SQLite"] = {**files.environment(), **SETTINGS, "DEBUG": "1"}
+            _run(environments["SQLite"], "tests.benchmarks.copied", environment["DATABASE_URL"])
+        servers = [stack.enter_context(Server(name, each)) for name, each in environments.items()]
+        measure(servers, options.rounds)
+    print(f"\n{options.rounds} rounds of {BLOCK} requests a page")
+    for server in servers:
+        print_costs(server)
+    if options.embedded:
+        print_compared(*servers)
 
 
 if __name__ == "__main__":
