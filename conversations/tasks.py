@@ -15,6 +15,7 @@ from conversations.media import transfer, unsent, uploads
 from conversations.models import AttachmentState, EarlyStatus, Message
 from conversations.sending import queue
 from conversations.sending.replies import dispatcher
+from trochai import statistics
 from trochai.clock import database_now
 from trochai.waking import waker
 from trochai.whatsapp.sending.dispatch import stopping
@@ -94,3 +95,9 @@ def forget_erased(**_future: Any) -> None:
 def purge_uploads(**_future: Any) -> None:
     """Delete files that nobody has sent within a day. Once a night."""
     uploads.purge(now=database_now())
+
+
+@shared_task(ignore_result=True)
+def take_statistics(**_future: Any) -> None:
+    """Have SQLite look at how its tables have grown. Once an hour."""
+    statistics.take()

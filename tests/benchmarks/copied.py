@@ -14,6 +14,8 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connection, transaction
 
+from trochai import statistics
+
 SOURCE = "source"
 
 
@@ -50,6 +52,7 @@ def main() -> None:
     django.setup()
     call_command("migrate", verbosity=0)
     copy()
+    statistics.take()
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
-from trochai import queues
+from trochai import queues, statistics
 from trochai.accounts.models import User
 from trochai.supervisor import Program, Supervisor, is_free
 
@@ -82,6 +82,7 @@ class Command(BaseCommand):
             folder.mkdir()
         is_new = not User.objects.exists()
         call_command("seed_demo")
+        statistics.take()
         connections.close_all()
         return is_new
 
