@@ -85,6 +85,13 @@ def test_a_place_amid_ties_is_where_the_index_is_entered(team, order):
     assert "Sort" not in plan
 
 
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="about SQLite's planner")
+@pytest.mark.parametrize(("order", "side"), [(NEWEST, "<"), (NEWEST.reversed, ">")])
+def test_sqlite_enters_the_index_at_the_place_as_well(team, order, side):
+    rows = Message.objects.filter(conversation=team.conversation)
+    assert f"(conversation_id=? AND at{side}?)" in order.beyond(rows, Cursor((NOW, 5)))[:26].explain()
+
+
 @pytest.fixture
 def filled(team):
     """A row in each of the four lists, and their addresses by name."""

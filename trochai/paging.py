@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, NamedTuple, Self, TypeVar
 from urllib.parse import quote, unquote
 
+from django.db import connections
 from django.db.models import F, IntegerField, Model, QuerySet, Subquery
 from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThan
 from django.db.models.functions import Coalesce
@@ -81,6 +82,10 @@ class Order:
         if cursor is not None:
             compare = TupleLessThan if self.descending else TupleGreaterThan
             rows = rows.filter(compare(Tuple(*self.columns), cursor.key))
+            if not connections[rows.db].features.supports_tuple_lookups:
+                # There it is written out with OR, which enters no index.
+                first, side = next(iter(self.columns)), "lte" if self.descending else "gte"
+                rows = rows.filter(**{f"{first}__{side}": cursor.key[0]})
         return self.sort(rows)
 
 
