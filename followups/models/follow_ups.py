@@ -378,6 +378,12 @@ class FollowUp(models.Model):
             # The conversation's banner, the inbox list's recount, the ceiling of what waits for a contact;
             # the follow-ups of the conversations that a search has found; what moves when two become one.
             models.Index(fields=["conversation", "next_attempt_at"], name="follow_up_of_conversation"),
+            # search.search on SQLite: rows that have a note, among all of the organization's.
+            models.Index(
+                fields=["organization"],
+                condition=Q(deleted_at__isnull=True) & ~Q(note=""),
+                name="follow_up_noted",
+            ),
             # tasks.purge_deleted
             models.Index(
                 fields=["deleted_at"],

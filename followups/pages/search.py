@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.db import connections
 from django.db.models import Q
 
 from conversations.models import Conversation, ConversationQuerySet
-from followups.models import FollowUpQuerySet
+from followups.models import FollowUp, FollowUpQuerySet
 from trochai.accounts.models import Organization
 from trochai.search import fold_numbers, lookup
 
@@ -51,4 +52,8 @@ def search(rows: FollowUpQuerySet, text: str, *, organization: Organization) -> 
         notes = list(noted.values_list("pk", flat=True)[: HITS_CAP + 1])
     if max(len(conversations), len(notes)) > HITS_CAP:
         return Found(rows.filter(**{f"search_text__{how}": folded}), count_cap=FREQUENT_CAP)
-    return Found(rows.filter(Q(conversation__in=conversations) | Q(pk__in=notes)), are_few=True)
+    of_these = Q(conversation__in=conversations)
+    if connections[rows.db].vendor == "sqlite":
+        # It would rather read all rows of the organization than look up those of many conversations.
+        of_these = Q(pk__in=FollowUp.objects.filter(of_these).order_by().values("pk"))
+    return Found(rows.filter(of_these | Q(pk__in=notes)), are_few=True)

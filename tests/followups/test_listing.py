@@ -16,6 +16,7 @@ from followups.pages import listing, search
 from followups.pages.listing import DateRange, Filters, Tab
 from followups.pages.search import Found
 from tests import factories
+from trochai import statistics
 from trochai.paging import Count, Cursor, count_of
 from trochai.search import search_text
 
@@ -270,6 +271,17 @@ class TestFilters:
         )
         make(team, contact={"name": "Tom Becker", "phone": "+491512345678"})
         assert found(team, f"q={query.replace('+', '%2B')}") == [wanted.pk]
+
+    @pytest.mark.skipif(connection.vendor != "sqlite", reason="about SQLite's planner")
+    def test_sqlite_looks_up_what_a_search_has_found_and_reads_no_other_rows(self, team):
+        for number in range(100):
+            make(team, contact={"name": f"María {number}", "phone": f"+506{number:08}"})
+        statistics.take()
+        rows = FollowUp.objects.for_organization(team.organization)
+        of_contacts = search.search(rows, "maria", organization=team.organization).rows
+        assert "follow_up_of_conversation" in of_contacts.explain()
+        noted = rows.exclude(note="").filter(search_text__contains="parqueo")
+        assert "follow_up_noted" in noted.explain()
 
     @pytest.mark.parametrize("status", Status)
     def test_search_finds_what_is_in_any_status_also_while_it_is_being_sent(self, team, status):
