@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from django.db import connections
 from django.db.models import Q
 
-from conversations.models import Conversation, ConversationQuerySet
+from conversations.models import Contact, Conversation, ConversationQuerySet
 from followups.models import FollowUp, FollowUpQuerySet
 from trochai.accounts.models import Organization
 from trochai.search import fold_numbers, lookup
@@ -35,7 +35,12 @@ class Found:
 def whose(text: str, *, organization: Organization) -> ConversationQuerySet:
     """Return the conversations in whose contact's name, number or username ``text`` is found."""
     rows, folded = Conversation.objects.for_organization(organization), fold_numbers(text)
-    return rows.filter(**{f"contact__search_text__{lookup(folded)}": folded}) if folded else rows
+    if not folded:
+        return rows
+    if connections[rows.db].vendor == "sqlite":
+        # All names are read there: one after the other, and not each from its conversation.
+        return rows.filter(contact__in=Contact.objects.filter(**{f"search_text__{lookup(folded)}": folded}))
+    return rows.filter(**{f"contact__search_text__{lookup(folded)}": folded})
 
 
 def search(rows: FollowUpQuerySet, text: str, *, organization: Organization) -> Found:
