@@ -69,7 +69,7 @@ def notify(
 
 
 def notify_all(notices: Iterable[Notice], *, now: dt.datetime) -> None:
-    """Write an unread notification for each notice, in one statement."""
+    """Write an unread notification for each notice, all of them together."""
     notices = list(notices)
     insert_all(
         Notification(

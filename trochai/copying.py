@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connections
-from django.db.models import AutoField, BigAutoField, Field, Model
+from django.db.models import Field, Model
 
 Row = TypeVar("Row", bound=Model)
 
@@ -35,8 +35,8 @@ def insert_all(rows: Iterable[Row]) -> list[Row]:
     quoted = connection.ops.quote_name
     columns = ", ".join(quoted(str(field.column)) for field in fields)
     with connection.cursor() as cursor:
-        if isinstance(meta.pk, AutoField | BigAutoField):
-            cursor.execute(_IDS, [quoted(meta.db_table), str(meta.pk.column), len(new)])
+        if meta.auto_field is not None:
+            cursor.execute(_IDS, [quoted(meta.db_table), str(meta.auto_field.column), len(new)])
             for row, (pk,) in zip(new, cursor.fetchall(), strict=True):
                 row.pk = pk
         statement = f"COPY {quoted(meta.db_table)} ({columns}) FROM STDIN"

@@ -96,7 +96,8 @@ def hand_back(
 ) -> None:
     """processing → pending before any call was made: no failure is counted.
 
-    ``quiet_in`` names the time zone whose quiet hours end at ``due_at``, if that is what it waits for.
+    ``ids``: of follow-ups. ``quiet_in`` names the time zone whose quiet hours end at ``due_at``, if that is
+    what they wait for.
     """
     later = {} if due_at is None else {"next_attempt_at": due_at, "quiet_in": quiet_in}
     FollowUp.objects.filter(

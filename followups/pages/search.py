@@ -38,7 +38,8 @@ def whose(text: str, *, organization: Organization) -> ConversationQuerySet:
     if not folded:
         return rows
     if connections[rows.db].vendor == "sqlite":
-        # All names are read there: one after the other, and not each from its conversation.
+        # All names are read there, one after the other and not each from its conversation. Whose they are,
+        # the conversations say.
         return rows.filter(contact__in=Contact.objects.filter(**{f"search_text__{lookup(folded)}": folded}))
     return rows.filter(**{f"contact__search_text__{lookup(folded)}": folded})
 

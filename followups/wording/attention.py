@@ -7,13 +7,12 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from django.utils.functional import Promise
-from django.utils.timezone import make_aware
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from followups.models import AttentionCause
 from templates_app.models import TemplateStatus
-from trochai.ui.formatting import day, hours, isolated
+from trochai.ui.formatting import day, hours, isolated, noon
 
 
 class About(NamedTuple):
@@ -88,8 +87,4 @@ def _named(values: Mapping[str, Any], name: str) -> str:
 
 
 def _day(subject: str, today: dt.date) -> str:
-    return day(_noon(dt.date.fromisoformat(subject)), _noon(today))
-
-
-def _noon(date: dt.date) -> dt.datetime:
-    return make_aware(dt.datetime.combine(date, dt.time(12)))
+    return day(noon(dt.date.fromisoformat(subject)), noon(today))

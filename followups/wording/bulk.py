@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy
@@ -15,7 +14,7 @@ from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy
 from followups.models import BulkAction, BulkEnding, Status
 from followups.wanted import Code
 from trochai.paging import Count
-from trochai.ui.formatting import day, isolated
+from trochai.ui.formatting import day, isolated, noon
 
 
 class MoveHow(StrEnum):
@@ -195,9 +194,8 @@ def result(action: str, changed: int, refused: int) -> str:
 def _values(values: Mapping[str, Any]) -> dict[str, str]:
     """Return what the sentences of an action name, in the current time zone."""
     if "date" in values:
-        date = dt.date.fromisoformat(values["date"])
-        noon = timezone.make_aware(dt.datetime.combine(date, dt.time(12)))
-        return {"how": _("to %(day)s") % {"day": day(noon, noon)}}
+        moment = noon(dt.date.fromisoformat(values["date"]))
+        return {"how": _("to %(day)s") % {"day": day(moment, moment)}}
     match values.get("how"):
         case MoveHow.GOOD:
             return {"how": _("to the next good moment")}

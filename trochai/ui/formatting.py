@@ -21,6 +21,11 @@ def day(moment: dt.datetime, now: dt.datetime) -> str:
     return _dated(moment, now, DAY)
 
 
+def noon(date: dt.date) -> dt.datetime:
+    """Return a moment that is on this date in the current time zone, for what speaks of a day."""
+    return timezone.make_aware(dt.datetime.combine(date, dt.time(12)))
+
+
 def month(moment: dt.datetime, now: dt.datetime) -> str:
     """September, and in another year than now's September 2025"""
     return _dated(moment, now, "F")
